@@ -1,0 +1,44 @@
+/*
+ * params.h - the run-time options: one table, three sources.
+ *
+ * L2. params.def lists every option once (name, kind, range, default, help). Sources, later
+ * ones win: /etc/stitchmalloc.conf, the weak symbol `stitch_conf`, STITCH_CONF in the
+ * environment; none but the built-in defaults in an AT_SECURE process. Syntax in all three:
+ * key=value separated by commas (in the file also by newlines; `#` starts a comment there).
+ * An unknown key or a bad value is one line on stderr naming the nearest key or the range, and
+ * is otherwise ignored. Nothing else in the project reads the environment.
+ *
+ * Written once at boot by a single thread, constant afterwards.
+ */
+#ifndef CORE_PARAMS_H
+#define CORE_PARAMS_H
+
+#include "base/compiler.h"
+
+/* What to do about misuse by the program; the order is that of the option's words. */
+enum misuse_action { ON_ERROR_ABORT, ON_ERROR_WARN, ON_ERROR_IGNORE };
+enum foreign_action { FOREIGN_FORWARD, FOREIGN_WARN, FOREIGN_ABORT };
+
+/* One member per option, named as the option. Kinds: bool, size (uint64_t bytes), choice (unsigned). */
+#define PARAM_BOOL(name, initial, help) bool name;
+#define PARAM_SIZE(name, initial, low, high, help) uint64_t name;
+#define PARAM_CHOICE(name, initial, words, help) unsigned int name;
+struct params {
+#include "core/params.def"
+};
+#undef PARAM_BOOL
+#undef PARAM_SIZE
+#undef PARAM_CHOICE
+
+extern struct params params;
+
+struct os_start;
+
+/* Read all sources. Prints the table of options to fd 2 when help=1 was given. */
+void params_init(const struct os_start *start);
+
+struct report;
+/* Every option: name, kind and range, default, current value, help; a line or two each. */
+void params_print(struct report *report);
+
+#endif

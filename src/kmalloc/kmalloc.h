@@ -1,0 +1,66 @@
+/*
+ * kmalloc.h - size dispatch: what malloc, free and realloc mean, without errno.
+ *
+ * L6. bytes <= 8 KiB: an object of a size class (slab/). Up to 2 MiB: a run of pages (mm/).
+ * Above: an area of the address space (vmalloc/). All functions need mm_init() (init/mm_init.h)
+ * to have succeeded, may be called by any thread at any time, never touch errno, and return NULL
+ * when memory or address space is not to be had or the size is above KMALLOC_MAX_BYTES.
+ * Every address is 16-byte aligned whatever the size.
+ */
+#ifndef KMALLOC_KMALLOC_H
+#define KMALLOC_KMALLOC_H
+
+#include "base/compiler.h"
+
+#define KMALLOC_MIN_ALIGN 16u
+#define KMALLOC_MAX_BYTES ((size_t)PTRDIFF_MAX)
+
+/* The whole of malloc: kmalloc_fast() from slab/sheaf.h, else the slow path. bytes may be 0. */
+void *kmalloc(size_t bytes);
+/* As kmalloc, all bytes zero; clears nothing that is known to be zero already. */
+void *kzalloc(size_t bytes);
+/* align: a power of two (any up to half the reserve). */
+void *kmalloc_aligned(size_t align, size_t bytes);
+
+/* The parts of kmalloc and kfree that the inline fast paths did not take. */
+void *kmalloc_slow(size_t bytes);
+void kfree_slow(void *object);
+
+/* object: NULL, ours, or foreign (then the foreign_ops of core/hooks.h decide). */
+void kfree(void *object);
+/*
+ * Resize in place where that is possible, else move. object != NULL, bytes > 0.
+ * On NULL the object is untouched.
+ */
+void *krealloc(void *object, size_t bytes);
+/* Usable bytes of a live object of ours, constant until it is freed or reallocated; 0 for NULL. */
+size_t ksize(const void *object);
+
+/* Give back every free page that can be given back now. True when any memory was released. */
+bool kmalloc_trim(void);
+
+/* One consistent-enough snapshot for mallinfo2, malloc_info and malloc_stats. All in bytes. */
+struct kmalloc_usage {
+	size_t reserved;	/* address space of the heap */
+	size_t opened;		/* readable and writable part of it */
+	size_t metadata;	/* struct pages, page map, slots: opened bytes */
+	size_t small_live;	/* usable bytes of live objects up to 8 KiB (those in sheaves are free) */
+	size_t small_cached;	/* free objects held in sheaves, inboxes and outboxes */
+	size_t small_free;	/* free objects in slabs */
+	size_t run_live;	/* page runs handed out */
+	size_t area_live;	/* areas above 2 MiB handed out */
+	size_t nr_areas;
+	size_t free_resident;	/* free pages that may occupy memory: what trim could release */
+	size_t free_hole;	/* free pages known to occupy none */
+	size_t peak_live;	/* highest run_live + area_live + slab pages seen */
+	size_t nr_slots;	/* heap slots ever made */
+	size_t nr_slots_held;	/* of these, held by living threads */
+};
+
+void kmalloc_usage_read(struct kmalloc_usage *usage);
+
+struct report;
+/* A line per size class that has slabs: name, object size, live, cached, free, slabs, slab pages. */
+void kmalloc_report_caches(struct report *report);
+
+#endif
