@@ -1,0 +1,294 @@
+/*
+ * os_linux.c - the system calls of os.h.
+ *
+ * L1. Calls nothing, libc included: every entry is one instruction of our own, so that
+ * errno stays as it is and no interposed wrapper is run.
+ * Kernel headers only: those of libc would bring the wrappers along.
+ */
+#include <asm/errno.h>
+#include <asm/signal.h>
+#include <asm/unistd.h>
+#include <linux/fcntl.h>
+#include <linux/futex.h>
+#include <linux/mman.h>
+#include <linux/resource.h>
+#include <linux/sysinfo.h>
+#include <linux/time.h>
+#include <linux/time_types.h>
+#include <linux/uio.h>
+
+#include "base/math.h"
+#include "os/os.h"
+
+/* Linux 6.14, include/uapi/linux/fcntl.h: this process, without a descriptor of it. */
+#ifndef PIDFD_SELF_THREAD_GROUP
+#define PIDFD_SELF_THREAD_GROUP -10001
+#endif
+
+/* The kernel takes 1024 (UIO_MAXIOV); half of it bounds the time that one call takes. */
+#define MAX_RANGES_PER_CALL 512u
+
+static __inline_always long syscall6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static __inline_always long syscall3(long nr, long a, long b, long c)
+{
+	return syscall6(nr, a, b, c, 0, 0, 0);
+}
+
+static __inline_always bool is_error(long ret)
+{
+	return (unsigned long)ret >= (unsigned long)-4095L;
+}
+
+int os_reserve(void *hint, size_t bytes, void **address)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (hint ? MAP_FIXED_NOREPLACE : 0);
+	long ret = syscall6(__NR_mmap, (long)hint, (long)bytes, PROT_NONE, flags, -1, 0);
+
+	if (is_error(ret))
+		return (int)ret;
+	/* A kernel before 4.17 takes the address for a mere hint. */
+	if (hint && ret != (long)hint) {
+		syscall3(__NR_munmap, ret, (long)bytes, 0);
+		return -EEXIST;
+	}
+	*address = (void *)ret;
+	return 0;
+}
+
+int os_unreserve(void *address, size_t bytes)
+{
+	return (int)syscall3(__NR_munmap, (long)address, (long)bytes, 0);
+}
+
+int os_open(void *address, size_t bytes)
+{
+	return (int)syscall3(__NR_mprotect, (long)address, (long)bytes, PROT_READ | PROT_WRITE);
+}
+
+int os_make_readonly(void *address, size_t bytes)
+{
+	return (int)syscall3(__NR_mprotect, (long)address, (long)bytes, PROT_READ);
+}
+
+int os_purge(void *address, size_t bytes)
+{
+	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_DONTNEED);
+}
+
+/* Range by range. As os_purge_ranges. */
+static long purge_each(const struct os_range *ranges, unsigned int nr_ranges)
+{
+	long purged = 0;
+
+	for (unsigned int i = 0; i < nr_ranges; i++) {
+		int error = os_purge(ranges[i].address, ranges[i].bytes);
+
+		if (error)
+			return purged ? purged : error;
+		purged += (long)ranges[i].bytes;
+	}
+	return purged;
+}
+
+/* Set for good once the kernel, or a filter in front of it, has refused the vectored form. */
+static _Atomic bool vectored_refused;
+
+static bool is_refusal(long error)
+{
+	return error != -ENOMEM && error != -EAGAIN && error != -EINTR;
+}
+
+/* At most MAX_RANGES_PER_CALL ranges. As os_purge_ranges. */
+static long purge_batch(const struct os_range *ranges, unsigned int nr_ranges)
+{
+	long vectored, plain;
+
+	_Static_assert(sizeof(struct os_range) == sizeof(struct iovec) &&
+			       offsetof(struct os_range, bytes) == offsetof(struct iovec, iov_len),
+		       "ranges are passed as iovecs");
+	if (atomic_load_explicit(&vectored_refused, memory_order_relaxed))
+		return purge_each(ranges, nr_ranges);
+	vectored = syscall6(__NR_process_madvise, PIDFD_SELF_THREAD_GROUP, (long)ranges, nr_ranges,
+			    MADV_DONTNEED, 0, 0);
+	if (!is_error(vectored))
+		return vectored;
+	/* Ranges that may not be dropped (mlock) fail both ways and say nothing of the call. */
+	plain = purge_each(ranges, nr_ranges);
+	if (plain > 0 && is_refusal(vectored))
+		atomic_store_explicit(&vectored_refused, true, memory_order_relaxed);
+	return plain;
+}
+
+/* The kernel stops in the midst of a batch at 2 GiB, and in front of a range it refuses. */
+static long finish_batch(const struct os_range *ranges, unsigned int nr_ranges, size_t purged)
+{
+	size_t ahead = 0;
+
+	for (unsigned int i = 0; i < nr_ranges; i++) {
+		size_t skip = purged > ahead ? min_size(purged - ahead, ranges[i].bytes) : 0;
+		struct os_range rest = { (char *)ranges[i].address + skip, ranges[i].bytes - skip };
+
+		if (rest.bytes && os_purge(rest.address, rest.bytes))
+			return (long)(ahead + skip);
+		ahead += ranges[i].bytes;
+	}
+	return (long)ahead;
+}
+
+long os_purge_ranges(const struct os_range *ranges, unsigned int nr_ranges)
+{
+	long total = 0;
+
+	while (nr_ranges) {
+		unsigned int nr = (unsigned int)min_size(nr_ranges, MAX_RANGES_PER_CALL);
+		long purged = purge_batch(ranges, nr);
+		long wanted = 0;
+
+		for (unsigned int i = 0; i < nr; i++)
+			wanted += (long)ranges[i].bytes;
+		if (purged >= 0 && purged < wanted)
+			purged = finish_batch(ranges, nr, (size_t)purged);
+		if (purged < 0)
+			return total ? total : purged;
+		total += purged;
+		if (purged < wanted)
+			break;
+		ranges += nr;
+		nr_ranges -= nr;
+	}
+	return total;
+}
+
+int os_forbid_huge_pages(void *address, size_t bytes)
+{
+	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_NOHUGEPAGE);
+}
+
+int os_mincore(void *address, size_t bytes, unsigned char *resident)
+{
+	return (int)syscall3(__NR_mincore, (long)address, (long)bytes, (long)resident);
+}
+
+int os_futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	return (int)syscall6(__NR_futex, (long)word, FUTEX_WAIT_PRIVATE, value, 0, 0, 0);
+}
+
+int os_futex_wake(_Atomic uint32_t *word, unsigned int nr_waiters)
+{
+	return (int)syscall3(__NR_futex, (long)word, FUTEX_WAKE_PRIVATE,
+			     (long)min_size(nr_waiters, INT32_MAX));
+}
+
+int os_write(int fd, const void *bytes, size_t nr_bytes)
+{
+	const char *from = bytes;
+
+	while (nr_bytes) {
+		long ret = syscall3(__NR_write, fd, (long)from, (long)nr_bytes);
+
+		if (ret == -EINTR)
+			continue;
+		if (ret < 0)
+			return (int)ret;
+		from += ret;
+		nr_bytes -= (size_t)ret;
+	}
+	return 0;
+}
+
+/* Until the buffer is full or the file ends. */
+static long read_all(int fd, char *to, size_t nr_bytes)
+{
+	size_t done = 0;
+
+	while (done < nr_bytes) {
+		long ret = syscall3(__NR_read, fd, (long)(to + done), (long)(nr_bytes - done));
+
+		if (ret == -EINTR)
+			continue;
+		if (ret < 0)
+			return ret;
+		if (!ret)
+			break;
+		done += (size_t)ret;
+	}
+	return (long)done;
+}
+
+long os_read_file(const char *path, void *buffer, size_t nr_bytes)
+{
+	long fd = syscall6(__NR_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	long ret;
+
+	if (fd < 0)
+		return fd;
+	ret = read_all((int)fd, buffer, nr_bytes);
+	syscall3(__NR_close, fd, 0, 0);
+	return ret;
+}
+
+int os_getpid(void)
+{
+	return (int)syscall3(__NR_getpid, 0, 0, 0);
+}
+
+int os_gettid(void)
+{
+	return (int)syscall3(__NR_gettid, 0, 0, 0);
+}
+
+uint64_t os_clock_ms(void)
+{
+	struct __kernel_timespec now = { 0 };
+
+	syscall3(__NR_clock_gettime, CLOCK_MONOTONIC_COARSE, (long)&now, 0);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+size_t os_physical_bytes(void)
+{
+	struct sysinfo info;
+
+	if (syscall3(__NR_sysinfo, (long)&info, 0, 0))
+		return 0;
+	return info.totalram * info.mem_unit;
+}
+
+size_t os_address_space_limit(void)
+{
+	struct rlimit64 limit;
+
+	if (syscall6(__NR_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0) ||
+	    limit.rlim_cur == RLIM64_INFINITY)
+		return SIZE_MAX;
+	return limit.rlim_cur;
+}
+
+_Noreturn void os_abort(void)
+{
+	/* As the kernel has it: handler SIG_DFL, flags, restorer, mask. */
+	const uint64_t default_action[4] = { 0 };
+	const uint64_t sigabrt_mask = (uint64_t)1 << (SIGABRT - 1);
+
+	syscall6(__NR_rt_sigaction, SIGABRT, (long)default_action, 0, sizeof(sigabrt_mask), 0, 0);
+	syscall6(__NR_rt_sigprocmask, SIG_UNBLOCK, (long)&sigabrt_mask, 0, sizeof(sigabrt_mask), 0,
+		 0);
+	syscall3(__NR_tgkill, os_getpid(), os_gettid(), SIGABRT);
+	/* The first process of a container is not killed by its own signals. */
+	for (;;)
+		syscall3(__NR_exit_group, 127, 0, 0);
+}
