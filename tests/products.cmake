@@ -1,5 +1,4 @@
-# Tests of what is shipped: libstitchmalloc.so under unchanged programs, the launcher, the installation.
-set(preloaded ${CMAKE_COMMAND} -E env LD_PRELOAD=$<TARGET_FILE:stitchmalloc>)
+# Tests of what is shipped: the library under unchanged programs, launcher, installation.
 
 file(GLOB semantics_tests CONFIGURE_DEPENDS semantics/*.c semantics/*.cc)
 file(GLOB fastpath_tests CONFIGURE_DEPENDS fastpath/*.c)
@@ -18,4 +17,24 @@ foreach(source ${death_tests})
 	string(REGEX REPLACE "\\.c$" ".expect" expect ${source})
 	stitch_test(${name} death 30 sh ${CMAKE_CURRENT_SOURCE_DIR}/run_death.sh
 		$<TARGET_FILE:stitchmalloc> $<TARGET_FILE:${name}> ${expect})
+endforeach()
+
+file(GLOB preload_tests CONFIGURE_DEPENDS preload/*.sh)
+list(FILTER preload_tests EXCLUDE REGEX "/lib\\.sh$")
+foreach(source ${preload_tests})
+	stitch_test_name(name ${source})
+	if(name MATCHES "^preload_quick_")
+		stitch_test(${name} preload 120 bash ${source} $<TARGET_FILE:stitchmalloc>)
+	else()
+		stitch_test(${name} "preload;slow" 600 bash ${source} $<TARGET_FILE:stitchmalloc>)
+	endif()
+endforeach()
+
+stitch_test(style_exports style 60 /usr/bin/python3 ${tools}/check_exports.py
+	$<TARGET_FILE:stitchmalloc> ${PROJECT_SOURCE_DIR}/preload/exports.map)
+file(GLOB script_tests CONFIGURE_DEPENDS launcher/*.sh install/*.sh)
+foreach(source ${script_tests})
+	stitch_test_name(name ${source})
+	string(REGEX MATCH "^[a-z]+" label ${name})
+	stitch_test(${name} ${label} 120 sh ${source} ${PROJECT_BINARY_DIR})
 endforeach()
