@@ -1,0 +1,346 @@
+/*
+ * os_fake.c - os.h over libc's syscall(), with failures, features and facts to order.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/math.h"
+#include "fake/os_fake.h"
+
+struct call_state {
+	_Atomic unsigned int nr_calls;
+	unsigned int fail_first, fail_last; /* in calls since the reset, from 1; 0: none */
+	int error;
+};
+
+static struct {
+	struct call_state calls[NR_OS_CALLS];
+	bool feature_off[NR_OS_FEATURES];
+	unsigned int purge_limit;
+	bool clock_set;
+	_Atomic uint64_t clock_ms;
+	size_t physical_bytes, address_space_limit;
+	const char *const *environment;
+	bool secure;
+	const char *file_path, *file_text;
+	bool capturing;
+	size_t captured_bytes;
+	char captured[16 * 1024 + 1];
+} fake = { .purge_limit = UINT_MAX };
+
+static const char *const empty_environment[] = { NULL };
+
+void os_fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	fake.purge_limit = UINT_MAX;
+}
+
+void os_fake_fail(enum os_call call, unsigned int nth, unsigned int count, int error)
+{
+	struct call_state *state = &fake.calls[call];
+
+	state->fail_first = nth && count ? state->nr_calls + nth : 0;
+	state->fail_last = count >= UINT_MAX - state->fail_first ? UINT_MAX :
+								     state->fail_first + count - 1;
+	state->error = error;
+}
+
+unsigned int os_fake_calls(enum os_call call)
+{
+	return fake.calls[call].nr_calls;
+}
+
+void os_fake_feature(enum os_feature feature, bool on)
+{
+	fake.feature_off[feature] = !on;
+}
+
+void os_fake_purge_limit(unsigned int nr_ranges)
+{
+	fake.purge_limit = nr_ranges;
+}
+
+void os_fake_clock_set(uint64_t ms)
+{
+	fake.clock_set = true;
+	fake.clock_ms = ms;
+}
+
+void os_fake_clock_advance(uint64_t ms)
+{
+	os_fake_clock_set(os_clock_ms() + ms);
+}
+
+void os_fake_physical_set(size_t bytes)
+{
+	fake.physical_bytes = bytes;
+}
+
+void os_fake_address_space_limit_set(size_t bytes)
+{
+	fake.address_space_limit = bytes;
+}
+
+void os_fake_start_set(const char *const *environment, bool secure)
+{
+	fake.environment = environment;
+	fake.secure = secure;
+}
+
+void os_fake_file_set(const char *path, const char *text)
+{
+	fake.file_path = path;
+	fake.file_text = text;
+}
+
+void os_fake_capture_begin(void)
+{
+	fake.capturing = true;
+	fake.captured_bytes = 0;
+}
+
+const char *os_fake_capture_end(void)
+{
+	fake.capturing = false;
+	fake.captured[fake.captured_bytes] = '\0';
+	return fake.captured;
+}
+
+/* Count one call under `kind`; the error that its rule has for it, or 0. */
+static int count_one(enum os_call kind)
+{
+	struct call_state *state = &fake.calls[kind];
+	unsigned int n = ++state->nr_calls;
+
+	if (state->fail_first && n >= state->fail_first && n <= state->fail_last)
+		return -state->error;
+	return 0;
+}
+
+static int enter(enum os_call call)
+{
+	int error_of_all = count_one(OS_CALL_ANY);
+	int error = count_one(call);
+
+	return error ? error : error_of_all;
+}
+
+/* Turn libc's convention into that of os.h: -errno returned, errno untouched. */
+static long kernel_result(long ret, int saved_errno)
+{
+	if (ret == -1)
+		ret = -errno;
+	errno = saved_errno;
+	return ret;
+}
+
+#define SYSCALL(...) \
+	({ \
+		int saved_errno = errno; \
+		kernel_result(syscall(__VA_ARGS__), saved_errno); \
+	})
+
+int os_reserve(void *hint, size_t bytes, void **address)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (hint ? MAP_FIXED_NOREPLACE : 0);
+	int error = enter(OS_CALL_RESERVE);
+	long ret;
+
+	if (error)
+		return error;
+	if (fake.address_space_limit && bytes > fake.address_space_limit)
+		return -ENOMEM;
+	ret = SYSCALL(SYS_mmap, hint, bytes, PROT_NONE, flags, -1, 0);
+	if (ret < 0)
+		return (int)ret;
+	*address = (void *)ret;
+	return 0;
+}
+
+int os_unreserve(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_UNRESERVE);
+
+	return error ? error : (int)SYSCALL(SYS_munmap, address, bytes);
+}
+
+int os_open(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_OPEN);
+
+	return error ? error : (int)SYSCALL(SYS_mprotect, address, bytes, PROT_READ | PROT_WRITE);
+}
+
+int os_make_readonly(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_MAKE_READONLY);
+
+	return error ? error : (int)SYSCALL(SYS_mprotect, address, bytes, PROT_READ);
+}
+
+static int purge(const struct os_range *range)
+{
+	return (int)SYSCALL(SYS_madvise, range->address, range->bytes, MADV_DONTNEED);
+}
+
+int os_purge(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_PURGE);
+
+	return error ? error : purge(&(struct os_range){ address, bytes });
+}
+
+long os_purge_ranges(const struct os_range *ranges, unsigned int nr_ranges)
+{
+	int error = enter(OS_CALL_PURGE_RANGES);
+	long purged = 0;
+
+	for (unsigned int i = 0; !error && i < nr_ranges && i < fake.purge_limit; i++) {
+		if (fake.feature_off[OS_FEATURE_VECTORED_PURGE])
+			error = os_purge(ranges[i].address, ranges[i].bytes);
+		else
+			error = purge(&ranges[i]);
+		if (!error)
+			purged += (long)ranges[i].bytes;
+	}
+	return purged ? purged : error;
+}
+
+int os_forbid_huge_pages(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_FORBID_HUGE_PAGES);
+
+	if (!error && fake.feature_off[OS_FEATURE_FORBID_HUGE_PAGES])
+		error = -EINVAL;
+	return error ? error : (int)SYSCALL(SYS_madvise, address, bytes, MADV_NOHUGEPAGE);
+}
+
+int os_mincore(void *address, size_t bytes, unsigned char *resident)
+{
+	int error = enter(OS_CALL_MINCORE);
+
+	if (!error && fake.feature_off[OS_FEATURE_MINCORE])
+		error = -ENOSYS;
+	return error ? error : (int)SYSCALL(SYS_mincore, address, bytes, resident);
+}
+
+int os_futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	int error = enter(OS_CALL_FUTEX_WAIT);
+
+	return error ? error : (int)SYSCALL(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL);
+}
+
+int os_futex_wake(_Atomic uint32_t *word, unsigned int nr_waiters)
+{
+	int error = enter(OS_CALL_FUTEX_WAKE);
+
+	nr_waiters = (unsigned int)min_size(nr_waiters, INT_MAX);
+	return error ? error : (int)SYSCALL(SYS_futex, word, FUTEX_WAKE_PRIVATE, nr_waiters);
+}
+
+int os_write(int fd, const void *bytes, size_t nr_bytes)
+{
+	int error = enter(OS_CALL_WRITE);
+	const char *from = bytes;
+
+	if (!error && fake.capturing && fd == STDERR_FILENO) {
+		size_t room = sizeof(fake.captured) - 1 - fake.captured_bytes;
+
+		memcpy(fake.captured + fake.captured_bytes, bytes, min_size(nr_bytes, room));
+		fake.captured_bytes += min_size(nr_bytes, room);
+		return 0;
+	}
+	while (!error && nr_bytes) {
+		long ret = SYSCALL(SYS_write, fd, from, nr_bytes);
+
+		if (ret < 0 && ret != -EINTR)
+			error = (int)ret;
+		if (ret > 0) {
+			from += ret;
+			nr_bytes -= (size_t)ret;
+		}
+	}
+	return error;
+}
+
+long os_read_file(const char *path, void *buffer, size_t nr_bytes)
+{
+	int error = enter(OS_CALL_READ_FILE);
+	size_t length;
+
+	if (error)
+		return error;
+	if (!fake.file_text || strcmp(path, fake.file_path))
+		return -ENOENT;
+	length = min_size(strlen(fake.file_text), nr_bytes);
+	memcpy(buffer, fake.file_text, length);
+	return (long)length;
+}
+
+int os_getpid(void)
+{
+	enter(OS_CALL_GETPID);
+	return (int)SYSCALL(SYS_getpid);
+}
+
+int os_gettid(void)
+{
+	enter(OS_CALL_GETTID);
+	return (int)SYSCALL(SYS_gettid);
+}
+
+uint64_t os_clock_ms(void)
+{
+	struct timespec now = { 0 };
+
+	enter(OS_CALL_CLOCK_MS);
+	if (fake.clock_set)
+		return fake.clock_ms;
+	SYSCALL(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+size_t os_physical_bytes(void)
+{
+	struct sysinfo info = { 0 };
+
+	enter(OS_CALL_PHYSICAL_BYTES);
+	if (fake.physical_bytes)
+		return fake.physical_bytes;
+	SYSCALL(SYS_sysinfo, &info);
+	return info.totalram * info.mem_unit;
+}
+
+size_t os_address_space_limit(void)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+
+	enter(OS_CALL_ADDRESS_SPACE_LIMIT);
+	if (fake.address_space_limit)
+		return fake.address_space_limit;
+	SYSCALL(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit);
+	return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : limit.rlim_cur;
+}
+
+_Noreturn void os_abort(void)
+{
+	abort();
+}
+
+void os_start_read(struct os_start *start)
+{
+	enter(OS_CALL_START_READ);
+	start->environment = fake.environment ? fake.environment : empty_environment;
+	start->secure = fake.secure;
+}

@@ -1,0 +1,90 @@
+/*
+ * os_fake.h - a kernel that does what the test says, in place of src/os/os_linux.c.
+ *
+ * Memory is real. By default every call succeeds as on Linux, except that the world is empty: no
+ * files, an empty environment. os_fake_reset() goes back to that; tests that share a program
+ * call it first. Settings are for the time when one thread runs; the calls themselves may come
+ * from any.
+ */
+#ifndef TESTS_FAKE_OS_FAKE_H
+#define TESTS_FAKE_OS_FAKE_H
+
+#include <limits.h>
+
+#include "os/os.h"
+
+/* OS_CALL_X is os_x(). OS_CALL_ANY stands for all of them together. */
+enum os_call {
+	OS_CALL_ANY,
+	OS_CALL_RESERVE,
+	OS_CALL_UNRESERVE,
+	OS_CALL_OPEN,
+	OS_CALL_MAKE_READONLY,
+	OS_CALL_PURGE,
+	OS_CALL_PURGE_RANGES,
+	OS_CALL_FORBID_HUGE_PAGES,
+	OS_CALL_MINCORE,
+	OS_CALL_FUTEX_WAIT,
+	OS_CALL_FUTEX_WAKE,
+	OS_CALL_WRITE,
+	OS_CALL_READ_FILE,
+	/* From here on: counted, but they cannot fail. */
+	OS_CALL_GETPID,
+	OS_CALL_GETTID,
+	OS_CALL_CLOCK_MS,
+	OS_CALL_PHYSICAL_BYTES,
+	OS_CALL_ADDRESS_SPACE_LIMIT,
+	OS_CALL_START_READ,
+	NR_OS_CALLS,
+};
+
+enum os_feature {
+	/*
+	 * On: os_purge_ranges is one call. Off: it is as many OS_CALL_PURGE as ranges, each of
+	 * which may be told to fail.
+	 */
+	OS_FEATURE_VECTORED_PURGE,
+	/* Off: -EINVAL, as from a kernel without huge pages. */
+	OS_FEATURE_FORBID_HUGE_PAGES,
+	/* Off: -ENOSYS, as under a filter. */
+	OS_FEATURE_MINCORE,
+	NR_OS_FEATURES,
+};
+
+void os_fake_reset(void);
+
+/*
+ * The nth call of this kind from now on (1: the very next) and the count - 1 after it return
+ * -error without doing anything. UINT_MAX: all later ones. One rule a kind; 0, 0, 0 lifts it.
+ */
+void os_fake_fail(enum os_call call, unsigned int nth, unsigned int count, int error);
+
+/* How many calls there were since the reset, failed ones included. */
+unsigned int os_fake_calls(enum os_call call);
+
+void os_fake_feature(enum os_feature feature, bool on);
+
+/* os_purge_ranges drops no more than this many ranges a call (UINT_MAX: all). */
+void os_fake_purge_limit(unsigned int nr_ranges);
+
+/* The clock stands at this time until it is set or advanced again; before that it is real. */
+void os_fake_clock_set(uint64_t ms);
+void os_fake_clock_advance(uint64_t ms);
+
+/* What the machine has; 0: what it really has. */
+void os_fake_physical_set(size_t bytes);
+/* RLIMIT_AS, SIZE_MAX: none. A single os_reserve of more fails with -ENOMEM. */
+void os_fake_address_space_limit_set(size_t bytes);
+
+/* What os_start_read finds. The array stays the caller's. */
+void os_fake_start_set(const char *const *environment, bool secure);
+
+/* os_read_file finds this one file, and no other. The texts stay the caller's; NULL: no file. */
+void os_fake_file_set(const char *path, const char *text);
+
+/* Keep what is written to file descriptor 2 (the first 16 KiB) instead of writing it. */
+void os_fake_capture_begin(void);
+/* What was kept so far, terminated; further calls of os_write are real again. */
+const char *os_fake_capture_end(void);
+
+#endif
