@@ -7,6 +7,7 @@
 library=$1 program=$2 expect=$3
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
+# shellcheck disable=SC3045  # dash and bash both know it
 ulimit -c 0
 
 read -r kind value settings <"$expect" || exit 1

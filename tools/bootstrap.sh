@@ -20,8 +20,9 @@ Nothing is written outside build/ otherwise. Every command may be repeated.
 END
 }
 
-# For the build and the quick tests. The slow ones add tests/preload/packages.txt and these.
 build_packages='cmake ninja-build gcc g++ libc6-dev binutils pkg-config python3'
+# The scripts of the quick tests name their packages themselves.
+quick_packages=$(sed -n 's/^need [^ ]* //p' tests/preload/quick_*.sh | sort -u)
 ci_packages='clang'
 
 step()
@@ -79,7 +80,7 @@ allow_services()
 install_packages()
 {
 	step "Installing the Debian packages that are missing"
-	command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+	command -v apt-get >/dev/null ||
 		die "apt-get is not here: this is no Debian" \
 		    "install the like of: $*; then cmake --preset release (README.md, Building)"
 	missing=$(missing_packages "$@")
@@ -119,12 +120,12 @@ build()
 	shift
 	# shellcheck disable=SC2086  # several words
 	cmake --preset release $options ||
-		die "cmake could not configure" "read its message above; if build/ is from elsewhere, \
-remove it and repeat"
+		die "cmake could not configure" \
+		    "read its message above; when build/ came from elsewhere, remove it and repeat"
 	step "Building build/release"
 	cmake --build --preset release "$@" ||
-		die "the build failed" "read the compiler's message above; report it if the sources \
-are unchanged"
+		die "the build failed" \
+		    "read the compiler's message above; report it if the sources are unchanged"
 }
 
 # Real work for malloc: syntax trees of Python's own library, a few million small objects.
@@ -144,7 +145,7 @@ command_run()
 	export PYTHONMALLOC=malloc PYTHONHASHSEED=0
 	step "Python's parser on 60 modules of its own library, on libc's malloc"
 	plain=$(/usr/bin/python3 -c "$parse_python") ||
-		die "python3 failed without us" "repair Python: apt-get install --reinstall python3"
+		die "python3 fails on its own" "apt-get install --reinstall python3-minimal"
 	echo "$plain"
 	step "The same under stitchmalloc: build/release/stitchmalloc run -o stats=1 -- python3 ..."
 	ours=$(build/release/stitchmalloc run -o stats=1 -- /usr/bin/python3 -c "$parse_python") ||
@@ -160,7 +161,7 @@ command_test()
 {
 	check_machine
 	# shellcheck disable=SC2086  # several words
-	install_packages $build_packages
+	install_packages $build_packages $quick_packages
 	start=$(date +%s)
 	build -DSTITCH_WERROR=ON -DSTITCH_TESTS=ON --
 	step "Running the quick tests: ctest --preset release -LE slow"
@@ -173,8 +174,8 @@ command_test()
 
 command_packages()
 {
-	# shellcheck disable=SC2046,SC2086  # several words
-	install_packages $build_packages $ci_packages $(sed 's/#.*//' tests/preload/packages.txt)
+	# shellcheck disable=SC2046  # several words
+	install_packages $ci_packages $(sed 's/#.*//' tests/preload/packages.txt)
 }
 
 case ${1-} in

@@ -25,6 +25,7 @@ export PKG_CONFIG_PATH="$libdir/pkgconfig" LD_LIBRARY_PATH="$libdir"
 library=$(realpath "$libdir/libstitchmalloc.so")
 
 echo "pkg-config"
+# shellcheck disable=SC2046  # several words
 gcc "$here/consumer.c" -o "$tmp/by-pkg-config" $(pkg-config --cflags --libs stitchmalloc)
 expect "malloc is from $library" "$tmp/by-pkg-config"
 

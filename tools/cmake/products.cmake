@@ -38,4 +38,5 @@ target_link_libraries(launcher PRIVATE stitch_flags)
 file(RELATIVE_PATH libdir_beside_launcher
 	${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
 target_compile_definitions(launcher PRIVATE STITCH_VERSION="${PROJECT_VERSION}"
-	STITCH_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}" STITCH_LIBDIR_BESIDE="${libdir_beside_launcher}")
+	STITCH_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}"
+	STITCH_LIBDIR_BESIDE="${libdir_beside_launcher}")
