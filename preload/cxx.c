@@ -1,0 +1,287 @@
+/*
+ * cxx.c - the C++ operators new and delete, by their mangled names.
+ *
+ * L10. May call everything below; compiled with -fexceptions, since exceptions of the
+ * new-handler and our own std::bad_alloc pass through. The C++ runtime is not needed: its two
+ * functions are weak references, and looked up at the moment of failure where the runtime came later.
+ *
+ * Every operator but the basic ones forwards as the C++ standard has its default do, through the
+ * symbol and not to our own function: a program may replace `operator delete(void *)` alone and
+ * expect the sized one, which the compiler calls, to end there. All are weak like libstdc++'s, so that
+ * the compiler does not look through them and a program linked with the static library may
+ * define its own.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_NEXT, RTLD_DEFAULT */
+#endif
+#include <dlfcn.h>
+
+#include "base/math.h"
+#include "core/printk.h"
+#include "entry.h"
+#include "kmalloc/kmalloc.h"
+
+#if !STITCH_PREFIX
+
+#define __operator __visible __attribute__((weak))
+
+/* Mangled names: m is size_t, Pv is void *; w new, a new[], dl delete, da delete[]. */
+void *_Znwm(size_t bytes);
+void *_Znam(size_t bytes);
+void *_ZnwmSt11align_val_t(size_t bytes, size_t align);
+void *_ZnamSt11align_val_t(size_t bytes, size_t align);
+void *_ZnwmRKSt9nothrow_t(size_t bytes, const void *tag);
+void *_ZnamRKSt9nothrow_t(size_t bytes, const void *tag);
+void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag);
+void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag);
+void _ZdlPv(void *object);
+void _ZdaPv(void *object);
+void _ZdlPvm(void *object, size_t bytes);
+void _ZdaPvm(void *object, size_t bytes);
+void _ZdlPvSt11align_val_t(void *object, size_t align);
+void _ZdaPvSt11align_val_t(void *object, size_t align);
+void _ZdlPvmSt11align_val_t(void *object, size_t bytes, size_t align);
+void _ZdaPvmSt11align_val_t(void *object, size_t bytes, size_t align);
+void _ZdlPvRKSt9nothrow_t(void *object, const void *tag);
+void _ZdaPvRKSt9nothrow_t(void *object, const void *tag);
+void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *object, size_t align, const void *tag);
+void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *object, size_t align, const void *tag);
+
+/* std::get_new_handler() and std::__throw_bad_alloc() of the C++ runtime. */
+typedef void new_handler(void);
+new_handler *_ZSt15get_new_handlerv(void) __attribute__((weak));
+_Noreturn void _ZSt17__throw_bad_allocv(void) __attribute__((weak));
+
+/*
+ * A runtime that a plug-in of a C program brought along is in no global scope. dlopen with
+ * RTLD_NOLOAD loads nothing; it only finds what is there.
+ */
+static void *runtime_symbol(void *scope, const char *name)
+{
+	void *symbol = dlsym(scope, name);
+	void *runtime;
+
+	if (symbol)
+		return symbol;
+	runtime = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	return runtime ? dlsym(runtime, name) : NULL;
+}
+
+static new_handler *new_handler_read(void)
+{
+	new_handler *(*read)(void) = _ZSt15get_new_handlerv;
+
+	if (!read)
+		read = (__typeof__(read))runtime_symbol(RTLD_DEFAULT, "_ZSt15get_new_handlerv");
+	return read ? read() : NULL;
+}
+
+static _Noreturn void throw_bad_alloc(size_t bytes)
+{
+	void (*throw)(void) = _ZSt17__throw_bad_allocv;
+
+	if (!throw)
+		throw = (__typeof__(throw))runtime_symbol(RTLD_DEFAULT, "_ZSt17__throw_bad_allocv");
+	if (throw)
+		throw();
+	panic("operator new: out of memory for %zu bytes, and no C++ runtime to throw std::bad_alloc",
+	      bytes);
+}
+
+/* NULL also for alignments that are none, as libstdc++ does. */
+static void *try_new(size_t bytes, size_t align)
+{
+	if (align <= KMALLOC_MIN_ALIGN)
+		return malloc_inline(bytes);
+	return is_power_of_two(align) ? memalign_entry(align, bytes) : NULL;
+}
+
+/* The throwing form: call the new-handler until there is memory, throw when there is none to call. */
+static __slow void *new_slow(size_t bytes, size_t align)
+{
+	for (;;) {
+		void *object = try_new(bytes, align);
+		new_handler *handler;
+
+		if (object)
+			return object;
+		handler = new_handler_read();
+		if (!handler)
+			throw_bad_alloc(bytes);
+		handler();
+	}
+}
+
+/*
+ * The throwing forms. Where another form must know whether the program has replaced one of
+ * these, it compares the symbol with our own function.
+ */
+static void *own_new(size_t bytes)
+{
+	void *object = sheaf_alloc(bytes);
+
+	if (likely(object))
+		return object;
+	return new_slow(bytes, KMALLOC_MIN_ALIGN);
+}
+
+static void *own_new_array(size_t bytes)
+{
+	return _Znwm(bytes);
+}
+
+static void *own_new_aligned(size_t bytes, size_t align)
+{
+	void *object = try_new(bytes, align);
+
+	if (likely(object))
+		return object;
+	return new_slow(bytes, align);
+}
+
+static void *own_new_array_aligned(size_t bytes, size_t align)
+{
+	return _ZnwmSt11align_val_t(bytes, align);
+}
+
+#define SYMBOL_OF(function) __operator __attribute__((alias(#function)))
+SYMBOL_OF(own_new) void *_Znwm(size_t bytes);
+SYMBOL_OF(own_new_array) void *_Znam(size_t bytes);
+SYMBOL_OF(own_new_aligned) void *_ZnwmSt11align_val_t(size_t bytes, size_t align);
+SYMBOL_OF(own_new_array_aligned) void *_ZnamSt11align_val_t(size_t bytes, size_t align);
+
+/*
+ * The forms that do not throw must turn an exception, of the new-handler or of a throwing form
+ * that the program has replaced, into NULL. Only C++ can catch: the runtime's own form, called
+ * `name`, does it around the throwing form. Where neither can be the answer is NULL at once.
+ */
+static __slow void *new_nothrow_slow(const char *name, bool replaced, size_t bytes, const void *tag)
+{
+	void *(*form)(size_t, const void *);
+	void *object = replaced ? NULL : malloc_slow(bytes);
+
+	if (object || (!replaced && !new_handler_read()))
+		return object;
+	form = (__typeof__(form))runtime_symbol(RTLD_NEXT, name);
+	return form ? form(bytes, tag) : NULL;
+}
+
+static void *new_aligned_nothrow(const char *name, bool replaced, size_t bytes, size_t align,
+				 const void *tag)
+{
+	void *(*form)(size_t, size_t, const void *);
+	void *object = replaced ? NULL : try_new(bytes, align);
+
+	if (object || (!replaced && !new_handler_read()))
+		return object;
+	form = (__typeof__(form))runtime_symbol(RTLD_NEXT, name);
+	return form ? form(bytes, align, tag) : NULL;
+}
+
+__operator void *_ZnwmRKSt9nothrow_t(size_t bytes, const void *tag)
+{
+	bool replaced = _Znwm != own_new;
+	void *object = likely(!replaced) ? sheaf_alloc(bytes) : NULL;
+
+	if (likely(object))
+		return object;
+	return new_nothrow_slow("_ZnwmRKSt9nothrow_t", replaced, bytes, tag);
+}
+
+__operator void *_ZnamRKSt9nothrow_t(size_t bytes, const void *tag)
+{
+	bool replaced = _Znam != own_new_array || _Znwm != own_new;
+	void *object = likely(!replaced) ? sheaf_alloc(bytes) : NULL;
+
+	if (likely(object))
+		return object;
+	return new_nothrow_slow("_ZnamRKSt9nothrow_t", replaced, bytes, tag);
+}
+
+__operator void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag)
+{
+	bool replaced = _ZnwmSt11align_val_t != own_new_aligned;
+
+	return new_aligned_nothrow("_ZnwmSt11align_val_tRKSt9nothrow_t", replaced, bytes, align,
+				   tag);
+}
+
+__operator void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag)
+{
+	bool replaced = _ZnamSt11align_val_t != own_new_array_aligned ||
+			_ZnwmSt11align_val_t != own_new_aligned;
+
+	return new_aligned_nothrow("_ZnamSt11align_val_tRKSt9nothrow_t", replaced, bytes, align,
+				   tag);
+}
+
+__operator void _ZdlPv(void *object)
+{
+	free_inline(object);
+}
+
+__operator void _ZdaPv(void *object)
+{
+	_ZdlPv(object);
+}
+
+__operator void _ZdlPvm(void *object, size_t bytes)
+{
+	(void)bytes;
+	_ZdlPv(object);
+}
+
+__operator void _ZdaPvm(void *object, size_t bytes)
+{
+	(void)bytes;
+	_ZdaPv(object);
+}
+
+__operator void _ZdlPvRKSt9nothrow_t(void *object, const void *tag)
+{
+	(void)tag;
+	_ZdlPv(object);
+}
+
+__operator void _ZdaPvRKSt9nothrow_t(void *object, const void *tag)
+{
+	(void)tag;
+	_ZdaPv(object);
+}
+
+__operator void _ZdlPvSt11align_val_t(void *object, size_t align)
+{
+	(void)align;
+	free_inline(object);
+}
+
+__operator void _ZdaPvSt11align_val_t(void *object, size_t align)
+{
+	_ZdlPvSt11align_val_t(object, align);
+}
+
+__operator void _ZdlPvmSt11align_val_t(void *object, size_t bytes, size_t align)
+{
+	(void)bytes;
+	_ZdlPvSt11align_val_t(object, align);
+}
+
+__operator void _ZdaPvmSt11align_val_t(void *object, size_t bytes, size_t align)
+{
+	(void)bytes;
+	_ZdaPvSt11align_val_t(object, align);
+}
+
+__operator void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *object, size_t align, const void *tag)
+{
+	(void)tag;
+	_ZdlPvSt11align_val_t(object, align);
+}
+
+__operator void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *object, size_t align, const void *tag)
+{
+	(void)tag;
+	_ZdaPvSt11align_val_t(object, align);
+}
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * entry.h - what the files of preload/ share: names of the entry points, their slow halves.
+ *
+ * L10. With -DSTITCH_PREFIX=1 malloc is called stitch_malloc and so on; __libc_*, the C++ operators
+ * and the constructor are left out. Tests link that build beside libc's own malloc.
+ */
+#ifndef PRELOAD_ENTRY_H
+#define PRELOAD_ENTRY_H
+
+#include "base/compiler.h"
+#include "slab/sheaf.h"
+
+#ifndef STITCH_PREFIX
+#define STITCH_PREFIX 0
+#endif
+#if STITCH_PREFIX
+#define ENTRY(name) stitch_##name
+#else
+#define ENTRY(name) name
+#endif
+
+/* malloc.c. These, like the entry points, set errno to ENOMEM with NULL and else keep it. */
+void *malloc_slow(size_t bytes);
+void *memalign_entry(size_t align, size_t bytes);
+void free_slow(void *object);
+
+static __inline_always void *malloc_inline(size_t bytes)
+{
+	void *object = sheaf_alloc(bytes);
+
+	if (likely(object))
+		return object;
+	return malloc_slow(bytes);
+}
+
+static __inline_always void free_inline(void *object)
+{
+	if (likely(sheaf_free(object)))
+		return;
+	free_slow(object);
+}
+
+/* init.c: boot at the first call, whoever makes it. False: there is no heap to be had. */
+bool heap_boot(void);
+/* The calling thread has just got its heap slot: see to it that the slot is left at its exit. */
+void thread_register(void);
+
+/* foreign.c: fill the foreign_ops of core/hooks.h. */
+void foreign_install(void);
+
+/* info.c: what malloc_stats prints, to a file descriptor. */
+void usage_print(int fd);
+
+#endif

@@ -1,0 +1,249 @@
+/*
+ * info.c - what the heap says about itself through libc's interfaces, and its version.
+ *
+ * L10. May call everything below. One walker (usage_report) writes malloc_stats and malloc_info
+ * from one table; they differ in the shape of a line. malloc_info is the only place of the library that
+ * touches stdio, and only the FILE that it is given.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+
+#include "core/report.h"
+#include "entry.h"
+#include "init/mm_init.h"
+#include "kmalloc/kmalloc.h"
+#include "os/os.h"
+#include "stitch/stitch.h"
+
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define HEADER_VERSION \
+	TEXT(STITCH_VERSION_MAJOR) "." TEXT(STITCH_VERSION_MINOR) "." TEXT(STITCH_VERSION_PATCH)
+/* The build gives its own version where it has one. */
+#ifdef STITCH_VERSION
+_Static_assert(!__builtin_strcmp(STITCH_VERSION, HEADER_VERSION),
+	       "include/stitch/stitch.h and CMakeLists.txt name different versions");
+#endif
+
+struct mallinfo ENTRY(mallinfo)(void);
+struct mallinfo2 ENTRY(mallinfo2)(void);
+int ENTRY(malloc_info)(int options, FILE *file);
+void ENTRY(malloc_stats)(void);
+int ENTRY(malloc_trim)(size_t pad);
+int ENTRY(mallopt)(int option, int value);
+
+static const struct usage_figure {
+	const char *name;
+	const char *meaning;
+	size_t offset;
+} usage_figures[] = {
+#define FIGURE(member, meaning) { #member, meaning, offsetof(struct kmalloc_usage, member) }
+	FIGURE(reserved, "bytes of address space of the heap"),
+	FIGURE(opened, "bytes of it that are readable and writable"),
+	FIGURE(metadata, "bytes of the allocator's own books"),
+	FIGURE(small_live, "bytes in objects up to 8 KiB"),
+	FIGURE(small_cached, "bytes in free objects that threads keep"),
+	FIGURE(small_free, "bytes in free objects of slabs"),
+	FIGURE(run_live, "bytes in page runs up to 2 MiB"),
+	FIGURE(area_live, "bytes in areas above 2 MiB"),
+	FIGURE(nr_areas, "areas above 2 MiB"),
+	FIGURE(free_resident, "bytes in free pages that may occupy memory"),
+	FIGURE(free_hole, "bytes in free pages that occupy none"),
+	FIGURE(peak_live, "bytes in slabs, runs and areas at the highest"),
+	FIGURE(nr_slots, "thread heaps made"),
+	FIGURE(nr_slots_held, "thread heaps in use"),
+#undef FIGURE
+};
+
+/* All zero while there is no heap. */
+static struct kmalloc_usage usage_read(void)
+{
+	struct kmalloc_usage usage = { 0 };
+
+	if (heap_boot())
+		kmalloc_usage_read(&usage);
+	return usage;
+}
+
+/* How a figure becomes a line. */
+typedef void figure_line(struct report *report, const struct usage_figure *figure, size_t value);
+
+static void figure_text(struct report *report, const struct usage_figure *figure, size_t value)
+{
+	report_printf(report, "%-14s %14zu  %s\n", figure->name, value, figure->meaning);
+}
+
+static void figure_xml(struct report *report, const struct usage_figure *figure, size_t value)
+{
+	report_printf(report, "<figure name=\"%s\" value=\"%zu\" meaning=\"%s\"/>\n", figure->name,
+		      value, figure->meaning);
+}
+
+static void figures_report(struct report *report, const struct kmalloc_usage *usage,
+			   figure_line *line)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(usage_figures); i++) {
+		const struct usage_figure *figure = &usage_figures[i];
+		const char *member = (const char *)usage + figure->offset;
+
+		line(report, figure, *(const size_t *)(const void *)member);
+	}
+}
+
+static void caches_report(struct report *report)
+{
+	if (heap_boot())
+		kmalloc_report_caches(report);
+}
+
+void usage_print(int fd)
+{
+	struct kmalloc_usage usage = usage_read();
+	struct report report;
+
+	report_init(&report, report_to_fd, &fd);
+	report_printf(&report, "stitchmalloc %s, process %d\n", stitch_version(), os_getpid());
+	figures_report(&report, &usage, figure_text);
+	caches_report(&report);
+	report_finish(&report);
+}
+
+static int report_to_file(void *context, const char *text, size_t bytes)
+{
+	return fwrite(text, 1, bytes, context) == bytes ? 0 : -EIO;
+}
+
+/* The elements that glibc's own text has outside its heaps, for programs that sum them up. */
+static void glibc_totals_report(struct report *report, const struct kmalloc_usage *usage)
+{
+	report_printf(report,
+		      "<total type=\"fast\" count=\"0\" size=\"%zu\"/>\n"
+		      "<total type=\"rest\" count=\"0\" size=\"%zu\"/>\n"
+		      "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n",
+		      usage->small_cached, usage->small_free + usage->free_resident,
+		      usage->nr_areas, usage->area_live);
+	report_printf(report,
+		      "<system type=\"current\" size=\"%zu\"/>\n"
+		      "<system type=\"max\" size=\"%zu\"/>\n"
+		      "<aspace type=\"total\" size=\"%zu\"/>\n"
+		      "<aspace type=\"mprotect\" size=\"%zu\"/>\n",
+		      usage->opened, usage->opened, usage->reserved, usage->opened);
+}
+
+__visible int ENTRY(malloc_info)(int options, FILE *file)
+{
+	struct kmalloc_usage usage;
+	struct report report;
+	int error;
+
+	if (options) {
+		errno = EINVAL;
+		return -1;
+	}
+	usage = usage_read();
+	report_init(&report, report_to_file, file);
+	report_printf(&report, "<malloc version=\"1\">\n<heap nr=\"0\">\n");
+	figures_report(&report, &usage, figure_xml);
+	report_printf(&report, "<caches>\n");
+	caches_report(&report);
+	report_printf(&report, "</caches>\n</heap>\n");
+	glibc_totals_report(&report, &usage);
+	report_printf(&report, "</malloc>\n");
+	error = report_finish(&report);
+	if (!error)
+		return 0;
+	errno = -error;
+	return -1;
+}
+
+__visible void ENTRY(malloc_stats)(void)
+{
+	usage_print(2);
+}
+
+/*
+ * As in glibc uordblks is what the program holds of the heap proper, and hblkhd what it holds in
+ * large areas; fordblks is what the allocator keeps for reuse, and arena the sum of the two. Blocks are
+ * not counted one by one: ordblks is free pages, and smblks 0.
+ */
+__visible struct mallinfo2 ENTRY(mallinfo2)(void)
+{
+	struct kmalloc_usage usage = usage_read();
+	struct mallinfo2 info = {
+		.ordblks = (usage.free_resident + usage.free_hole) / OS_PAGE_SIZE,
+		.hblks = usage.nr_areas,
+		.hblkhd = usage.area_live,
+		.usmblks = usage.peak_live,
+		.fsmblks = usage.small_cached,
+		.uordblks = usage.small_live + usage.run_live,
+		.fordblks = usage.small_cached + usage.small_free + usage.free_resident,
+		.keepcost = usage.free_resident,
+	};
+
+	info.arena = info.uordblks + info.fordblks;
+	return info;
+}
+
+static int to_int(size_t value)
+{
+	return value < INT_MAX ? (int)value : INT_MAX;
+}
+
+/* The old form; figures that do not fit stop at INT_MAX. */
+__visible struct mallinfo ENTRY(mallinfo)(void)
+{
+	struct mallinfo2 info = ENTRY(mallinfo2)();
+
+	return (struct mallinfo){
+		.arena = to_int(info.arena),
+		.ordblks = to_int(info.ordblks),
+		.smblks = to_int(info.smblks),
+		.hblks = to_int(info.hblks),
+		.hblkhd = to_int(info.hblkhd),
+		.usmblks = to_int(info.usmblks),
+		.fsmblks = to_int(info.fsmblks),
+		.uordblks = to_int(info.uordblks),
+		.fordblks = to_int(info.fordblks),
+		.keepcost = to_int(info.keepcost),
+	};
+}
+
+/* `pad` is memory to keep at the top of glibc's heap, which ours has not. */
+__visible int ENTRY(malloc_trim)(size_t pad)
+{
+	(void)pad;
+	return heap_boot() && kmalloc_trim();
+}
+
+/*
+ * Every option of glibc is accepted and none does anything: they tune a heap of another make. A
+ * program that stops when mallopt fails (there are some) must run.
+ */
+__visible int ENTRY(mallopt)(int option, int value)
+{
+	(void)value;
+	switch (option) {
+	case M_MXFAST:
+	case M_NLBLKS:
+	case M_GRAIN:
+	case M_KEEP:
+	case M_TRIM_THRESHOLD:
+	case M_TOP_PAD:
+	case M_MMAP_THRESHOLD:
+	case M_MMAP_MAX:
+	case M_CHECK_ACTION:
+	case M_PERTURB:
+	case M_ARENA_TEST:
+	case M_ARENA_MAX:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+__visible const char *stitch_version(void)
+{
+	return HEADER_VERSION;
+}

@@ -1,0 +1,245 @@
+/*
+ * malloc.c - the C entry points: malloc, free and their family, with glibc's edge semantics.
+ *
+ * L10. May call everything below. errno is set here and in info.c and nowhere else: ENOMEM with every
+ * NULL for want of memory, EINVAL for a bad alignment; success and free leave it alone.
+ * The fast paths are inline in slab/sheaf.h; malloc and free here must stay tail calls
+ * without a stack frame.
+ *
+ * The names are declared here and not taken from libc's headers, whose attributes differ.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/math.h"
+#include "core/hooks.h"
+#include "entry.h"
+#include "init/mm_init.h"
+#include "kmalloc/kmalloc.h"
+#include "os/os.h"
+
+void *ENTRY(malloc)(size_t bytes);
+void ENTRY(free)(void *object);
+void *ENTRY(calloc)(size_t count, size_t bytes);
+void *ENTRY(realloc)(void *object, size_t bytes);
+void *ENTRY(reallocarray)(void *object, size_t count, size_t bytes);
+int ENTRY(posix_memalign)(void **object, size_t align, size_t bytes);
+void *ENTRY(aligned_alloc)(size_t align, size_t bytes);
+void *ENTRY(memalign)(size_t align, size_t bytes);
+void *ENTRY(valloc)(size_t bytes);
+void *ENTRY(pvalloc)(size_t bytes);
+size_t ENTRY(malloc_usable_size)(void *object);
+void ENTRY(cfree)(void *object);
+void ENTRY(free_sized)(void *object, size_t bytes);
+void ENTRY(free_aligned_sized)(void *object, size_t align, size_t bytes);
+
+static inline bool heap_ready(void)
+{
+	return likely(atomic_load_explicit(&mm_state, memory_order_acquire) == MM_UP) ||
+	       heap_boot();
+}
+
+static void *no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+/*
+ * After every call that may have given the thread its heap slot. had_slot is what was true
+ * before the call, so that a thread registers once and never after it has left its slot.
+ */
+static inline void thread_settle(bool had_slot)
+{
+	if (unlikely(!had_slot && mm_thread_has_slot()))
+		thread_register();
+}
+
+static inline void *slow_result(void *object, bool had_slot)
+{
+	thread_settle(had_slot);
+	return likely(object) ? object : no_memory();
+}
+
+__slow void *malloc_slow(size_t bytes)
+{
+	bool had_slot;
+
+	if (!heap_ready())
+		return no_memory();
+	had_slot = mm_thread_has_slot();
+	return slow_result(kmalloc_slow(bytes), had_slot);
+}
+
+static __slow void *calloc_slow(size_t bytes)
+{
+	bool had_slot;
+
+	if (!heap_ready())
+		return no_memory();
+	had_slot = mm_thread_has_slot();
+	return slow_result(kzalloc(bytes), had_slot);
+}
+
+/* align: a power of two. */
+void *memalign_entry(size_t align, size_t bytes)
+{
+	bool had_slot;
+
+	if (!heap_ready())
+		return no_memory();
+	had_slot = mm_thread_has_slot();
+	return slow_result(kmalloc_aligned(align, bytes), had_slot);
+}
+
+/* Without a heap a pointer can only be somebody else's. */
+__slow void free_slow(void *object)
+{
+	bool had_slot;
+
+	if (!object)
+		return;
+	if (!heap_ready()) {
+		foreign_ops.free(object);
+		return;
+	}
+	had_slot = mm_thread_has_slot();
+	kfree_slow(object);
+	thread_settle(had_slot);
+}
+
+static void *realloc_object(void *object, size_t bytes)
+{
+	bool had_slot;
+
+	if (!heap_ready())
+		return foreign_ops.realloc(object, bytes);
+	had_slot = mm_thread_has_slot();
+	return slow_result(krealloc(object, bytes), had_slot);
+}
+
+__visible void *ENTRY(malloc)(size_t bytes)
+{
+	return malloc_inline(bytes);
+}
+
+__visible void ENTRY(free)(void *object)
+{
+	free_inline(object);
+}
+
+__visible void *ENTRY(calloc)(size_t count, size_t bytes)
+{
+	size_t total;
+	void *object;
+
+	if (unlikely(__builtin_mul_overflow(count, bytes, &total)))
+		return no_memory();
+	object = sheaf_alloc(total);
+	if (unlikely(!object))
+		return calloc_slow(total);
+	return memset(object, 0, total);
+}
+
+__visible void *ENTRY(realloc)(void *object, size_t bytes)
+{
+	if (!object)
+		return malloc_inline(bytes);
+	if (likely(bytes))
+		return realloc_object(object, bytes);
+	free_inline(object);
+	return NULL;
+}
+
+__visible void *ENTRY(reallocarray)(void *object, size_t count, size_t bytes)
+{
+	size_t total;
+
+	if (unlikely(__builtin_mul_overflow(count, bytes, &total)))
+		return no_memory();
+	return ENTRY(realloc)(object, total);
+}
+
+/* The result comes by value and *object stays untouched on failure; errno as glibc leaves it. */
+__visible int ENTRY(posix_memalign)(void **object, size_t align, size_t bytes)
+{
+	void *result;
+
+	if (!is_power_of_two(align) || align % sizeof(void *))
+		return EINVAL;
+	result = memalign_entry(align, bytes);
+	if (!result)
+		return ENOMEM;
+	*object = result;
+	return 0;
+}
+
+__visible void *ENTRY(aligned_alloc)(size_t align, size_t bytes)
+{
+	if (is_power_of_two(align))
+		return memalign_entry(align, bytes);
+	errno = EINVAL;
+	return NULL;
+}
+
+/* Unlike the younger functions takes any alignment and rounds it up to a power of two. */
+__visible void *ENTRY(memalign)(size_t align, size_t bytes)
+{
+	if (likely(align <= SIZE_MAX / 2 + 1))
+		return memalign_entry(roundup_pow_of_two(align), bytes);
+	errno = EINVAL;
+	return NULL;
+}
+
+__visible void *ENTRY(valloc)(size_t bytes)
+{
+	return memalign_entry(OS_PAGE_SIZE, bytes);
+}
+
+/* Whole pages, and at least one. */
+__visible void *ENTRY(pvalloc)(size_t bytes)
+{
+	if (unlikely(bytes > KMALLOC_MAX_BYTES))
+		return no_memory();
+	return memalign_entry(OS_PAGE_SIZE, align_up(max_size(bytes, 1), OS_PAGE_SIZE));
+}
+
+__visible size_t ENTRY(malloc_usable_size)(void *object)
+{
+	if (!object)
+		return 0;
+	return heap_ready() ? ksize(object) : foreign_ops.usable_size(object);
+}
+
+__visible void ENTRY(cfree)(void *object)
+{
+	free_inline(object);
+}
+
+/* C23. The sizes are the program's word about its own block, which we need not take. */
+__visible void ENTRY(free_sized)(void *object, size_t bytes)
+{
+	(void)bytes;
+	free_inline(object);
+}
+
+__visible void ENTRY(free_aligned_sized)(void *object, size_t align, size_t bytes)
+{
+	(void)align;
+	(void)bytes;
+	free_inline(object);
+}
+
+#if !STITCH_PREFIX
+/* glibc's second names: programs that call them would otherwise mix two heaps. */
+#define SECOND_NAME(of) __visible __attribute__((alias(#of)))
+SECOND_NAME(malloc) void *__libc_malloc(size_t bytes);
+SECOND_NAME(free) void __libc_free(void *object);
+SECOND_NAME(calloc) void *__libc_calloc(size_t count, size_t bytes);
+SECOND_NAME(realloc) void *__libc_realloc(void *object, size_t bytes);
+SECOND_NAME(memalign) void *__libc_memalign(size_t align, size_t bytes);
+SECOND_NAME(valloc) void *__libc_valloc(size_t bytes);
+SECOND_NAME(pvalloc) void *__libc_pvalloc(size_t bytes);
+SECOND_NAME(cfree) void __libc_cfree(void *object);
+SECOND_NAME(posix_memalign) int __posix_memalign(void **object, size_t align, size_t bytes);
+#endif
