@@ -62,6 +62,9 @@ int os_write(int fd, const void *bytes, size_t nr_bytes);
 /* Read a whole small file. The number of bytes (at most nr_bytes) or -errno. */
 long os_read_file(const char *path, void *buffer, size_t nr_bytes);
 
+/* A close-on-exec copy of fd numbered `lowest` or above. The descriptor or -errno. */
+int os_duplicate_fd(int fd, int lowest);
+
 int os_getpid(void);
 int os_gettid(void);
 

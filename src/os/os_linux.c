@@ -241,6 +241,11 @@ long os_read_file(const char *path, void *buffer, size_t nr_bytes)
 	return ret;
 }
 
+int os_duplicate_fd(int fd, int lowest)
+{
+	return (int)syscall3(__NR_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+}
+
 int os_getpid(void)
 {
 	return (int)syscall3(__NR_getpid, 0, 0, 0);
