@@ -6,7 +6,7 @@ foreach(source ${semantics_tests} ${fastpath_tests})
 	stitch_test_name(name ${source})
 	string(REGEX MATCH "^[a-z]+" label ${name})
 	stitch_outer_program(${name} ${source})
-	stitch_test(${name} ${label} 60 env LD_PRELOAD=$<TARGET_FILE:stitchmalloc>
+	stitch_test(${name} ${label} 60 env LD_PRELOAD=$<TARGET_FILE:stitchmalloc_shared>
 		$<TARGET_FILE:${name}>)
 endforeach()
 
@@ -16,7 +16,7 @@ foreach(source ${death_tests})
 	stitch_outer_program(${name} ${source})
 	string(REGEX REPLACE "\\.c$" ".expect" expect ${source})
 	stitch_test(${name} death 30 sh ${CMAKE_CURRENT_SOURCE_DIR}/run_death.sh
-		$<TARGET_FILE:stitchmalloc> $<TARGET_FILE:${name}> ${expect})
+		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:${name}> ${expect})
 endforeach()
 
 file(GLOB preload_tests CONFIGURE_DEPENDS preload/*.sh)
@@ -24,14 +24,14 @@ list(FILTER preload_tests EXCLUDE REGEX "/lib\\.sh$")
 foreach(source ${preload_tests})
 	stitch_test_name(name ${source})
 	if(name MATCHES "^preload_quick_")
-		stitch_test(${name} preload 120 bash ${source} $<TARGET_FILE:stitchmalloc>)
+		stitch_test(${name} preload 120 bash ${source} $<TARGET_FILE:stitchmalloc_shared>)
 	else()
-		stitch_test(${name} "preload;slow" 600 bash ${source} $<TARGET_FILE:stitchmalloc>)
+		stitch_test(${name} "preload;slow" 600 bash ${source} $<TARGET_FILE:stitchmalloc_shared>)
 	endif()
 endforeach()
 
 stitch_test(style_exports style 60 /usr/bin/python3 ${tools}/check_exports.py
-	$<TARGET_FILE:stitchmalloc> ${PROJECT_SOURCE_DIR}/preload/exports.map)
+	$<TARGET_FILE:stitchmalloc_shared> ${PROJECT_SOURCE_DIR}/preload/exports.map)
 file(GLOB script_tests CONFIGURE_DEPENDS launcher/*.sh install/*.sh)
 foreach(source ${script_tests})
 	stitch_test_name(name ${source})

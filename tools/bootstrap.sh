@@ -141,7 +141,7 @@ command_run()
 	check_machine
 	# shellcheck disable=SC2086  # several words
 	install_packages $build_packages
-	build -- --target stitchmalloc launcher
+	build -- --target stitchmalloc_shared launcher
 	export PYTHONMALLOC=malloc PYTHONHASHSEED=0
 	step "Python's parser on 60 modules of its own library, on libc's malloc"
 	plain=$(/usr/bin/python3 -c "$parse_python") ||

@@ -7,13 +7,15 @@ set(exports_map ${PROJECT_SOURCE_DIR}/preload/exports.map)
 if(NOT EXISTS ${exports_map})
 	return()
 endif()
-add_library(stitchmalloc SHARED ${product_objects})
-set_target_properties(stitchmalloc PROPERTIES VERSION ${PROJECT_VERSION}
-	SOVERSION ${PROJECT_VERSION_MAJOR} LINKER_LANGUAGE C LINK_DEPENDS ${exports_map})
+# (The target is not called stitchmalloc: that is the launcher's file in Ninja's eyes.)
+add_library(stitchmalloc_shared SHARED ${product_objects})
+set_target_properties(stitchmalloc_shared PROPERTIES OUTPUT_NAME stitchmalloc
+	EXPORT_NAME stitchmalloc VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+	LINKER_LANGUAGE C LINK_DEPENDS ${exports_map})
 # -nodefaultlibs: whatever the compiler would like to pull in besides libc is a link error.
-target_link_options(stitchmalloc PRIVATE -Wl,--version-script=${exports_map} -Wl,-z,nodelete
+target_link_options(stitchmalloc_shared PRIVATE -Wl,--version-script=${exports_map} -Wl,-z,nodelete
 	-Wl,-z,now -Wl,-z,relro -Wl,-z,defs -Wl,--gc-sections -nodefaultlibs)
-target_link_libraries(stitchmalloc PRIVATE -lc)
+target_link_libraries(stitchmalloc_shared PRIVATE -lc)
 
 # One object with its internal names made local: they cannot clash with the program's, and
 # malloc never comes without the constructor and the other entry points.
@@ -27,7 +29,7 @@ add_library(stitchmalloc_static STATIC ${PROJECT_BINARY_DIR}/stitchmalloc.o)
 set_target_properties(stitchmalloc_static PROPERTIES OUTPUT_NAME stitchmalloc
 	EXPORT_NAME static LINKER_LANGUAGE C)
 
-foreach(library stitchmalloc stitchmalloc_static)
+foreach(library stitchmalloc_shared stitchmalloc_static)
 	target_include_directories(${library} INTERFACE
 		$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 endforeach()
