@@ -41,7 +41,7 @@ target_link_libraries(shared stitchmalloc::stitchmalloc)
 add_executable(static consumer.c)
 target_link_libraries(static stitchmalloc::static)
 END
-cmake -S "$tmp/project" -B "$tmp/build" -DCMAKE_PREFIX_PATH="$tmp/prefix" >>"$tmp/log"
+cmake -G Ninja -S "$tmp/project" -B "$tmp/build" -DCMAKE_PREFIX_PATH="$tmp/prefix" >>"$tmp/log"
 cmake --build "$tmp/build" >>"$tmp/log"
 expect "malloc is from $library" "$tmp/build/shared"
 expect "malloc is from $tmp/build/static" "$tmp/build/static"
