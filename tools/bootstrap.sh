@@ -58,7 +58,8 @@ missing_packages()
 
 apt()
 {
-	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@"
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 \
+		-o DPkg::Lock::Timeout=120 "$@"
 }
 
 # A server's package must not start the server; a policy of the machine's own is left alone.
