@@ -1,0 +1,591 @@
+/*
+ * test_os_linux.c - each entry of os.h on the real kernel.
+ */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/time.h>
+#include <time.h>
+#include <ucontext.h>
+
+#include "kunit.h"
+#include "os/os.h"
+
+#define PAGE ((size_t)OS_PAGE_SIZE)
+
+static char *reserve(size_t bytes)
+{
+	void *address = NULL;
+
+	ASSERT_EQ(os_reserve(NULL, bytes, &address), 0);
+	return address;
+}
+
+static char *reserve_open(size_t bytes)
+{
+	char *address = reserve(bytes);
+
+	ASSERT_EQ(os_open(address, bytes), 0);
+	return address;
+}
+
+/* What the kernel may do for us with a byte, without a fault. */
+static bool can_read(const char *byte)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int pipe_ends[2];
+	bool can;
+
+	close(fd);
+	ASSERT(!pipe(pipe_ends));
+	can = write(pipe_ends[1], byte, 1) == 1;
+	close(pipe_ends[0]);
+	close(pipe_ends[1]);
+	return can;
+}
+
+static bool can_write(char *byte)
+{
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	bool can = read(fd, byte, 1) == 1;
+
+	close(fd);
+	return can;
+}
+
+/* Run in a process of its own, whose exit status says whether a check failed. */
+static void in_child(void (*run)(void))
+{
+	int status = -1;
+	pid_t child;
+
+	fflush(NULL);
+	child = fork();
+	if (!child) {
+		kunit.nr_failed_checks = 0;
+		if (!setjmp(kunit.test_end))
+			run();
+		fflush(NULL);
+		_exit(kunit.nr_failed_checks ? 1 : 0);
+	}
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	EXPECT_EQ(status, 0);
+}
+
+TEST(reserve_is_inaccessible_and_goes_back)
+{
+	char *range = reserve(16 * PAGE);
+	void *again = NULL;
+
+	EXPECT_EQ((uintptr_t)range % PAGE, 0);
+	EXPECT(!can_read(range) && !can_read(range + 16 * PAGE - 1));
+	EXPECT(!can_write(range));
+	EXPECT_EQ(os_unreserve(range, 16 * PAGE), 0);
+	EXPECT_EQ(os_reserve(range, 16 * PAGE, &again), 0);
+	EXPECT_EQ(again, range);
+	EXPECT_EQ(os_unreserve(range, 16 * PAGE), 0);
+}
+
+TEST(reserve_at_a_place_that_is_taken)
+{
+	char *range = reserve(4 * PAGE);
+	void *address = range;
+
+	EXPECT_EQ(os_reserve(range + PAGE, PAGE, &address), -EEXIST);
+	EXPECT_EQ(os_reserve(range - PAGE, 2 * PAGE, &address), -EEXIST);
+	EXPECT_EQ(address, range);
+	EXPECT_EQ(os_unreserve(range, 4 * PAGE), 0);
+}
+
+TEST(reserve_of_too_much)
+{
+	void *address = NULL;
+
+	EXPECT_EQ(os_reserve(NULL, (size_t)1 << 60, &address), -ENOMEM);
+	EXPECT_EQ(address, NULL);
+}
+
+/* Address space only: more than any machine's memory and swap can be had. */
+TEST(reserve_costs_no_commit)
+{
+	char *range = reserve(TIB(2));
+
+	EXPECT_EQ(os_unreserve(range, TIB(2)), 0);
+}
+
+TEST(open_and_make_readonly)
+{
+	char *range = reserve(4 * PAGE);
+
+	EXPECT_EQ(os_open(range + PAGE, 2 * PAGE), 0);
+	EXPECT(!can_read(range) && !can_read(range + 3 * PAGE));
+	EXPECT_EQ(range[PAGE], 0);
+	range[PAGE] = 5;
+	EXPECT_EQ(os_make_readonly(range + PAGE, PAGE), 0);
+	EXPECT(can_read(range + PAGE) && !can_write(range + PAGE));
+	EXPECT_EQ(range[PAGE], 5);
+	EXPECT(can_write(range + 2 * PAGE));
+	EXPECT_EQ(os_unreserve(range, 4 * PAGE), 0);
+	EXPECT_EQ(os_open(range, PAGE), -ENOMEM);
+}
+
+TEST(purged_pages_read_as_zero)
+{
+	char *range = reserve_open(4 * PAGE);
+	unsigned char resident[4];
+
+	memset(range, 0x11, 4 * PAGE);
+	EXPECT_EQ(os_purge(range + PAGE, 2 * PAGE), 0);
+	EXPECT_EQ(os_mincore(range, 4 * PAGE, resident), 0);
+	EXPECT_EQ(resident[0] & 1, 1);
+	EXPECT_EQ(resident[1] & 1, 0);
+	EXPECT_EQ(resident[2] & 1, 0);
+	EXPECT_EQ(resident[3] & 1, 1);
+	EXPECT(range[PAGE - 1] == 0x11 && range[PAGE] == 0);
+	EXPECT(range[3 * PAGE - 1] == 0 && range[3 * PAGE] == 0x11);
+	EXPECT_EQ(os_unreserve(range, 4 * PAGE), 0);
+	EXPECT_EQ(os_mincore(range, 4 * PAGE, resident), -ENOMEM);
+}
+
+TEST(locked_pages_are_not_purged)
+{
+	char *range = reserve_open(PAGE);
+
+	range[0] = 7;
+	ASSERT(!mlock(range, PAGE));
+	EXPECT_EQ(os_purge(range, PAGE), -EINVAL);
+	EXPECT_EQ(range[0], 7);
+	EXPECT_EQ(os_unreserve(range, PAGE), 0);
+}
+
+/* More ranges than one call takes. */
+#define NR_RANGES 1300u
+
+static struct os_range ranges[NR_RANGES];
+static char *range_base;
+
+/* Every other page of a range of 2 * NR_RANGES pages, all of them written. */
+static void make_ranges(void)
+{
+	range_base = reserve_open(2 * NR_RANGES * PAGE);
+	memset(range_base, 0x22, 2 * NR_RANGES * PAGE);
+	for (size_t i = 0; i < NR_RANGES; i++)
+		ranges[i] = (struct os_range){ range_base + 2 * i * PAGE, PAGE };
+}
+
+/* The first `nr` ranges are purged, everything else is not. */
+static void expect_purged(size_t nr)
+{
+	for (size_t page = 0; page < 2 * NR_RANGES; page++)
+		ASSERT_EQ(range_base[page * PAGE], page % 2 == 0 && page / 2 < nr ? 0 : 0x22);
+	EXPECT_EQ(os_unreserve(range_base, 2 * NR_RANGES * PAGE), 0);
+}
+
+TEST(purge_of_many_ranges)
+{
+	make_ranges();
+	EXPECT_EQ(os_purge_ranges(ranges, NR_RANGES), NR_RANGES * PAGE);
+	expect_purged(NR_RANGES);
+	EXPECT_EQ(os_purge_ranges(ranges, 0), 0);
+}
+
+TEST(purge_stops_at_the_first_range_that_is_refused)
+{
+	static const size_t locked[] = { 1, 511, 512, 700, 1299 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(locked); i++) {
+		make_ranges();
+		ASSERT(!mlock(ranges[locked[i]].address, PAGE));
+		EXPECT_EQ(os_purge_ranges(ranges, NR_RANGES), locked[i] * PAGE);
+		expect_purged(locked[i]);
+	}
+	make_ranges();
+	ASSERT(!mlock(ranges[0].address, PAGE));
+	EXPECT_EQ(os_purge_ranges(ranges, NR_RANGES), -EINVAL);
+	expect_purged(0);
+}
+
+/* The kernel takes 2 GiB less a page in one vectored call and leaves the rest undone. */
+TEST(purge_of_more_than_a_call_takes)
+{
+	size_t bytes = GIB(5);
+	char *range = reserve_open(bytes);
+	struct os_range parts[3] = {
+		{ range, GIB(1) },
+		{ range + GIB(1), GIB(3) },
+		{ range + GIB(4), GIB(1) },
+	};
+
+	for (size_t at = 0; at < bytes; at += MIB(512))
+		range[at + MIB(511)] = range[at] = 3;
+	EXPECT_EQ(os_purge_ranges(parts, 3), bytes);
+	for (size_t at = 0; at < bytes; at += MIB(512))
+		EXPECT(range[at + MIB(511)] == 0 && range[at] == 0);
+	EXPECT_EQ(os_unreserve(range, bytes), 0);
+}
+
+static unsigned int nr_trapped;
+
+/* The filter's answer to process_madvise. */
+static void refuse(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *registers = context;
+
+	(void)signal;
+	(void)info;
+	nr_trapped++;
+	registers->uc_mcontext.gregs[REG_RAX] = -EPERM;
+}
+
+/* From here on process_madvise fails with EPERM, and is counted. */
+static void trap_vectored_purge(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_madvise, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_SIZE(filter), filter };
+	struct sigaction action = { .sa_sigaction = refuse, .sa_flags = SA_SIGINFO };
+
+	ASSERT(!sigaction(SIGSYS, &action, NULL));
+	ASSERT(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	ASSERT(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+static void purge_behind_a_filter(void)
+{
+	trap_vectored_purge();
+	for (int i = 0; i < 3; i++) {
+		make_ranges();
+		EXPECT_EQ(os_purge_ranges(ranges, NR_RANGES), NR_RANGES * PAGE);
+		expect_purged(NR_RANGES);
+		EXPECT_EQ(nr_trapped, 1);
+	}
+}
+
+TEST(refused_vectored_purge_is_replaced_and_not_tried_again)
+{
+	in_child(purge_behind_a_filter);
+}
+
+static void purge_after_locked_pages(void)
+{
+	make_ranges();
+	ASSERT(!mlock(ranges[0].address, PAGE));
+	EXPECT_EQ(os_purge_ranges(ranges, NR_RANGES), -EINVAL);
+	trap_vectored_purge();
+	EXPECT_EQ(os_purge_ranges(ranges + 1, 2), 2 * PAGE);
+	EXPECT_EQ(nr_trapped, 1);
+}
+
+TEST(locked_pages_are_no_refusal_of_the_vectored_form)
+{
+	in_child(purge_after_locked_pages);
+}
+
+/* The VmFlags of the mapping that starts at `address`. */
+static bool mapping_has_flag(const char *address, const char *flag)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	char line[512], start[32];
+	bool ours = false, found = false;
+
+	snprintf(start, sizeof(start), "%lx-", (unsigned long)address);
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, start, strlen(start)))
+			ours = true;
+		if (ours && !strncmp(line, "VmFlags:", 8)) {
+			found = strstr(line, flag);
+			break;
+		}
+	}
+	fclose(file);
+	return found;
+}
+
+TEST(huge_pages_are_forbidden_where_there_are_any)
+{
+	bool has_huge_pages = !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+	char *range = reserve_open(MIB(4));
+
+	EXPECT_EQ(os_forbid_huge_pages(range, MIB(4)), has_huge_pages ? 0 : -EINVAL);
+	EXPECT_EQ(mapping_has_flag(range, " nh "), has_huge_pages);
+	EXPECT_EQ(os_unreserve(range, MIB(4)), 0);
+}
+
+static _Atomic uint32_t futex_word;
+static _Atomic int waiter_result;
+
+static void *wait_for_change(void *unused)
+{
+	(void)unused;
+	waiter_result = os_futex_wait(&futex_word, 1);
+	return NULL;
+}
+
+TEST(futex_wakes_who_waits)
+{
+	pthread_t thread;
+	int woken;
+
+	futex_word = 1;
+	waiter_result = 99;
+	EXPECT_EQ(os_futex_wait(&futex_word, 0), -EAGAIN);
+	EXPECT_EQ(os_futex_wake(&futex_word, UINT32_MAX), 0);
+	ASSERT(!pthread_create(&thread, NULL, wait_for_change, NULL));
+	while (!(woken = os_futex_wake(&futex_word, 1)))
+		sched_yield();
+	EXPECT_EQ(woken, 1);
+	ASSERT(!pthread_join(thread, NULL));
+	EXPECT_EQ(waiter_result, 0);
+}
+
+static void ignore_signal(int signal)
+{
+	(void)signal;
+}
+
+TEST(futex_wait_is_interrupted_by_signals)
+{
+	struct sigaction action = { .sa_handler = ignore_signal };
+	struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { { 0, 0 }, { 0, 0 } };
+
+	futex_word = 1;
+	ASSERT(!sigaction(SIGALRM, &action, NULL));
+	ASSERT(!setitimer(ITIMER_REAL, &often, NULL));
+	EXPECT_EQ(os_futex_wait(&futex_word, 1), -EINTR);
+	ASSERT(!setitimer(ITIMER_REAL, &never, NULL));
+}
+
+#define PIPE_BYTES (8u << 20)
+
+static void *read_pipe(void *context)
+{
+	const int *fd = context;
+	unsigned char buffer[3000];
+	size_t total = 0;
+	ssize_t got;
+
+	while ((got = read(*fd, buffer, sizeof(buffer))) != 0) {
+		for (ssize_t i = 0; i < got; i++) {
+			if (buffer[i] != (unsigned char)((total + (size_t)i) % 251))
+				return (void *)-1;
+		}
+		total += got > 0 ? (size_t)got : 0;
+	}
+	return (void *)total;
+}
+
+/* Signals cut writes short and interrupt them; nothing is lost or written twice. */
+TEST(write_is_whole_under_a_storm_of_signals)
+{
+	struct sigaction action = { .sa_handler = ignore_signal };
+	struct itimerval often = { { 0, 50 }, { 0, 50 } }, never = { { 0, 0 }, { 0, 0 } };
+	unsigned char *bytes = (unsigned char *)reserve_open(PIPE_BYTES);
+	pthread_t reader;
+	int ends[2];
+	void *total;
+
+	for (size_t i = 0; i < PIPE_BYTES; i++)
+		bytes[i] = (unsigned char)(i % 251);
+	ASSERT(!pipe(ends));
+	ASSERT(!sigaction(SIGALRM, &action, NULL));
+	ASSERT(!pthread_create(&reader, NULL, read_pipe, &ends[0]));
+	ASSERT(!setitimer(ITIMER_REAL, &often, NULL));
+	EXPECT_EQ(os_write(ends[1], bytes, PIPE_BYTES), 0);
+	ASSERT(!setitimer(ITIMER_REAL, &never, NULL));
+	close(ends[1]);
+	ASSERT(!pthread_join(reader, &total));
+	EXPECT_EQ(total, PIPE_BYTES);
+	close(ends[0]);
+	EXPECT_EQ(os_unreserve(bytes, PIPE_BYTES), 0);
+}
+
+TEST(write_reports_its_error)
+{
+	char *closed = reserve(PAGE);
+
+	EXPECT_EQ(os_write(-1, "x", 1), -EBADF);
+	EXPECT_EQ(os_write(-1, "x", 0), 0);
+	EXPECT_EQ(os_write(STDOUT_FILENO, closed, 1), -EFAULT);
+	EXPECT_EQ(os_unreserve(closed, PAGE), 0);
+}
+
+TEST(read_file)
+{
+	char path[] = "/tmp/test_os_linux.XXXXXX";
+	char buffer[64];
+	int fd = mkstemp(path);
+	int highest = dup(fd);
+
+	ASSERT(fd >= 0 && highest >= 0);
+	EXPECT_EQ(os_read_file(path, buffer, sizeof(buffer)), 0);
+	ASSERT_EQ(write(fd, "hello, file", 11), 11);
+	memset(buffer, '#', sizeof(buffer));
+	EXPECT_EQ(os_read_file(path, buffer, sizeof(buffer)), 11);
+	EXPECT(!memcmp(buffer, "hello, file#", 12));
+	memset(buffer, '#', sizeof(buffer));
+	EXPECT_EQ(os_read_file(path, buffer, 5), 5);
+	EXPECT(!memcmp(buffer, "hello#", 6));
+	close(fd);
+	unlink(path);
+	EXPECT_EQ(os_read_file(path, buffer, sizeof(buffer)), -ENOENT);
+	EXPECT_EQ(os_read_file("/tmp", buffer, sizeof(buffer)), -EISDIR);
+	/* No descriptor is left open: the lowest free one is the one just closed. */
+	EXPECT_EQ(dup(highest), fd);
+	close(fd);
+	close(highest);
+}
+
+/* A file of /proc gives itself in pieces of a page. */
+TEST(read_file_until_its_end)
+{
+	static char text[1 << 20];
+	char *range = reserve(400 * PAGE);
+	long length;
+
+	for (size_t i = 0; i < 400; i += 2)
+		ASSERT_EQ(os_open(range + i * PAGE, PAGE), 0);
+	length = os_read_file("/proc/self/maps", text, sizeof(text));
+	ASSERT(length > 2 * 4096 && length < (long)sizeof(text));
+	EXPECT_EQ(text[length - 1], '\n');
+	EXPECT(memmem(text, (size_t)length, "[vdso]", 6) != NULL);
+	EXPECT_EQ(os_unreserve(range, 400 * PAGE), 0);
+}
+
+static void *get_tid(void *unused)
+{
+	(void)unused;
+	EXPECT_EQ(os_gettid(), syscall(SYS_gettid));
+	EXPECT(os_gettid() != os_getpid());
+	return NULL;
+}
+
+TEST(who_we_are)
+{
+	pthread_t thread;
+
+	EXPECT_EQ(os_getpid(), getpid());
+	EXPECT_EQ(os_gettid(), getpid());
+	ASSERT(!pthread_create(&thread, NULL, get_tid, NULL));
+	ASSERT(!pthread_join(thread, NULL));
+}
+
+static uint64_t libc_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+TEST(clock_is_the_coarse_monotonic_one)
+{
+	for (int i = 0; i < 1000; i++) {
+		uint64_t before = libc_clock_ms();
+		uint64_t ours = os_clock_ms();
+		uint64_t after = libc_clock_ms();
+
+		EXPECT(before <= ours && ours <= after);
+	}
+}
+
+TEST(memory_of_the_machine)
+{
+	struct sysinfo info;
+
+	ASSERT(!sysinfo(&info));
+	EXPECT_EQ(os_physical_bytes(), info.totalram * info.mem_unit);
+}
+
+static void ask_for_limits(void)
+{
+	struct rlimit limit;
+
+	ASSERT(!getrlimit(RLIMIT_AS, &limit));
+	EXPECT_EQ(os_address_space_limit(), limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX :
+									      limit.rlim_cur);
+	limit.rlim_cur = GIB(7);
+	ASSERT(!setrlimit(RLIMIT_AS, &limit));
+	EXPECT_EQ(os_address_space_limit(), GIB(7));
+}
+
+TEST(limit_of_the_address_space)
+{
+	in_child(ask_for_limits);
+}
+
+static void must_not_run(int signal)
+{
+	(void)signal;
+	_exit(0);
+}
+
+/* A handler that is in the way, and the signal blocked. */
+static void abort_in_spite_of_the_program(void)
+{
+	struct sigaction action = { .sa_handler = must_not_run };
+	sigset_t all;
+
+	sigaction(SIGABRT, &action, NULL);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	os_abort();
+}
+
+static void abort_ignored(void)
+{
+	signal(SIGABRT, SIG_IGN);
+	os_abort();
+}
+
+static void *abort_on_a_thread(void *unused)
+{
+	(void)unused;
+	abort_in_spite_of_the_program();
+	return NULL;
+}
+
+static void abort_beside_the_main_thread(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, abort_on_a_thread, NULL);
+	pthread_join(thread, NULL);
+}
+
+TEST(abort_ends_the_process)
+{
+	EXPECT_DEATH(os_abort(), "");
+	EXPECT_DEATH(abort_in_spite_of_the_program(), "");
+	EXPECT_DEATH(abort_ignored(), "");
+	EXPECT_DEATH(abort_beside_the_main_thread(), "");
+}
+
+TEST(errno_stays_as_it_is)
+{
+	void *address;
+	char buffer[8];
+
+	errno = 77;
+	os_reserve(NULL, (size_t)1 << 60, &address);
+	os_unreserve((void *)1, PAGE);
+	os_open(NULL, PAGE);
+	os_purge((void *)1, PAGE);
+	os_write(-1, "x", 1);
+	os_read_file("/nonexistent", buffer, sizeof(buffer));
+	os_futex_wait(&futex_word, futex_word + 1);
+	EXPECT_EQ(errno, 77);
+}
+
+RUN_TESTS
