@@ -16,8 +16,7 @@
 
 #ifdef USE_LIBC
 
-/* glibc 2.36 leaves ENOMEM behind when a second arena had the memory. */
-#define STITCH_SUCCESS_KEEPS_ERRNO 0
+#define USES_LIBC 1
 
 #define stitch_malloc malloc
 #define stitch_calloc calloc
@@ -39,7 +38,7 @@
 
 #else
 
-#define STITCH_SUCCESS_KEEPS_ERRNO 1
+#define USES_LIBC 0
 
 void *stitch_malloc(size_t bytes);
 void *stitch_calloc(size_t count, size_t bytes);
