@@ -71,7 +71,7 @@ size_t bitmap_count_range(const uint64_t *words, size_t first, size_t nr)
 	size_t count = 0;
 
 	while (next_piece(&first, &nr, &piece))
-		count += (size_t)__builtin_popcountll(words[piece.word] & piece.mask);
+		count += popcount64(words[piece.word] & piece.mask);
 	return count;
 }
 

@@ -69,8 +69,8 @@ static void put_string(struct sink *sink, const struct spec *spec, const char *t
 	put_field(sink, spec, "", 0, text, bytes);
 }
 
-static void put_number(struct sink *sink, const struct spec *spec, uint64_t value, unsigned int base,
-		       const char *prefix)
+static void put_number(struct sink *sink, const struct spec *spec, uint64_t value,
+		       unsigned int base, const char *prefix)
 {
 	const char *digits = spec->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
 	size_t minimum = spec->precision < 0 ? 1 : (size_t)spec->precision;

@@ -52,6 +52,18 @@ static inline size_t roundup_pow_of_two(size_t n)
 	return n <= 1 ? 1 : (size_t)2 << ilog2(n - 1);
 }
 
+/*
+ * Set bits. By arithmetic: the baseline instruction set has no popcnt, and the compiler's
+ * fallback is a call into libgcc, which the library is not linked with.
+ */
+static inline unsigned int popcount64(uint64_t word)
+{
+	word -= word >> 1 & 0x5555555555555555u;
+	word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+	return (unsigned int)(word * 0x0101010101010101u >> 56);
+}
+
 static inline size_t min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;

@@ -1,0 +1,43 @@
+/*
+ * lock.h - the one kind of lock: a futex mutex with a mandatory rank.
+ *
+ * L2. Lock order is enum lock_rank: a thread only takes locks of a higher rank than all those it
+ * holds. Debug builds check that at every acquisition; the fork handlers walk the same table.
+ *
+ * Every lock registers in a static table, one lock a rank: what cannot be named cannot be
+ * forgotten at a fork.
+ *
+ * States of a lock's word: 0 free, 1 held, 2 held and somebody sleeps (Drepper, "Futexes are
+ * tricky", mutex 2).
+ *
+ * Fork: between lock_all_for_fork and lock_release_all (or lock_reset_all in the child) the forking
+ * thread holds every lock. Handlers of other libraries run in that window and call malloc, so for
+ * this thread taking and releasing any lock is a no-op meanwhile.
+ */
+#ifndef CORE_LOCK_H
+#define CORE_LOCK_H
+
+#include "base/compiler.h"
+
+enum lock_rank {
+	LOCK_BOOT,     /* init/: the boot */
+	LOCK_SHARED_SLOT, /* slab/slot.c: the slot of threads that have none */
+	LOCK_SLOTS,    /* slab/slot.c: which thread holds which heap slot; adoption */
+	LOCK_BARN,     /* slab/barn.c: spare batches and sheaf arrays */
+	LOCK_ZONE,     /* mm/: buddy, page runs, ranges, residency, sections */
+	LOCK_MEMBLOCK, /* core/memblock.c */
+	NR_LOCK_RANKS,
+};
+
+void lock_acquire(enum lock_rank rank);
+void lock_release(enum lock_rank rank);
+
+/* For assertions: the calling thread holds the lock (debug builds; true otherwise). */
+bool lock_is_held(enum lock_rank rank);
+
+/* See the header comment. In the order: lock_all_for_fork, then one of the others. */
+void lock_all_for_fork(void);
+void lock_release_all(void);
+void lock_reset_all(void);
+
+#endif

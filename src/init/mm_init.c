@@ -1,0 +1,56 @@
+/* mm_init.c - see mm_init.h: boot order, threads. */
+#include "init/mm_init.h"
+
+#include "core/lock.h"
+#include "core/params.h"
+#include "mm/section.h"
+#include "os/os.h"
+#include "slab/slot.h"
+
+_Atomic uint32_t mm_state = MM_DOWN;
+
+/*
+ * The order matters: options say how much to reserve, the zone lies on the reserve, slots on
+ * memblock, which lies on it too. Afterwards mm_map never changes.
+ */
+static bool boot(void)
+{
+	struct os_start start;
+
+	os_start_read(&start);
+	params_init(&start);
+	zone_init();
+	if (!sections_boot(params.reserve) || !slots_boot())
+		return false;
+	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
+	return true;
+}
+
+/* A boot cannot come back to itself: nothing that it calls allocates. */
+static bool boot_once(void)
+{
+	lock_acquire(LOCK_BOOT);
+	if (mm_state == MM_DOWN) {
+		mm_state = MM_BOOTING;
+		mm_state = boot() ? MM_UP : MM_FAILED;
+	}
+	lock_release(LOCK_BOOT);
+	return mm_state == MM_UP;
+}
+
+bool mm_init(void)
+{
+	uint32_t state = atomic_load_explicit(&mm_state, memory_order_acquire);
+
+	return likely(state == MM_UP) || (state != MM_FAILED && boot_once());
+}
+
+void mm_thread_exit(void)
+{
+	slot_release();
+}
+
+bool mm_thread_has_slot(void)
+{
+	return slot_is_held();
+}

@@ -1,0 +1,35 @@
+/*
+ * owner.h - the one function that maps a pointer to its owner, and does all checking there.
+ *
+ * L6. No locks: the page map is read with one relaxed load. The answer stays true as long as the
+ * caller owns the object, that is for every correct program.
+ */
+#ifndef KMALLOC_OWNER_H
+#define KMALLOC_OWNER_H
+
+#include "mm/memmap.h"
+
+enum owner_kind {
+	OWNER_FOREIGN, /* no part of the heap */
+	OWNER_SLAB,    /* in a slab; the object's own start is checked when it reaches its slab */
+	OWNER_RUN,     /* head of a page run */
+	OWNER_AREA,    /* head of an area */
+	OWNER_WRONG,   /* in the heap, but nothing that malloc has given out starts there */
+};
+
+struct owner {
+	enum owner_kind kind;
+	uint32_t entry;	   /* of the page map */
+	struct page *page; /* of the address; not for OWNER_FOREIGN */
+};
+
+/* `address` is any address. */
+struct owner owner_of(const void *address);
+
+/* Usable bytes of the object; kind is OWNER_SLAB, OWNER_RUN or OWNER_AREA. */
+size_t owner_bytes(const struct owner *owner);
+
+/* Report an OWNER_WRONG pointer, as "<operation>: double free of ... (page run)" and the like. */
+void owner_report_wrong(const char *operation, const void *address);
+
+#endif

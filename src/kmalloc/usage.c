@@ -1,0 +1,165 @@
+/* usage.c - see kmalloc.h: what the heap holds, and giving back what it need not hold. */
+#include "core/memblock.h"
+#include "core/report.h"
+#include "kmalloc/kmalloc.h"
+#include "mm/reclaim.h"
+#include "mm/section.h"
+#include "slab/remote.h"
+#include "slab/sheaf.h"
+#include "slab/slab.h"
+#include "vmalloc/vmap_area.h"
+
+/* Objects of one size class, over all slots. */
+struct class_usage {
+	size_t nr_slabs, nr_slab_pages;
+	size_t nr_objects;
+	size_t nr_free;	  /* in slabs */
+	size_t nr_cached; /* in sheaves, outboxes and inboxes */
+};
+
+struct slab_usage {
+	struct class_usage class[NR_SIZE_CLASSES];
+};
+
+/* --- one walk over all slabs and slots ------------------------------------------------------ */
+
+static void count_slab(struct slab_usage *usage, const struct page *head, unsigned int class)
+{
+	struct class_usage *cu = &usage->class[class];
+
+	cu->nr_slabs++;
+	cu->nr_slab_pages += (size_t)1 << READ_ONCE(head->order);
+	cu->nr_objects += READ_ONCE(head->nr_objects);
+	cu->nr_free += READ_ONCE(head->nr_free);
+}
+
+/* Slabs lie in the buddy's units. Other threads go on meanwhile: the sums are of no one moment. */
+static void count_slabs(struct slab_usage *usage)
+{
+	size_t nr_pages = mm_map.nr_pages;
+
+	for (size_t pfn = 0; pfn < nr_pages; pfn++) {
+		uint32_t entry;
+
+		if (pfn % UNIT_PAGES == 0 && !pfn_is_open(pfn)) {
+			pfn += UNIT_PAGES - 1;
+			continue;
+		}
+		entry = pagemap_read(pfn);
+		if (pagemap_is_slab(entry) && READ_ONCE(pfn_to_page(pfn)->kind) == PAGE_SLAB &&
+		    pagemap_class(entry) < NR_SIZE_CLASSES)
+			count_slab(usage, pfn_to_page(pfn), pagemap_class(entry));
+	}
+}
+
+static void count_outboxes(struct slab_usage *usage, const struct slot *slot)
+{
+	for (unsigned int i = 0; i < NR_OUTBOXES; i++) {
+		const struct batch *batch = READ_ONCE(slot->outbox[i]);
+
+		if (batch)
+			usage->class[pagemap_class(READ_ONCE(batch->entry))].nr_cached +=
+				READ_ONCE(batch->nr_objects);
+	}
+}
+
+static void count_cached(struct slab_usage *usage)
+{
+	for (uint32_t id = 1; id <= slot_count(); id++) {
+		const struct slot *slot = slot_by_id(id);
+
+		for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
+			usage->class[class].nr_cached += sheaf_count(slot, class);
+		count_outboxes(usage, slot);
+	}
+}
+
+static void slab_usage_read(struct slab_usage *usage)
+{
+	*usage = (struct slab_usage){ 0 };
+	if (!mm_map.nr_pages)
+		return;
+	count_slabs(usage);
+	count_cached(usage);
+}
+
+/* Never negative, whatever raced. */
+static size_t live_objects(const struct class_usage *cu)
+{
+	size_t not_live = cu->nr_free + cu->nr_cached;
+
+	return cu->nr_objects > not_live ? cu->nr_objects - not_live : 0;
+}
+
+/* --- what is asked of it ---------------------------------------------------------------------- */
+
+static void read_zone(struct kmalloc_usage *usage)
+{
+	size_t used = 0;
+
+	zone_lock();
+	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
+		used += zone.nr_used[use];
+	usage->opened = zone.nr_opened * PAGE_SIZE;
+	usage->run_live = zone.nr_used[USE_RUN] * PAGE_SIZE;
+	usage->area_live = zone.nr_used[USE_AREA] * PAGE_SIZE;
+	usage->free_resident = zone.nr_free_touched * PAGE_SIZE;
+	usage->free_hole = (zone.nr_opened - used - zone.nr_free_touched) * PAGE_SIZE;
+	usage->peak_live = zone.peak_used * PAGE_SIZE;
+	zone_unlock();
+}
+
+void kmalloc_usage_read(struct kmalloc_usage *usage)
+{
+	struct slab_usage slabs;
+
+	*usage = (struct kmalloc_usage){ 0 };
+	read_zone(usage);
+	usage->reserved = sections_reserved();
+	usage->metadata = sections_metadata() + memblock_opened();
+	usage->nr_areas = area_count();
+	usage->nr_slots = slot_count();
+	usage->nr_slots_held = slot_count_held();
+	slab_usage_read(&slabs);
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
+		size_t size = size_classes[class].size;
+
+		usage->small_live += live_objects(&slabs.class[class]) * size;
+		usage->small_cached += slabs.class[class].nr_cached * size;
+		usage->small_free += slabs.class[class].nr_free * size;
+	}
+}
+
+void kmalloc_report_caches(struct report *report)
+{
+	struct slab_usage slabs;
+
+	slab_usage_read(&slabs);
+	report_printf(report, "%-14s %8s %10s %10s %10s %8s %8s\n", "cache", "bytes", "live",
+		      "cached", "free", "slabs", "pages");
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
+		const struct class_usage *cu = &slabs.class[class];
+		char name[SIZE_CLASS_NAME_BYTES];
+
+		if (!cu->nr_slabs)
+			continue;
+		size_class_name(&size_classes[class], name);
+		report_printf(report, "%-14s %8u %10zu %10zu %10zu %8zu %8zu\n", name,
+			      size_classes[class].size, live_objects(cu), cu->nr_cached,
+			      cu->nr_free, cu->nr_slabs, cu->nr_slab_pages);
+	}
+}
+
+bool kmalloc_trim(void)
+{
+	struct slot *slot;
+
+	if (!mm_map.nr_pages)
+		return false;
+	slot = slot_enter();
+	remote_flush(slot);
+	sheaves_drain(slot);
+	slot_leave(slot);
+	slots_visit_free(sheaves_drain);
+	return reclaim_all() > 0;
+}

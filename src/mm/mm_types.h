@@ -1,0 +1,145 @@
+/*
+ * mm_types.h - the page layer's structures: struct page, struct pageblock, the map of the heap.
+ *
+ * L3. The heap is a window of address space, numbered in page frames from 0 (its lowest page).
+ * Three arrays run beside it and are opened as it grows:
+ *
+ *	page map    4 bytes a page: who owns it; read by every free(), dense, no locks
+ *	memmap	   64 bytes a page: struct page, for heads of blocks and for slabs
+ *	pageblocks 256 bytes a 2 MiB: residency, page runs, free ranges
+ *
+ * Frames, blocks and ranges are named by struct page pointers and pfns; a pfn is never a pointer.
+ */
+#ifndef MM_MM_TYPES_H
+#define MM_MM_TYPES_H
+
+#include "base/list.h"
+#include "base/rbtree.h"
+
+#define PAGE_SHIFT 12u
+#define PAGE_SIZE ((size_t)1 << PAGE_SHIFT)
+
+/* include/linux/mmzone.h: orders 0..10; a pageblock is what one huge page covers. */
+#define MAX_PAGE_ORDER 10u
+#define NR_PAGE_ORDERS (MAX_PAGE_ORDER + 1)
+#define PAGEBLOCK_ORDER 9u
+#define PAGEBLOCK_PAGES (1u << PAGEBLOCK_ORDER)
+#define PAGEBLOCK_WORDS (PAGEBLOCK_PAGES / 64)
+
+/* The range allocator's unit is the buddy's largest block. */
+#define UNIT_PAGES (1u << MAX_PAGE_ORDER)
+#define UNIT_BYTES (UNIT_PAGES * PAGE_SIZE)
+#define UNIT_PAGEBLOCKS (UNIT_PAGES / PAGEBLOCK_PAGES)
+
+/*
+ * The page map's entry. 0: no owner that a pointer could name (free, never used, or the
+ * inside of a run or area). Slab pages: heap slot and size class, slots counted from 1.
+ * Heads of runs and areas: their kind.
+ */
+#define PAGEMAP_CLASS_BITS 8u
+#define PAGEMAP_SLOT(slot_id) ((uint32_t)(slot_id) << PAGEMAP_CLASS_BITS)
+#define PAGEMAP_SLAB(slot_id, size_class) (PAGEMAP_SLOT(slot_id) | (uint32_t)(size_class))
+#define PAGEMAP_KIND 0x80000000u
+#define PAGEMAP_RUN (PAGEMAP_KIND | 1u)
+#define PAGEMAP_AREA (PAGEMAP_KIND | 2u)
+
+static inline bool pagemap_is_slab(uint32_t entry)
+{
+	return entry && !(entry & PAGEMAP_KIND);
+}
+
+static inline unsigned int pagemap_slot(uint32_t entry)
+{
+	return entry >> PAGEMAP_CLASS_BITS;
+}
+
+static inline unsigned int pagemap_class(uint32_t entry)
+{
+	return entry & ((1u << PAGEMAP_CLASS_BITS) - 1);
+}
+
+/* What struct page describes. Only heads have a kind; the pages behind them are PAGE_NONE. */
+enum page_kind {
+	PAGE_NONE,  /* not a head: inside a block, or never used */
+	PAGE_BUDDY, /* head of a free block of 2^order pages, on a free list of the zone */
+	PAGE_PCP,   /* head of a free block of 2^order pages, on a slot's pcp list */
+	PAGE_SLAB,  /* head of a slab of 2^order pages */
+	PAGE_RUN,   /* head of a page run of nr_pages pages */
+	PAGE_AREA,  /* head of an area of nr_pages pages */
+};
+
+/*
+ * A slab's free bitmap is spread over the struct pages of its own pages: word w lies in page
+ * w / 4. 32 bytes a page are one bit for each 16 bytes, the smallest object.
+ */
+#define PAGE_BITMAP_WORDS 4u
+
+struct page {
+	uint8_t kind;  /* enum page_kind; zone lock, or the owner of the block */
+	uint8_t order; /* of a free block; of its slab for every page of a slab */
+	union {
+		struct { /* PAGE_SLAB; written by the owning slot only */
+			uint16_t slab_index;	 /* of this page in its slab; for every page */
+			uint16_t nr_objects;	 /* objects in the slab */
+			uint16_t nr_free;	 /* set bits in the bitmap */
+			uint16_t hint;		 /* no word below this one has a set bit */
+			uint16_t colour;	 /* bytes / 16 before the first object */
+		};
+		uint32_t nr_pages; /* PAGE_RUN, PAGE_AREA */
+	};
+	struct list_head list; /* free list of zone or pcp; partial list of slot and class */
+	uint64_t bitmap[PAGE_BITMAP_WORDS];
+};
+_Static_assert(sizeof(struct page) == 64, "one cache line a page");
+
+enum pageblock_kind {
+	PAGEBLOCK_NONE,	 /* not opened, in an area, or inside a free range */
+	PAGEBLOCK_RANGE, /* first block of a free range of units */
+	PAGEBLOCK_BUDDY, /* its pages are the buddy's, free or handed out */
+	PAGEBLOCK_RUNS,	 /* an order-9 block taken from the buddy and packed with page runs */
+};
+
+/*
+ * Residency, a bit a page in each map (zone lock):
+ *
+ *	touched proved
+ *	   0	  0	HOLE: no frame behind the page, reads as zero
+ *	   1	  0	MAYBE: was given to the program, may or may not have a frame
+ *	   1	  1	RESIDENT: has a frame for certain
+ *
+ * Meaningful for free pages; for pages in use it is what they were when handed out.
+ */
+struct pageblock {
+	uint8_t kind;		 /* enum pageblock_kind */
+	uint8_t part;		 /* enum range_part of the unit */
+	uint8_t bucket;		 /* PAGEBLOCK_RUNS: index of the list that it is on */
+	uint16_t nr_used;	 /* PAGEBLOCK_RUNS: pages in runs == set bits of run_map */
+	uint16_t longest_free;	 /* PAGEBLOCK_RUNS: no free run is longer than this */
+	uint32_t nr_units;	 /* PAGEBLOCK_RANGE: length */
+	uint32_t subtree_max;	 /* PAGEBLOCK_RANGE: longest range in this subtree */
+	union {
+		struct rb_node node;   /* PAGEBLOCK_RANGE: tree of free ranges by address */
+		struct list_head list; /* PAGEBLOCK_RUNS: bucket list */
+	};
+	uint64_t run_map[PAGEBLOCK_WORDS] __cacheline_aligned; /* page is in a run */
+	uint64_t touched[PAGEBLOCK_WORDS];
+	uint64_t proved[PAGEBLOCK_WORDS];
+};
+_Static_assert(sizeof(struct pageblock) == 256, "residency must stay 1/8192 of the heap");
+
+/*
+ * Where everything lies. Constant after boot and then read-only: a page of its own.
+ * Pageblock i is pageblocks[-1 - i]: that array runs downwards, so that its open end touches the
+ * open end of the memmap and both are one mapping.
+ */
+struct mm_map {
+	uintptr_t base; /* address of pfn 0; a multiple of UNIT_BYTES */
+	size_t nr_pages; /* of the window */
+	uint32_t *pagemap;
+	struct page *memmap;
+	struct pageblock *pageblocks; /* one past the array's end */
+} __attribute__((aligned(4096)));
+
+extern struct mm_map mm_map;
+
+#endif

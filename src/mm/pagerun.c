@@ -1,0 +1,272 @@
+/* pagerun.c - see pagerun.h. */
+#include "mm/pagerun.h"
+
+#include <string.h>
+
+#include "base/bitmap.h"
+#include "core/printk.h"
+#include "mm/page_alloc.h"
+#include "mm/residency.h"
+
+/* Blocks of the request's own bucket that are looked at before one from a higher is taken. */
+#define OWN_BUCKET_TRIES 8u
+/* Buckets are exact below this length and four to an octave from it on. */
+#define EXACT_BUCKETS 16u
+
+static unsigned int bucket_of(size_t longest)
+{
+	unsigned int octave;
+
+	if (longest < EXACT_BUCKETS)
+		return (unsigned int)longest;
+	octave = ilog2(longest) - ilog2(EXACT_BUCKETS);
+	return EXACT_BUCKETS + 4 * octave + (unsigned int)(longest >> (octave + 2)) % 4;
+}
+_Static_assert(EXACT_BUCKETS + 4 * 5 + 1 == 37 && NR_RUN_BUCKETS >= 37, "512 pages have a bucket");
+
+/* Longest stretch of ones in a word, when it is longer than `known`. */
+static size_t longest_ones(uint64_t word, size_t known)
+{
+	size_t length = 0;
+
+	if (popcount64(word) <= known)
+		return known;
+	for (; word; word &= word << 1)
+		length++;
+	return max_size(length, known);
+}
+
+size_t run_map_longest_free(const uint64_t *map)
+{
+	size_t longest = 0, open = 0; /* open: free pages right before the current word */
+
+	for (unsigned int w = 0; w < PAGEBLOCK_WORDS; w++) {
+		uint64_t free = ~map[w];
+
+		if (free == UINT64_MAX) {
+			open += 64;
+			continue;
+		}
+		longest = max_size(longest, open + (size_t)__builtin_ctzll(map[w]));
+		longest = longest_ones(free, longest);
+		open = (size_t)__builtin_clzll(map[w]);
+	}
+	return max_size(longest, open);
+}
+
+static void bucket_add(struct pageblock *block)
+{
+	unsigned int bucket = bucket_of(block->longest_free);
+
+	block->bucket = (uint8_t)bucket;
+	list_add(&block->list, &zone.run_buckets[bucket]);
+	zone.run_bucket_mask |= (uint64_t)1 << bucket;
+}
+
+static void bucket_del(struct pageblock *block)
+{
+	list_del(&block->list);
+	if (list_empty(&zone.run_buckets[block->bucket]))
+		zone.run_bucket_mask &= ~((uint64_t)1 << block->bucket);
+}
+
+static void set_longest(struct pageblock *block, size_t longest)
+{
+	block->longest_free = (uint16_t)longest;
+	if (bucket_of(longest) == block->bucket)
+		return;
+	bucket_del(block);
+	bucket_add(block);
+}
+
+static size_t find_area(const struct pageblock *block, size_t nr_pages, size_t align_pages)
+{
+	if (block->longest_free < nr_pages)
+		return PAGEBLOCK_PAGES;
+	return bitmap_find_zero_area(block->run_map, PAGEBLOCK_PAGES, 0, nr_pages, align_pages);
+}
+
+/* The block of one bucket, among its first few, that has the space. */
+static struct pageblock *search_bucket(unsigned int bucket, size_t nr_pages, size_t align_pages,
+				       size_t *bit)
+{
+	unsigned int tries = OWN_BUCKET_TRIES;
+
+	list_for_each(entry, &zone.run_buckets[bucket]) {
+		struct pageblock *block = list_entry(entry, struct pageblock, list);
+
+		*bit = find_area(block, nr_pages, align_pages);
+		if (*bit < PAGEBLOCK_PAGES)
+			return block;
+		if (!--tries)
+			break;
+	}
+	return NULL;
+}
+
+static struct pageblock *add_run_block(void)
+{
+	struct page *page = alloc_pages_locked(PAGEBLOCK_ORDER);
+	struct pageblock *block;
+	size_t pfn;
+
+	if (!page)
+		return NULL;
+	pfn = page_to_pfn(page);
+	block = pfn_to_pageblock(pfn);
+	zone.nr_free_touched += residency_count_touched(pfn, PAGEBLOCK_PAGES); /* still free */
+	block->kind = PAGEBLOCK_RUNS;
+	block->nr_used = 0;
+	block->longest_free = PAGEBLOCK_PAGES;
+	memset(block->run_map, 0, sizeof(block->run_map));
+	bucket_add(block);
+	zone.nr_empty_run_blocks++;
+	return block;
+}
+
+/* Give an empty block back to the buddy, unless it is the one that is kept. */
+static void put_empty_block(struct pageblock *block)
+{
+	size_t pfn = pageblock_to_pfn(block);
+
+	if (++zone.nr_empty_run_blocks == 1)
+		return;
+	zone.nr_empty_run_blocks--;
+	bucket_del(block);
+	block->kind = PAGEBLOCK_BUDDY;
+	zone.nr_free_touched -= residency_count_touched(pfn, PAGEBLOCK_PAGES);
+	buddy_unisolate_locked(pfn_to_page(pfn), PAGEBLOCK_ORDER);
+}
+
+/* Smallest sufficient bucket first: best fit, which fills the fullest blocks. */
+static struct pageblock *find_block(size_t nr_pages, size_t align_pages, size_t *bit)
+{
+	uint64_t buckets = zone.run_bucket_mask & (UINT64_MAX << bucket_of(nr_pages));
+	struct pageblock *block;
+
+	for (; buckets; buckets &= buckets - 1) {
+		unsigned int bucket = (unsigned int)__builtin_ctzll(buckets);
+
+		block = search_bucket(bucket, nr_pages, align_pages, bit);
+		if (block)
+			return block;
+	}
+	*bit = 0; /* a fresh block is aligned to its own size */
+	return add_run_block();
+}
+
+static void take_bits(struct pageblock *block, size_t bit, size_t nr_pages)
+{
+	if (!block->nr_used)
+		zone.nr_empty_run_blocks--;
+	bitmap_set_range(block->run_map, bit, nr_pages);
+	block->nr_used = (uint16_t)(block->nr_used + nr_pages);
+	set_longest(block, run_map_longest_free(block->run_map));
+}
+
+static void give_bits(struct pageblock *block, size_t bit, size_t nr_pages)
+{
+	bitmap_clear_range(block->run_map, bit, nr_pages);
+	block->nr_used = (uint16_t)(block->nr_used - nr_pages);
+	set_longest(block, run_map_longest_free(block->run_map));
+	if (!block->nr_used)
+		put_empty_block(block);
+}
+
+struct page *run_alloc(size_t nr_pages, size_t align_pages)
+{
+	struct pageblock *block;
+	struct page *page = NULL;
+	size_t bit, pfn;
+
+	zone_lock();
+	block = find_block(nr_pages, align_pages, &bit);
+	if (block) {
+		take_bits(block, bit, nr_pages);
+		pfn = pageblock_to_pfn(block) + bit;
+		residency_note_taken(pfn, nr_pages);
+		zone_count_locked(USE_RUN, (ptrdiff_t)nr_pages);
+		page = pfn_to_page(pfn);
+		page->kind = PAGE_RUN;
+		page->nr_pages = (uint32_t)nr_pages;
+		pagemap_write(pfn, PAGEMAP_RUN);
+	}
+	zone_unlock();
+	return page;
+}
+
+static void free_tail_locked(size_t pfn, size_t nr_pages)
+{
+	residency_note_freed(pfn, nr_pages);
+	zone_count_locked(USE_RUN, -(ptrdiff_t)nr_pages);
+	give_bits(pfn_to_pageblock(pfn), pfn % PAGEBLOCK_PAGES, nr_pages);
+}
+
+bool run_free(struct page *page)
+{
+	size_t pfn = page_to_pfn(page);
+	bool is_run;
+
+	zone_lock();
+	is_run = page->kind == PAGE_RUN;
+	if (is_run) {
+		page->kind = PAGE_NONE;
+		pagemap_write(pfn, 0);
+		free_tail_locked(pfn, page->nr_pages);
+	}
+	zone_unlock();
+	return is_run;
+}
+
+static bool extend_locked(struct page *page, size_t nr_more)
+{
+	size_t pfn = page_to_pfn(page) + page->nr_pages, bit = pfn % PAGEBLOCK_PAGES;
+	struct pageblock *block = pfn_to_pageblock(page_to_pfn(page));
+
+	if (!bit || bit + nr_more > PAGEBLOCK_PAGES ||
+	    bitmap_test_range_any(block->run_map, bit, nr_more))
+		return false;
+	take_bits(block, bit, nr_more);
+	residency_note_taken(pfn, nr_more);
+	zone_count_locked(USE_RUN, (ptrdiff_t)nr_more);
+	return true;
+}
+
+bool run_resize(struct page *page, size_t nr_pages)
+{
+	bool done = true;
+
+	zone_lock();
+	if (nr_pages > page->nr_pages)
+		done = extend_locked(page, nr_pages - page->nr_pages);
+	else if (nr_pages < page->nr_pages)
+		free_tail_locked(page_to_pfn(page) + nr_pages, page->nr_pages - nr_pages);
+	if (done)
+		WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
+	zone_unlock();
+	return done;
+}
+
+size_t run_isolate_locked(struct pageblock *block, size_t bit, size_t *nr_pages)
+{
+	size_t pfn = pageblock_to_pfn(block), end;
+
+	for (; bit < PAGEBLOCK_PAGES; bit = end) {
+		bit = bitmap_find_next_zero(block->run_map, PAGEBLOCK_PAGES, bit);
+		end = bitmap_find_next_set(block->run_map, PAGEBLOCK_PAGES, bit);
+		bit = residency_find(pfn + bit, end - bit, true, nr_pages) - pfn;
+		if (!*nr_pages)
+			continue;
+		zone.nr_free_touched -= *nr_pages;
+		take_bits(block, bit, *nr_pages);
+		return pfn + bit;
+	}
+	*nr_pages = 0;
+	return 0;
+}
+
+void run_unisolate_locked(size_t pfn, size_t nr_pages)
+{
+	zone.nr_free_touched += residency_count_touched(pfn, nr_pages);
+	give_bits(pfn_to_pageblock(pfn), pfn % PAGEBLOCK_PAGES, nr_pages);
+}

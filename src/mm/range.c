@@ -1,0 +1,199 @@
+/* range.c - see range.h. */
+#include "mm/range.h"
+
+#include "mm/section.h"
+
+static struct pageblock *node_range(struct rb_node *node)
+{
+	return rb_entry(node, struct pageblock, node);
+}
+
+static struct pageblock *unit_range(size_t unit)
+{
+	return pfn_to_pageblock(unit * UNIT_PAGES);
+}
+
+static size_t subtree_max(struct rb_node *node)
+{
+	return node ? node_range(node)->subtree_max : 0;
+}
+
+static void range_update(struct rb_node *node)
+{
+	struct pageblock *range = node_range(node);
+	size_t longest = max_size(subtree_max(node->rb_left), subtree_max(node->rb_right));
+
+	range->subtree_max = (uint32_t)max_size(longest, range->nr_units);
+}
+
+static size_t range_end(const struct pageblock *range)
+{
+	return range_unit(range) + range->nr_units;
+}
+
+static void range_insert(struct pageblock *range, size_t nr_units)
+{
+	struct rb_root *root = &zone.ranges[range->part];
+	struct rb_node **link = &root->rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = range_unit(range) < range_unit(node_range(parent)) ? &parent->rb_left :
+									    &parent->rb_right;
+	}
+	range->kind = PAGEBLOCK_RANGE;
+	range->nr_units = (uint32_t)nr_units;
+	rb_link_node(&range->node, parent, link);
+	rb_insert_augmented(&range->node, root, range_update);
+}
+
+static void range_erase(struct pageblock *range)
+{
+	rb_erase_augmented(&range->node, &zone.ranges[range->part], range_update);
+	range->kind = PAGEBLOCK_NONE;
+}
+
+static void range_resize(struct pageblock *range, size_t nr_units)
+{
+	range->nr_units = (uint32_t)nr_units;
+	rb_augment_path(&range->node, range_update);
+}
+
+/*
+ * Take [unit, unit + nr_units) out of the range that covers it:
+ *
+ *	|--- left ---|--- taken ---|--- right ---|
+ */
+static void range_clip(struct pageblock *range, size_t unit, size_t nr_units)
+{
+	size_t left = unit - range_unit(range);
+	size_t right = range_end(range) - (unit + nr_units);
+
+	if (left)
+		range_resize(range, left);
+	else
+		range_erase(range);
+	if (right)
+		range_insert(unit_range(unit + nr_units), right);
+}
+
+/*
+ * The fitting range that is nearest to the part's packed end: lowest address in LOW, highest in
+ * HIGH. A subtree whose maximum is too small is never entered.
+ */
+static struct pageblock *find_fit(enum range_part part, size_t nr_units)
+{
+	unsigned int near = part == RANGE_LOW ? 0 : 1;
+	struct rb_node *node = zone.ranges[part].rb_node;
+
+	if (subtree_max(node) < nr_units)
+		return NULL;
+	for (;;) {
+		if (subtree_max(node->rb_child[near]) >= nr_units)
+			node = node->rb_child[near];
+		else if (node_range(node)->nr_units >= nr_units)
+			return node_range(node);
+		else
+			node = node->rb_child[!near];
+	}
+}
+
+static bool take_fit(enum range_part part, size_t nr_units, size_t align_units, size_t *unit)
+{
+	struct pageblock *range = find_fit(part, nr_units + align_units - 1);
+	size_t base = mm_map.base / UNIT_BYTES; /* alignment is that of addresses, not of units */
+
+	if (!range)
+		return false;
+	if (part == RANGE_LOW)
+		*unit = align_up(base + range_unit(range), align_units) - base;
+	else
+		*unit = align_down(base + range_end(range) - nr_units, align_units) - base;
+	range_clip(range, *unit, nr_units);
+	return true;
+}
+
+/*
+ * Units that are free where the part's next growth would begin: growth need only add the rest.
+ * Looks at the first section only; a mistaken guess costs address space, nothing else.
+ */
+static size_t free_at_frontier(enum range_part part)
+{
+	const struct section *section = &zone.sections[0];
+	struct rb_node *node = part == RANGE_LOW ? rb_last(&zone.ranges[part]) :
+						   rb_first(&zone.ranges[part]);
+
+	if (!node)
+		return 0;
+	if (part == RANGE_LOW)
+		return range_end(node_range(node)) == section->low ? node_range(node)->nr_units : 0;
+	return range_unit(node_range(node)) == section->high ? node_range(node)->nr_units : 0;
+}
+
+static bool grow(enum range_part part, size_t nr_units, size_t align_units)
+{
+	size_t wanted = nr_units + align_units - 1;
+	size_t at_hand = free_at_frontier(part);
+	size_t unit, grown = 0;
+
+	if (at_hand && at_hand < wanted)
+		grown = section_grow_locked(part, wanted - at_hand, &unit);
+	if (grown)
+		range_free_locked(unit, grown);
+	if (find_fit(part, wanted))
+		return true;
+	grown = section_grow_locked(part, wanted, &unit);
+	if (grown)
+		range_free_locked(unit, grown);
+	return grown;
+}
+
+bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_units, size_t *unit)
+{
+	enum range_part other = part == RANGE_LOW ? RANGE_HIGH : RANGE_LOW;
+
+	if (nr_units + align_units > mm_map.nr_pages / UNIT_PAGES)
+		return false;
+	return take_fit(part, nr_units, align_units, unit) ||
+	       (grow(part, nr_units, align_units) && take_fit(part, nr_units, align_units, unit)) ||
+	       take_fit(other, nr_units, align_units, unit);
+}
+
+bool range_claim_locked(size_t unit, size_t nr_units)
+{
+	struct pageblock *range;
+
+	if (!pfn_is_open(unit * UNIT_PAGES))
+		return false;
+	range = unit_range(unit);
+	if (range->kind != PAGEBLOCK_RANGE || range->nr_units < nr_units)
+		return false;
+	range_clip(range, unit, nr_units);
+	return true;
+}
+
+void range_free_locked(size_t unit, size_t nr_units)
+{
+	struct pageblock *range = unit_range(unit);
+	struct rb_node *next, *prev;
+
+	range_insert(range, nr_units);
+	next = rb_next(&range->node);
+	if (next && range_end(range) == range_unit(node_range(next))) {
+		nr_units += node_range(next)->nr_units;
+		range_erase(node_range(next));
+		range_resize(range, nr_units);
+	}
+	prev = rb_prev(&range->node);
+	if (prev && range_end(node_range(prev)) == range_unit(range)) {
+		range_erase(range);
+		range_resize(node_range(prev), node_range(prev)->nr_units + nr_units);
+	}
+}
+
+struct pageblock *range_next_locked(enum range_part part, struct pageblock *range)
+{
+	struct rb_node *node = range ? rb_next(&range->node) : rb_first(&zone.ranges[part]);
+
+	return node ? node_range(node) : NULL;
+}

@@ -1,0 +1,39 @@
+/*
+ * range.h - the one owner of the address space: free ranges of 4 MiB units, by address.
+ *
+ * L3. Two augmented trees, one for each part of the heap; the nodes lie in the pageblocks of the
+ * ranges' first units. The buddy takes and returns single units, areas take and return many.
+ * LOW is filled from its lowest address, HIGH from its highest: both stay packed at the end
+ * from which they grow.
+ *
+ * All functions want LOCK_ZONE.
+ * Invariants: ranges do not touch each other (they would have been merged) nor overlap;
+ * subtree_max == max(nr_units, children's subtree_max).
+ * Follows find_vmap_lowest_match and merge_or_add_vmap_area of the kernel's mm/vmalloc.c.
+ */
+#ifndef MM_RANGE_H
+#define MM_RANGE_H
+
+#include "mm/zone.h"
+
+/*
+ * Take nr_units units, the first a multiple of align_units (a power of two), opening more of the
+ * heap when no free range fits. False when that fails.
+ */
+bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_units, size_t *unit);
+
+/* Take exactly these units if all of them are free. */
+bool range_claim_locked(size_t unit, size_t nr_units);
+
+/* Return units; the part is that of the first. All of them were taken from one part. */
+void range_free_locked(size_t unit, size_t nr_units);
+
+/* The free range after `range` in address order (NULL: the first one), or NULL. */
+struct pageblock *range_next_locked(enum range_part part, struct pageblock *range);
+
+static inline size_t range_unit(const struct pageblock *range)
+{
+	return pageblock_to_pfn(range) / UNIT_PAGES;
+}
+
+#endif

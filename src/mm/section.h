@@ -1,0 +1,38 @@
+/*
+ * section.h - the window of address space: laid out at boot, reserved in sections, opened in steps.
+ *
+ * L3. Without a limit on the address space the whole window is one section, reserved at boot.
+ * Under RLIMIT_AS only part of it is; further sections are reserved behind it when they are
+ * needed, where the addresses are still free, and the arrays already cover them.
+ */
+#ifndef MM_SECTION_H
+#define MM_SECTION_H
+
+#include "mm/zone.h"
+
+/*
+ * Reserve the arrays and the first section, fill mm_map, hand memblock its part. `reserve_bytes`
+ * 0: four times the physical memory. False when not even the smallest can be had.
+ */
+bool sections_boot(size_t reserve_bytes);
+
+/*
+ * Open at least `nr_units` more units in one piece for `part` and return the first of them in
+ * *unit and their number; 0 when address space or memory cannot be had. May make system calls
+ * under the zone lock: growth is rare.
+ */
+size_t section_grow_locked(enum range_part part, size_t nr_units, size_t *unit);
+
+/* The page lies in an opened part of the heap, so that its struct page can be looked at. */
+bool pfn_is_open(size_t pfn);
+
+/* The address lies in a section: it is nobody else's. */
+bool pfn_is_reserved(size_t pfn);
+
+/* Reserved address space of the heap in bytes, arrays not counted. */
+size_t sections_reserved(void);
+
+/* Opened bytes of the three arrays. */
+size_t sections_metadata(void);
+
+#endif

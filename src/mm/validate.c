@@ -1,0 +1,157 @@
+/*
+ * validate.c - the page layer's invariants, checked exactly as zone.h, page_alloc.h, pagerun.h and
+ * range.h state them.
+ *
+ * L3. For tests and debugging: slow, takes LOCK_ZONE.
+ */
+#include "base/bitmap.h"
+#include "mm/page_alloc.h"
+#include "mm/pagerun.h"
+#include "mm/range.h"
+#include "mm/residency.h"
+
+/* What a walk over the structures finds; compared with what the zone has counted. */
+struct census {
+	size_t nr_free;	   /* pages */
+	size_t nr_touched; /* of these */
+};
+
+static void count_free(struct census *census, size_t pfn, size_t nr_pages)
+{
+	census->nr_free += nr_pages;
+	census->nr_touched += residency_count_touched(pfn, nr_pages);
+}
+
+static bool validate_free_block(struct page *page, unsigned int order, enum free_list list)
+{
+	size_t pfn = page_to_pfn(page), buddy = pfn ^ ((size_t)1 << order);
+	size_t nr_touched = residency_count_touched(pfn, (size_t)1 << order);
+	bool buddy_free = order < MAX_PAGE_ORDER && pfn_to_page(buddy)->kind == PAGE_BUDDY &&
+			  pfn_to_page(buddy)->order == order;
+
+	return page->kind == PAGE_BUDDY && page->order == order &&
+	       is_aligned(pfn, (size_t)1 << order) && !buddy_free &&
+	       (list == FREE_HOLE) == !nr_touched && pagemap_read(pfn) == 0;
+}
+
+static bool validate_free_list(unsigned int order, enum free_list list, size_t *nr_blocks,
+			       struct census *census)
+{
+	list_for_each(entry, &zone.free_area[order].free_list[list]) {
+		struct page *page = list_entry(entry, struct page, list);
+
+		if (!validate_free_block(page, order, list))
+			return false;
+		count_free(census, page_to_pfn(page), (size_t)1 << order);
+		(*nr_blocks)++;
+	}
+	return true;
+}
+
+static bool validate_buddy(struct census *census)
+{
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+		size_t nr_blocks = 0;
+
+		if (!validate_free_list(order, FREE_TOUCHED, &nr_blocks, census) ||
+		    !validate_free_list(order, FREE_HOLE, &nr_blocks, census) ||
+		    nr_blocks != zone.free_area[order].nr_free)
+			return false;
+	}
+	return true;
+}
+
+static bool validate_run_block(const struct pageblock *block, unsigned int bucket,
+			       struct census *census)
+{
+	size_t pfn = pageblock_to_pfn(block), end;
+
+	for (size_t bit = 0; bit < PAGEBLOCK_PAGES; bit = end) {
+		bit = bitmap_find_next_zero(block->run_map, PAGEBLOCK_PAGES, bit);
+		end = bitmap_find_next_set(block->run_map, PAGEBLOCK_PAGES, bit);
+		count_free(census, pfn + bit, end - bit);
+	}
+	return block->kind == PAGEBLOCK_RUNS && block->bucket == bucket &&
+	       block->longest_free == run_map_longest_free(block->run_map) &&
+	       block->nr_used == bitmap_count_range(block->run_map, 0, PAGEBLOCK_PAGES);
+}
+
+static bool validate_run_blocks(struct census *census)
+{
+	size_t nr_empty = 0;
+
+	for (unsigned int bucket = 0; bucket < NR_RUN_BUCKETS; bucket++) {
+		const struct list_head *head = &zone.run_buckets[bucket];
+
+		if (list_empty(head) != !(zone.run_bucket_mask >> bucket & 1))
+			return false;
+		list_for_each(entry, head) {
+			struct pageblock *block = list_entry(entry, struct pageblock, list);
+
+			if (!validate_run_block(block, bucket, census))
+				return false;
+			nr_empty += !block->nr_used;
+		}
+	}
+	return nr_empty == zone.nr_empty_run_blocks && nr_empty <= 1;
+}
+
+static size_t subtree_max_of(struct rb_node *node)
+{
+	return node ? rb_entry(node, struct pageblock, node)->subtree_max : 0;
+}
+
+static bool validate_range(const struct pageblock *range)
+{
+	size_t longest = max_size(subtree_max_of(range->node.rb_left),
+				  subtree_max_of(range->node.rb_right));
+
+	return range->kind == PAGEBLOCK_RANGE && range->nr_units > 0 &&
+	       range->subtree_max == max_size(longest, range->nr_units);
+}
+
+static bool validate_ranges(enum range_part part, struct census *census)
+{
+	struct pageblock *range = NULL;
+	size_t last_end = 0;
+
+	if (!rb_validate(&zone.ranges[part]))
+		return false;
+	while ((range = range_next_locked(part, range))) {
+		size_t unit = range_unit(range);
+
+		if (!validate_range(range) || (last_end && unit <= last_end))
+			return false;
+		count_free(census, unit * UNIT_PAGES, range->nr_units * UNIT_PAGES);
+		last_end = unit + range->nr_units;
+	}
+	return true;
+}
+
+/*
+ * Areas are counted by the pages that were asked for: the rest of their last unit is neither free
+ * nor used, so the sum may fall short by less than a unit an area.
+ */
+static bool validate_sums(const struct census *census)
+{
+	size_t used = 0;
+
+	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
+		used += zone.nr_used[use];
+	return census->nr_free + used <= zone.nr_opened &&
+	       (zone.nr_used[USE_AREA] || census->nr_free + used == zone.nr_opened) &&
+	       census->nr_touched == zone.nr_free_touched;
+}
+
+bool validate_zone(void)
+{
+	struct census census = { 0 };
+	bool valid;
+
+	zone_lock();
+	valid = validate_buddy(&census) && validate_run_blocks(&census) &&
+		validate_ranges(RANGE_LOW, &census) && validate_ranges(RANGE_HIGH, &census) &&
+		validate_sums(&census);
+	zone_unlock();
+	return valid;
+}

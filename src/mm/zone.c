@@ -1,0 +1,33 @@
+/* zone.c - see zone.h. */
+#include "mm/zone.h"
+
+struct zone zone;
+
+void zone_lock(void)
+{
+	lock_acquire(LOCK_ZONE);
+}
+
+void zone_unlock(void)
+{
+	lock_release(LOCK_ZONE);
+}
+
+void zone_init(void)
+{
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+		for (unsigned int list = 0; list < NR_FREE_LISTS; list++)
+			list_init(&zone.free_area[order].free_list[list]);
+	for (unsigned int bucket = 0; bucket < NR_RUN_BUCKETS; bucket++)
+		list_init(&zone.run_buckets[bucket]);
+}
+
+void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
+{
+	size_t sum = 0;
+
+	zone.nr_used[use] += (size_t)nr_pages;
+	for (unsigned int u = 0; u < NR_PAGE_USES; u++)
+		sum += zone.nr_used[u];
+	zone.peak_used = max_size(zone.peak_used, sum);
+}

@@ -1,0 +1,78 @@
+/*
+ * zone.h - the state of the page layer, and what its files offer each other.
+ *
+ * L3. One zone (NORMAL) on one node. LOCK_ZONE protects everything here, and every struct page
+ * and struct pageblock that is not handed out. Functions named _locked want it held.
+ *
+ * Where a page can be (validate_zone checks that these add up to the opened pages):
+ *
+ *	opened = ranges + buddy + (free in run blocks) + slab + run + area
+ */
+#ifndef MM_ZONE_H
+#define MM_ZONE_H
+
+#include "base/math.h"
+#include "core/lock.h"
+#include "mm/memmap.h"
+
+/*
+ * The heap's two parts. LOW grows upwards and is never backed by huge pages: slabs and page runs.
+ * HIGH grows downwards: areas. Each is one mapping, however large.
+ */
+enum range_part { RANGE_LOW, RANGE_HIGH, NR_RANGE_PARTS };
+
+/*
+ * A reserved piece of the window, in units:
+ *
+ *	start        low               high        end
+ *	  | opened LOW | not opened yet | opened HIGH |
+ */
+struct section {
+	size_t start, low, high, end;
+};
+
+#define MAX_SECTIONS 32u
+
+/* Free lists of one order: blocks with a touched page come first, they cost no page fault. */
+enum free_list { FREE_TOUCHED, FREE_HOLE, NR_FREE_LISTS };
+
+struct free_area {
+	struct list_head free_list[NR_FREE_LISTS];
+	size_t nr_free;
+};
+
+/* Lists of run blocks by their longest free run; exact below 16 pages, a quarter octave above. */
+#define NR_RUN_BUCKETS 41u
+
+/* Pages by use. USE_SLAB: slabs, and free pages on pcp lists. */
+enum page_use { USE_SLAB, USE_RUN, USE_AREA, NR_PAGE_USES };
+
+struct zone {
+	struct free_area free_area[NR_PAGE_ORDERS];
+	struct list_head run_buckets[NR_RUN_BUCKETS];
+	uint64_t run_bucket_mask; /* bit b: run_buckets[b] is not empty */
+	struct rb_root ranges[NR_RANGE_PARTS];
+	struct section sections[MAX_SECTIONS];
+	unsigned int nr_sections;
+	unsigned int nr_empty_run_blocks; /* kept for the next run; 0 or 1 */
+	size_t nr_opened;	  /* pages */
+	size_t nr_free_touched;	  /* free pages, wherever they are, that are not HOLE */
+	size_t nr_used[NR_PAGE_USES];
+	size_t peak_used; /* highest sum of nr_used */
+};
+
+extern struct zone zone;
+
+void zone_lock(void);
+void zone_unlock(void);
+
+/* Lay out an empty zone over mm_map. Boot only. */
+void zone_init(void);
+
+/* Count pages into or out of use, with the peak. */
+void zone_count_locked(enum page_use use, ptrdiff_t nr_pages);
+
+/* True when every invariant of this layer holds; takes the lock. For tests and debug builds. */
+bool validate_zone(void);
+
+#endif

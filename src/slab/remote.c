@@ -1,0 +1,164 @@
+/* remote.c - see remote.h. */
+#include "slab/remote.h"
+
+#include <string.h>
+
+#include "core/lock.h"
+#include "slab/barn.h"
+#include "slab/sheaf.h"
+#include "slab/slab.h"
+
+/* Bytes that may wait in one outbox: large objects are handed over sooner. */
+#define BATCH_BYTES KIB(16)
+
+static unsigned int batch_limit(uint32_t entry)
+{
+	size_t size = size_classes[pagemap_class(entry)].size;
+
+	return (unsigned int)clamp_size(BATCH_BYTES / size, 1, BATCH_MAX_OBJECTS);
+}
+
+static struct batch **outbox_of(struct slot *slot, uint32_t entry)
+{
+	return &slot->outbox[(entry ^ entry >> PAGEMAP_CLASS_BITS) % NR_OUTBOXES];
+}
+
+static void inbox_push(struct slot *owner, struct batch *batch)
+{
+	struct batch *head = atomic_load_explicit(&owner->inbox, memory_order_relaxed);
+
+	do
+		batch->next = head;
+	while (!atomic_compare_exchange_weak_explicit(&owner->inbox, &head, batch,
+						      memory_order_release, memory_order_relaxed));
+}
+
+static struct batch *inbox_take(struct slot *slot)
+{
+	if (!atomic_load_explicit(&slot->inbox, memory_order_relaxed))
+		return NULL;
+	return atomic_exchange_explicit(&slot->inbox, NULL, memory_order_acquire);
+}
+
+/* Into the sheaf when it has room, else to the slabs. */
+static void accept_batch(struct slot *slot, struct batch *batch)
+{
+	unsigned int class = pagemap_class(batch->entry), nr = batch->nr_objects;
+	void **top = slot->top[class];
+	struct slot_class *cache = &slot->class[class];
+
+	if (batch->entry == (slot->tag | class) && cache->capacity &&
+	    cache->sheaf + 1 + cache->capacity - top >= (ptrdiff_t)nr) {
+		memcpy(top, batch->objects, nr * sizeof(*top));
+		WRITE_ONCE(slot->top[class], top + nr);
+	} else {
+		slab_put_bulk(slot, class, batch->objects, nr);
+	}
+	barn_put_batch(batch);
+}
+
+static void accept_batches(struct slot *slot, struct batch *batch)
+{
+	while (batch) {
+		struct batch *next = batch->next;
+
+		accept_batch(slot, batch);
+		batch = next;
+	}
+}
+
+void remote_collect(struct slot *slot)
+{
+	accept_batches(slot, inbox_take(slot));
+}
+
+static void adopt_batch(struct slot *slot, struct slot *owner, const struct batch *batch)
+{
+	for (unsigned int i = 0; i < batch->nr_objects; i++)
+		slab_adopt_locked(slot, owner, batch->objects[i]);
+}
+
+/*
+ * If nobody holds `owner`, make the slabs of the batch, and of all that waits in its
+ * inbox, the slot's own, and free the objects into them. False when the owner has a holder.
+ */
+static bool try_adopt(struct slot *slot, struct slot *owner, struct batch *batch)
+{
+	struct batch *waiting;
+	bool is_free;
+
+	if (slot->state != SLOT_HELD || owner->state != SLOT_FREE)
+		return false;
+	lock_acquire(LOCK_SLOTS);
+	is_free = owner->state == SLOT_FREE;
+	if (is_free) {
+		waiting = inbox_take(owner);
+		adopt_batch(slot, owner, batch);
+		for (struct batch *b = waiting; b; b = b->next)
+			adopt_batch(slot, owner, b);
+	}
+	lock_release(LOCK_SLOTS);
+	if (!is_free)
+		return false;
+	accept_batch(slot, batch);
+	accept_batches(slot, waiting);
+	return true;
+}
+
+static void deliver(struct slot *slot, struct batch *batch)
+{
+	struct slot *owner = slot_by_id(pagemap_slot(batch->entry));
+
+	if (owner->state == SLOT_LOST)
+		barn_put_batch(batch); /* its slabs stay as the fork left them */
+	else if (!try_adopt(slot, owner, batch))
+		inbox_push(owner, batch);
+}
+
+void remote_free(struct slot *slot, uint32_t entry, void *object)
+{
+	struct batch **box = outbox_of(slot, entry), *batch = *box;
+
+	if (batch && batch->entry != entry) {
+		*box = NULL;
+		deliver(slot, batch);
+		batch = NULL;
+	}
+	if (!batch) {
+		batch = barn_get_batch();
+		if (!batch)
+			return; /* without memory to remember it by, the object stays taken */
+		batch->entry = entry;
+		batch->nr_objects = 0;
+		*box = batch;
+	}
+	batch->objects[batch->nr_objects++] = object;
+	if (batch->nr_objects >= batch_limit(entry)) {
+		*box = NULL;
+		deliver(slot, batch);
+	}
+}
+
+void remote_forward(uint32_t entry, void *object)
+{
+	struct slot *owner = slot_by_id(pagemap_slot(entry));
+	struct batch *batch = owner->state == SLOT_LOST ? NULL : barn_get_batch();
+
+	if (!batch)
+		return;
+	batch->entry = entry;
+	batch->nr_objects = 1;
+	batch->objects[0] = object;
+	inbox_push(owner, batch);
+}
+
+void remote_flush(struct slot *slot)
+{
+	for (unsigned int i = 0; i < NR_OUTBOXES; i++) {
+		struct batch *batch = slot->outbox[i];
+
+		slot->outbox[i] = NULL;
+		if (batch)
+			deliver(slot, batch);
+	}
+}

@@ -1,0 +1,26 @@
+/*
+ * remote.h - frees of other slots' objects: outboxes, inboxes, adoption.
+ *
+ * L4. Objects of another slot are gathered by owner and class in the freeing slot's outboxes and
+ * handed over a batch at a time with one atomic operation; the owner empties its inbox at
+ * refill. So two threads never write one line for every object, and memory goes home. Slabs of a
+ * slot that nobody holds become the freeing slot's own.
+ */
+#ifndef SLAB_REMOTE_H
+#define SLAB_REMOTE_H
+
+#include "slab/slot.h"
+
+/* Free an object whose page map entry names another slot than `slot`, which is entered. */
+void remote_free(struct slot *slot, uint32_t entry, void *object);
+
+/* Hand the object to its owner at once: for the few whose slab changed hands on the way. */
+void remote_forward(uint32_t entry, void *object);
+
+/* Take in what others have freed of the slot's objects. */
+void remote_collect(struct slot *slot);
+
+/* Hand all gathered objects to their owners. */
+void remote_flush(struct slot *slot);
+
+#endif

@@ -1,0 +1,155 @@
+/* sheaf.c - see sheaf.h. */
+#include "slab/sheaf.h"
+
+#include <string.h>
+
+#include "core/misuse.h"
+#include "core/params.h"
+#include "slab/barn.h"
+#include "slab/remote.h"
+#include "slab/slab.h"
+
+/* A sheaf's first capacity, and after how many misses it doubles. */
+#define FIRST_CAPACITY 16u
+#define MISSES_PER_GROWTH 4u
+
+static unsigned int held_count(const struct slot *slot, unsigned int class)
+{
+	return (unsigned int)(slot->top[class] - slot->class[class].sheaf - 1);
+}
+
+unsigned int sheaf_count(const struct slot *slot, unsigned int class)
+{
+	const struct slot_class *cache = &slot->class[class];
+	unsigned int capacity = READ_ONCE(cache->capacity);
+	ptrdiff_t count = READ_ONCE(slot->top[class]) - READ_ONCE(cache->sheaf) - 1;
+
+	return count > 0 && capacity ? (unsigned int)min_size((size_t)count, capacity) : 0;
+}
+
+/* The slot never has sheaves: the shared one passes from thread to thread, hardened ones check. */
+static bool is_direct(const struct slot *slot)
+{
+	return params.hardened || slot->state == SLOT_SHARED;
+}
+
+/* Move the sheaf to an array of twice the size, if budget and memory allow. */
+static void grow(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	unsigned int old_capacity = cache->capacity, limit = size_classes[class].max_cached;
+	unsigned int capacity = old_capacity ? 2 * old_capacity :
+					       (unsigned int)min_size(FIRST_CAPACITY, limit);
+	size_t old_bytes = old_capacity ? barn_array_bytes(old_capacity) : 0;
+	size_t bytes = slot->sheaf_bytes - old_bytes + barn_array_bytes(capacity);
+	unsigned int count = old_capacity ? held_count(slot, class) : 0;
+	void **array, **old = cache->sheaf;
+
+	cache->nr_misses = 0;
+	if (is_direct(slot) || capacity > limit || (old_capacity && bytes > params.sheaf_budget))
+		return;
+	array = barn_get_array(capacity);
+	if (!array)
+		return;
+	if (count)
+		memcpy(array + 1, old + 1, count * sizeof(*array));
+	WRITE_ONCE(cache->sheaf, array);
+	WRITE_ONCE(cache->capacity, (uint16_t)capacity);
+	WRITE_ONCE(slot->top[class], array + 1 + count);
+	slot->sheaf_bytes = (uint32_t)bytes;
+	if (old_capacity)
+		barn_put_array(old, old_capacity);
+}
+
+static void note_miss(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+
+	if (!cache->capacity || ++cache->nr_misses >= MISSES_PER_GROWTH)
+		grow(slot, class);
+}
+
+static void *alloc_direct(struct slot *slot, unsigned int class)
+{
+	void *object;
+
+	return slab_take_bulk(slot, class, &object, 1) ? object : NULL;
+}
+
+static void refill(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	unsigned int wanted = cache->capacity / 2;
+	unsigned int nr = slab_take_bulk(slot, class, cache->sheaf + 1, wanted);
+
+	WRITE_ONCE(slot->top[class], cache->sheaf + 1 + nr);
+}
+
+void *sheaf_alloc_slow(struct slot *slot, unsigned int class)
+{
+	void *object = sheaf_pop(slot, class); /* an inherited slot's sheaf may have some */
+
+	if (object)
+		return object;
+	remote_collect(slot);
+	object = sheaf_pop(slot, class);
+	if (object)
+		return object;
+	note_miss(slot, class);
+	if (!slot->class[class].capacity)
+		return alloc_direct(slot, class);
+	refill(slot, class);
+	return sheaf_pop(slot, class);
+}
+
+/* Hand the older half back; what was freed last is warm and stays. */
+static void flush_half(struct slot *slot, unsigned int class)
+{
+	void **first = slot->class[class].sheaf + 1;
+	unsigned int count = held_count(slot, class), nr = (count + 1) / 2;
+
+	slab_put_bulk(slot, class, first, nr);
+	memmove(first, first + nr, (count - nr) * sizeof(*first));
+	WRITE_ONCE(slot->top[class], first + count - nr);
+}
+
+static __slow void report_double_free(unsigned int class, const void *object)
+{
+	char name[SIZE_CLASS_NAME_BYTES];
+
+	size_class_name(&size_classes[class], name);
+	misuse_report("free()", "double free of", object, name);
+}
+
+void sheaf_free_slow(struct slot *slot, unsigned int class, void *object)
+{
+	if (slot->top[class][-1] == object) {
+		report_double_free(class, object);
+		return;
+	}
+	if (*slot->top[class] == SHEAF_END)
+		note_miss(slot, class);
+	if (!slot->class[class].capacity) {
+		slab_put_bulk(slot, class, &object, 1);
+		return;
+	}
+	if (*slot->top[class] == SHEAF_END)
+		flush_half(slot, class);
+	*slot->top[class] = object;
+	WRITE_ONCE(slot->top[class], slot->top[class] + 1);
+}
+
+void sheaves_drain(struct slot *slot)
+{
+	remote_collect(slot);
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
+		struct slot_class *cache = &slot->class[class];
+
+		if (!cache->capacity)
+			continue;
+		slab_put_bulk(slot, class, cache->sheaf + 1, held_count(slot, class));
+		WRITE_ONCE(slot->top[class], cache->sheaf + 1);
+	}
+	slab_trim(slot);
+	pcp_drain(&slot->pcp);
+}

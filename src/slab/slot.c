@@ -1,0 +1,174 @@
+/* slot.c - see slot.h. */
+#include "slab/slot.h"
+
+#include "core/lock.h"
+#include "core/memblock.h"
+#include "slab/remote.h"
+
+/* Slots are found by id through a table of tables, which grows without moving. */
+#define SLOTS_PER_TABLE 256u
+#define MAX_TABLES 256u
+
+/* A sheaf that is empty for malloc and full for free. Never written. */
+static void *const empty_sheaf[2] = { NULL, SHEAF_END };
+
+#define EMPTY_TOPS \
+	{ \
+		[0 ... NR_SIZE_CLASSES - 1] = (void **)(uintptr_t)&empty_sheaf[1] \
+	}
+
+struct slot slot_none = { .top = EMPTY_TOPS };
+struct slot slot_gone = { .top = EMPTY_TOPS };
+
+_Thread_local struct slot *current_slot __tls_initial_exec = &slot_none;
+
+/* LOCK_SLOTS; the tables and nr_slots are read without it by slot_by_id. */
+static struct {
+	struct slot **tables[MAX_TABLES];
+	uint32_t nr_slots; /* ids 1..nr_slots are in the tables */
+	uint32_t nr_held;
+	struct slot *free; /* stack of free slots: the warmest is inherited first */
+	struct slot *shared;
+} slots;
+
+struct slot *slot_by_id(uint32_t id)
+{
+	struct slot **table;
+
+	if (id == 0 || id > __atomic_load_n(&slots.nr_slots, __ATOMIC_ACQUIRE))
+		return NULL;
+	table = slots.tables[id / SLOTS_PER_TABLE];
+	return table[id % SLOTS_PER_TABLE];
+}
+
+uint32_t slot_count(void)
+{
+	return READ_ONCE(slots.nr_slots);
+}
+
+uint32_t slot_count_held(void)
+{
+	return READ_ONCE(slots.nr_held);
+}
+
+static void slot_init(struct slot *slot, uint32_t id)
+{
+	slot->id = id;
+	slot->tag = PAGEMAP_SLOT(id);
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
+		slot->top[class] = slot_none.top[class];
+		list_init(&slot->class[class].partial);
+	}
+	pcp_init(&slot->pcp);
+}
+
+/* A new slot, published in the tables. NULL: no memory, or more threads than tables. */
+static struct slot *slot_make_locked(void)
+{
+	uint32_t id = slots.nr_slots + 1;
+	struct slot ***table = &slots.tables[id / SLOTS_PER_TABLE];
+	struct slot *slot;
+
+	if (id >= MAX_TABLES * SLOTS_PER_TABLE)
+		return NULL;
+	if (!*table)
+		*table = memblock_alloc(SLOTS_PER_TABLE * sizeof(**table));
+	slot = *table ? memblock_alloc(sizeof(*slot)) : NULL;
+	if (!slot)
+		return NULL;
+	slot_init(slot, id);
+	(*table)[id % SLOTS_PER_TABLE] = slot;
+	__atomic_store_n(&slots.nr_slots, id, __ATOMIC_RELEASE);
+	return slot;
+}
+
+bool slots_boot(void)
+{
+	lock_acquire(LOCK_SLOTS);
+	slots.shared = slot_make_locked();
+	if (slots.shared)
+		slots.shared->state = SLOT_SHARED;
+	lock_release(LOCK_SLOTS);
+	return slots.shared;
+}
+
+static struct slot *slot_take(void)
+{
+	struct slot *slot;
+
+	lock_acquire(LOCK_SLOTS);
+	slot = slots.free;
+	if (slot)
+		slots.free = slot->next_free;
+	else
+		slot = slot_make_locked();
+	if (slot) {
+		slot->state = SLOT_HELD;
+		WRITE_ONCE(slots.nr_held, slots.nr_held + 1);
+	}
+	lock_release(LOCK_SLOTS);
+	return slot;
+}
+
+bool slot_is_held(void)
+{
+	return current_slot != &slot_none && current_slot != &slot_gone;
+}
+
+struct slot *slot_enter(void)
+{
+	struct slot *slot;
+
+	if (likely(slot_is_held()))
+		return current_slot;
+	slot = current_slot == &slot_none ? slot_take() : NULL;
+	if (slot) {
+		current_slot = slot;
+		return slot;
+	}
+	lock_acquire(LOCK_SHARED_SLOT);
+	return slots.shared;
+}
+
+void slot_leave(struct slot *slot)
+{
+	if (likely(slot->state != SLOT_SHARED))
+		return;
+	remote_flush(slot); /* nobody may come by again for long */
+	lock_release(LOCK_SHARED_SLOT);
+}
+
+void slot_release(void)
+{
+	struct slot *slot = current_slot;
+
+	if (!slot_is_held())
+		return;
+	remote_flush(slot);
+	current_slot = &slot_gone;
+	lock_acquire(LOCK_SLOTS);
+	slot->state = SLOT_FREE;
+	slot->next_free = slots.free;
+	slots.free = slot;
+	WRITE_ONCE(slots.nr_held, slots.nr_held - 1);
+	lock_release(LOCK_SLOTS);
+}
+
+void slots_visit_free(void (*fn)(struct slot *))
+{
+	lock_acquire(LOCK_SLOTS);
+	for (struct slot *slot = slots.free; slot; slot = slot->next_free)
+		fn(slot);
+	lock_release(LOCK_SLOTS);
+}
+
+void slots_after_fork(void)
+{
+	for (uint32_t id = 1; id <= slots.nr_slots; id++) {
+		struct slot *slot = slot_by_id(id);
+
+		if (slot->state == SLOT_HELD && slot != current_slot)
+			slot->state = SLOT_LOST;
+	}
+	slots.nr_held = slot_is_held();
+}

@@ -1,0 +1,109 @@
+/*
+ * slot.h - heap slots: what a thread owns, and how it changes hands.
+ *
+ * L4. A slot holds a thread's sheaves, the slabs that it refills them from, its pcp lists, the
+ * objects of other slots that it has freed (outboxes), and what others have freed of its own
+ * (inbox). A thread takes a slot at its first malloc and leaves it, whole, at exit; the next thread
+ * inherits it.
+ *
+ * States:
+ *	held by		 who may touch it
+ *	SLOT_FREE	 whoever has LOCK_SLOTS (adopters); it is on the stack of free slots
+ *	SLOT_HELD	 its thread only; others push to its inbox
+ *	SLOT_SHARED	 whoever has LOCK_SHARED_SLOT: threads without a slot of their own
+ *	SLOT_LOST	 nobody: its thread did not survive a fork, and may have been amid anything
+ *
+ * Lock order: LOCK_SHARED_SLOT, LOCK_SLOTS, then those of lower layers.
+ */
+#ifndef SLAB_SLOT_H
+#define SLAB_SLOT_H
+
+#include "mm/pcp.h"
+#include "slab/size_class.h"
+
+/* Free objects of one owner and class on their way home. Written by one thread at a time. */
+#define BATCH_MAX_OBJECTS 62u
+struct batch {
+	struct batch *next; /* in an inbox or the barn */
+	uint32_t entry;	    /* page map entry of its objects: owner and class */
+	uint32_t nr_objects;
+	void *objects[BATCH_MAX_OBJECTS];
+};
+_Static_assert(sizeof(struct batch) == 512, "eight cache lines");
+
+#define NR_OUTBOXES 16u
+
+/* One size class in one slot: the cold part. The hot one is the slot's top[class]. */
+struct slot_class {
+	struct list_head partial; /* slabs with free objects */
+	void **sheaf;		  /* the sentinel below the bottom */
+	uint16_t capacity;	  /* objects that the sheaf holds; 0: the empty sheaf */
+	uint16_t nr_misses;	  /* refills and flushes since the sheaf last grew */
+	uint32_t nr_slabs;
+	uint16_t next_colour; /* bytes / 16 */
+};
+
+enum slot_state { SLOT_FREE, SLOT_HELD, SLOT_SHARED, SLOT_LOST };
+
+struct slot {
+	/*
+	 * Sheaves are stacks of pointers to free objects, with a sentinel at either end:
+	 *
+	 *	 NULL | object | object | ... | stale | stale | SHEAF_END
+	 *			       top ^
+	 * top[-1] is what malloc returns, unless it is NULL; *top is where free stores,
+	 * unless it holds SHEAF_END. The empty sheaf is both at once: every malloc and every
+	 * free misses. Not yet initialised and hardened are this one case.
+	 */
+	void **top[NR_SIZE_CLASSES];
+	uint32_t tag; /* page map entry of this slot's slabs, with class 0 */
+	uint32_t id;
+	_Atomic uint32_t state;	 /* enum slot_state; written under LOCK_SLOTS */
+	uint32_t sheaf_bytes;	 /* memory of the sheaves; bounded by params.sheaf_budget */
+	struct slot *next_free;	 /* LOCK_SLOTS */
+	struct slot_class class[NR_SIZE_CLASSES];
+	struct batch *outbox[NR_OUTBOXES];
+	struct pcp pcp;
+	_Atomic(struct batch *) inbox __cacheline_aligned; /* the one line that others write */
+};
+
+#define SHEAF_END ((void *)1)
+
+/*
+ * The calling thread's slot, never NULL: before its first slow path this is slot_none, after
+ * slot_release it is slot_gone. Both are read-only and have empty sheaves and tag 0, which
+ * no slab carries.
+ */
+extern _Thread_local struct slot *current_slot __tls_initial_exec;
+extern struct slot slot_none, slot_gone;
+
+/* Make the shared slot. Boot only; false without memory. */
+bool slots_boot(void);
+
+/*
+ * The slot to work with: the thread's own (taken now if it has none yet), else the shared one,
+ * locked. Pass it to slot_leave when done. Never NULL.
+ */
+struct slot *slot_enter(void);
+void slot_leave(struct slot *slot);
+
+/* The thread has a slot of its own. */
+bool slot_is_held(void);
+
+/* Leave the thread's slot to the next thread. */
+void slot_release(void);
+
+/* By the id in a page map entry; NULL when there is no such slot. */
+struct slot *slot_by_id(uint32_t id);
+
+/* Slots made so far: ids 1..slot_count(). */
+uint32_t slot_count(void);
+uint32_t slot_count_held(void);
+
+/* Call fn for every slot that nobody holds, under LOCK_SLOTS. */
+void slots_visit_free(void (*fn)(struct slot *));
+
+/* In the child of a fork: slots of threads that are not here are lost. */
+void slots_after_fork(void);
+
+#endif

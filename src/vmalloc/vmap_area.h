@@ -1,0 +1,27 @@
+/*
+ * vmap_area.h - areas: what malloc gives out above 2 MiB.
+ *
+ * L5. Whole 4 MiB units of address space from the range allocator's HIGH part, of which only the
+ * pages that were asked for are ever counted or touched. Freed areas keep their frames for the next
+ * one, up to params.retain bytes of free resident memory; beyond that they are purged at once.
+ *
+ * Takes LOCK_ZONE itself. The head's page map entry is PAGEMAP_AREA from area_alloc to area_free.
+ */
+#ifndef VMALLOC_VMAP_AREA_H
+#define VMALLOC_VMAP_AREA_H
+
+#include "mm/mm_types.h"
+
+/* nr_pages contiguous pages at a multiple of align_bytes (a power of two). NULL: no memory. */
+struct page *area_alloc(size_t nr_pages, size_t align_bytes);
+
+/* False, and nothing happens, when the page is not the head of an area. */
+bool area_free(struct page *page);
+
+/* Grow or shrink in place (nr_pages >= 1). False, and nothing happens, when the space is taken. */
+bool area_resize(struct page *page, size_t nr_pages);
+
+/* Areas handed out at present. */
+size_t area_count(void);
+
+#endif
