@@ -2,10 +2,9 @@
  * mallinfo2, mallinfo, malloc_info, malloc_stats, malloc_trim and mallopt: they exist, have glibc's
  * form, and tell the truth within tolerance.
  */
-#include <fcntl.h>
 #include <limits.h>
 
-#include "semantics/check.h"
+#include "semantics/figures.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -181,18 +180,6 @@ static void stats_write(void)
 	CHECK(length > 100, "malloc_stats wrote %zd bytes", length);
 	text[length] = '\0';
 	CHECK(!on_stitchmalloc() || strstr(text, "run_live"), "malloc_stats wrote: %.200s", text);
-}
-
-static size_t resident_bytes(void)
-{
-	char text[128] = "";
-	int fd = open("/proc/self/statm", O_RDONLY);
-	unsigned long total, resident;
-
-	CHECK(read(fd, text, sizeof(text) - 1) > 0, "/proc/self/statm");
-	close(fd);
-	CHECK(sscanf(text, "%lu %lu", &total, &resident) == 2, "/proc/self/statm: %s", text);
-	return resident * 4096;
 }
 
 /* 1 when memory went back to the system, and then it really did; 0 when there was none. */

@@ -7,7 +7,7 @@
 
 #include <atomic>
 
-#include "semantics/check.h"
+#include "semantics/figures.h"
 
 static const size_t sizes[] = {8, 100, 1000, 8000, 30000, 500000, 3000000};
 
@@ -59,12 +59,17 @@ struct holder {
 static thread_local holder thread_holder("the destructor of a thread_local object");
 static holder static_holder("the destructor of a static object");
 
-/* Comes back for all four rounds that glibc grants; the last are after our own destructor. */
+/*
+ * Comes back for all four rounds that glibc grants. In the first the thread still has its heap
+ * (the one of two that are held), so that other destructors find their caches; later it has not.
+ */
 static void key_destructor(void *value)
 {
-	size_t round = *static_cast<size_t *>(value);
+	size_t round = *static_cast<size_t *>(value), nr_held = figure("nr_slots_held");
 
 	CHECK(round < 4, "round %zu", round);
+	CHECK(!on_stitchmalloc() || nr_held == (round ? 1 : 2), "%zu thread heaps are held in round %zu",
+	      nr_held, round);
 	free(value);
 	use_the_heap("the destructor of a key");
 	nr_key_rounds++;
