@@ -11,13 +11,14 @@ import subprocess
 import sys
 
 MAX_TLS = 64
-# mem*, str* and what src/README.md lists; names with a leading underscore are the compiler's or
-# what libc's own inline functions expand to.
-IMPORTS = re.compile(r"mem\w*|str\w*|(?:__)?pthread_(?:key_create|setspecific|getspecific|atfork)|"
-                     r"__register_atfork|__cxa_\w+|__errno_location|dl_iterate_phdr|dlsym|"
-                     r"_Unwind_Resume|__gcc_personality_v0|__stack_chk_fail|__\w+_chk|"
-                     r"__libc_single_threaded|_ITM_\w+|__gmon_start__|_ZS\w+|_ZT\w+|__gxx_\w+|"
-                     r"stitch_conf|environ|__environ|stderr|fwrite|fputs|fprintf|fileno")
+# mem* and str*; thread keys, fork handlers and exit; the lazy search for the next allocator and the
+# C++ runtime; where the kernel left the environment; malloc_info's FILE; the compiler's own.
+IMPORTS = re.compile(r"mem\w+|str\w+|__(?:mem|str)\w+_chk|__errno_location|"
+                     r"pthread_(?:key_create|key_delete|setspecific)|__register_atfork|"
+                     r"__cxa_atexit|__cxa_finalize|dlsym|dlopen|dl_iterate_phdr|"
+                     r"_ZSt15get_new_handlerv|_ZSt17__throw_bad_allocv|stitch_conf|"
+                     r"environ|__environ|__libc_stack_end|getauxval|fwrite|"
+                     r"_ITM_\w+|__gmon_start__|__stack_chk_fail")
 
 
 def tool(*command):
