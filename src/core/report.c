@@ -40,8 +40,6 @@ void report_printf(struct report *report, const char *format, ...)
 	va_list args;
 	bool fitted;
 
-	if (report->error)
-		return;
 	va_start(args, format);
 	fitted = append(report, format, args);
 	va_end(args);

@@ -277,8 +277,8 @@ size_t os_address_space_limit(void)
 {
 	struct rlimit64 limit;
 
-	if (syscall6(__NR_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0) ||
-	    limit.rlim_cur == RLIM64_INFINITY)
+	_Static_assert(RLIM64_INFINITY == SIZE_MAX, "no limit is SIZE_MAX in the kernel too");
+	if (syscall6(__NR_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0))
 		return SIZE_MAX;
 	return limit.rlim_cur;
 }

@@ -92,6 +92,23 @@ static size_t format_unchecked(char *text, size_t bytes, const char *format, ...
 	return length;
 }
 
+TEST(short_lengths_cut_what_is_wider)
+{
+	char text[64];
+
+	format_unchecked(text, sizeof(text), "%hhd %hhu %hhx %hd %hu %hX", 511, 511, 511, 0x1ffff,
+			 0x1fffe, 0x1fffd);
+	EXPECT_STREQ(text, "-1 255 ff -1 65534 FFFD");
+}
+
+TEST(zeros_give_way_to_left_and_to_precision)
+{
+	char text[64];
+
+	EXPECT_EQ(format_unchecked(text, sizeof(text), "<%-06d|%06.3d|%-06.3d>", 7, 8, 9), 22);
+	EXPECT_STREQ(text, "<7     |   008|009   >");
+}
+
 TEST(null_string_has_a_name)
 {
 	char text[64];

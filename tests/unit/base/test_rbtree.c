@@ -186,6 +186,11 @@ TEST(validate_notices_damage)
 
 	node->rb_parent_color = (uintptr_t)root.rb_node | (node->rb_parent_color & 1);
 	EXPECT(!rb_validate(&root));
+
+	start_empty();
+	insert(0, NULL);
+	root.rb_node->rb_parent_color &= ~(uintptr_t)1;
+	EXPECT(!rb_validate(&root));
 }
 
 /* One operation on a random key. `fill`: how likely, in percent, an absent key is put in. */

@@ -126,7 +126,8 @@ TEST(bounds_of_a_size_are_inside)
 	EXPECT_STREQ(init("sheaf_budget=16M"), "");
 	EXPECT_EQ(params.sheaf_budget, MIB(16));
 	EXPECT_STREQ(init("sheaf_budget=1023"),
-		     "stitchmalloc: STITCH_CONF: sheaf_budget=\"1023\" is not a size from 1K to 16M\n");
+		     "stitchmalloc: STITCH_CONF: sheaf_budget=\"1023\" is not a size from "
+		     "1K to 16M\n");
 	EXPECT_EQ(params.sheaf_budget, defaults.sheaf_budget);
 	EXPECT_STREQ(init("sheaf_budget=0x1000001"),
 		     "stitchmalloc: STITCH_CONF: sheaf_budget=\"0x1000001\" is not a size from "
@@ -140,8 +141,8 @@ TEST(bad_values_name_the_range)
 					 "abort|warn|ignore\n");
 	EXPECT_STREQ(init("reserve=9z"),
 		     "stitchmalloc: STITCH_CONF: reserve=\"9z\" is not a size from 0 to 1T\n");
-	EXPECT_STREQ(init("stats=maybe"), "stitchmalloc: STITCH_CONF: stats=\"maybe\" is not one of "
-					  "0|1|false|true|no|yes|off|on\n");
+	EXPECT_STREQ(init("stats=maybe"), "stitchmalloc: STITCH_CONF: stats=\"maybe\" is not one "
+					  "of 0|1|false|true|no|yes|off|on\n");
 	EXPECT_STREQ(init("on_error=abort|warn"),
 		     "stitchmalloc: STITCH_CONF: on_error=\"abort|warn\" is not one of "
 		     "abort|warn|ignore\n");
@@ -175,6 +176,7 @@ TEST(unknown_options_name_the_nearest)
 	expect_nearest("retian", "retain");
 	expect_nearest("foriegn", "foreign");
 	expect_nearest("the_sheaf_budget", "sheaf_budget");
+	expect_nearest("sheaf_bud_help", "sheaf_budget");
 }
 
 TEST(one_bad_item_does_not_spoil_the_others)
@@ -212,8 +214,8 @@ TEST(later_sources_win)
 	EXPECT_EQ(params.retain, MIB(2));
 	EXPECT_EQ(params.sheaf_budget, MIB(3));
 	EXPECT_STREQ(init_from("retainn=1", "reserves=1", NULL, false),
-		     "stitchmalloc: /etc/stitchmalloc.conf: unknown option \"retainn\", did you mean "
-		     "\"retain\"? (help=1 lists all)\n"
+		     "stitchmalloc: /etc/stitchmalloc.conf: unknown option \"retainn\", did you "
+		     "mean \"retain\"? (help=1 lists all)\n"
 		     "stitchmalloc: stitch_conf: unknown option \"reserves\", did you mean "
 		     "\"reserve\"? (help=1 lists all)\n");
 }

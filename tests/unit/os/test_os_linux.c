@@ -113,12 +113,15 @@ TEST(reserve_of_too_much)
 	EXPECT_EQ(address, NULL);
 }
 
-/* Address space only: more than any machine's memory and swap can be had. */
+/* More than any machine's memory and swap can be had, and opened unless commits are strict. */
 TEST(reserve_costs_no_commit)
 {
-	char *range = reserve(TIB(2));
+	char *range = reserve(TIB(4));
+	char mode = '0';
 
-	EXPECT_EQ(os_unreserve(range, TIB(2)), 0);
+	ASSERT_EQ(os_read_file("/proc/sys/vm/overcommit_memory", &mode, 1), 1);
+	EXPECT_EQ(os_open(range, TIB(4)), mode == '2' ? -ENOMEM : 0);
+	EXPECT_EQ(os_unreserve(range, TIB(4)), 0);
 }
 
 TEST(open_and_make_readonly)
@@ -229,6 +232,19 @@ TEST(purge_of_more_than_a_call_takes)
 	EXPECT_EQ(os_purge_ranges(parts, 3), bytes);
 	for (size_t at = 0; at < bytes; at += MIB(512))
 		EXPECT(range[at + MIB(511)] == 0 && range[at] == 0);
+	EXPECT_EQ(os_unreserve(range, bytes), 0);
+}
+
+/* There, the rest of a range is refused: what the vectored call did still counts. */
+TEST(purge_of_more_than_a_call_takes_and_a_refusal)
+{
+	size_t bytes = GIB(4), by_one_call = INT32_MAX & ~(PAGE - 1);
+	char *range = reserve_open(bytes);
+	struct os_range parts[2] = { { range, GIB(1) }, { range + GIB(1), GIB(3) } };
+	bool vectored = syscall(SYS_process_madvise, -10001, parts, 1, MADV_DONTNEED, 0) > 0;
+
+	ASSERT(!mlock(range + bytes - PAGE, PAGE));
+	EXPECT_EQ(os_purge_ranges(parts, 2), vectored ? by_one_call : GIB(1));
 	EXPECT_EQ(os_unreserve(range, bytes), 0);
 }
 

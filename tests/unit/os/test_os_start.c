@@ -95,8 +95,10 @@ TEST(stack_with_a_wrong_count_is_not_believed)
 
 TEST(stack_without_a_credible_vector_is_not_believed)
 {
-	const char *stack[256] = { (const char *)1, "prog", NULL, "A=1", NULL,
-				   (const char *)AT_SECURE, (const char *)1, (const char *)AT_NULL };
+	const char *stack[256] = {
+		(const char *)1, "prog", NULL, "A=1", NULL,
+		(const char *)AT_SECURE, (const char *)1, (const char *)AT_NULL, NULL,
+	};
 
 	EXPECT_EQ(read_start(stack).environment, elsewhere);
 	/* One that does not end. */
