@@ -21,14 +21,19 @@ static void aligned_alloc_refuses(size_t align)
 	CHECK(errno == EINVAL, "aligned_alloc to %zu: errno is %d", align, errno);
 }
 
-/* memalign takes any alignment up to 2^63 and rounds it up. */
+/* memalign takes any alignment up to 2^63 and rounds it up. Several, so that no luck helps. */
 static void memalign_takes(size_t align, size_t expected)
 {
-	void *block = memalign(opaque(align), 100);
+	void *blocks[16];
 
-	CHECK(block, "memalign to %zu failed", align);
-	CHECK((uintptr_t)block % expected == 0, "memalign to %zu gave %p", align, block);
-	free(block);
+	for (unsigned int i = 0; i < 16; i++) {
+		blocks[i] = memalign(opaque(align), 100);
+		CHECK(blocks[i], "memalign to %zu failed", align);
+		CHECK((uintptr_t)blocks[i] % expected == 0, "memalign to %zu gave %p", align,
+		      blocks[i]);
+	}
+	for (unsigned int i = 0; i < 16; i++)
+		free(blocks[i]);
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 #include "semantics/again.h"
 
 static void *(*libc_malloc)(size_t);
+static struct mallinfo2 (*libc_mallinfo2)(void);
 
 /* The C++ runtime as a module: __cxa_demangle gives memory that its caller must free. */
 static char *module_result(void)
@@ -28,7 +29,8 @@ static void find_libc(void)
 
 	CHECK(libc, "dlopen: %s", dlerror());
 	libc_malloc = (void *(*)(size_t))dlsym(libc, "malloc");
-	CHECK(libc_malloc, "dlsym: %s", dlerror());
+	libc_mallinfo2 = (struct mallinfo2(*)(void))dlsym(libc, "mallinfo2");
+	CHECK(libc_malloc && libc_mallinfo2, "dlsym: %s", dlerror());
 	CHECK(!on_stitchmalloc() || libc_malloc != malloc, "libc's malloc is the preloaded one");
 }
 
@@ -52,6 +54,17 @@ static void forwards(void)
 	CHECK(!realloc(block, opaque(SIZE_MAX / 2)), "realloc of libc's block to half of memory");
 	CHECK(errno == ENOMEM, "errno is %d", errno);
 	free(block);
+}
+
+/* A forwarded free really frees. */
+static void nothing_piles_up(void)
+{
+	size_t before = libc_mallinfo2().uordblks;
+
+	for (unsigned int i = 0; i < 1000; i++)
+		free(realloc(libc_malloc(1000), 3000));
+	CHECK(libc_mallinfo2().uordblks < before + 100000, "libc's heap has grown from %zu to %zu",
+	      before, libc_mallinfo2().uordblks);
 }
 
 /* With foreign=warn: one line for each call, and the call is still handed on. */
@@ -97,6 +110,7 @@ int main(int argc, char **argv)
 	free(module_result());
 	free(realloc(module_result(), 10000));
 	forwards();
+	nothing_piles_up();
 	if (on_stitchmalloc()) {
 		warns();
 		aborts();
