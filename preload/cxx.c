@@ -3,13 +3,14 @@
  *
  * L10. May call everything below; compiled with -fexceptions, since exceptions of the
  * new-handler and our own std::bad_alloc pass through. The C++ runtime is not needed: its two
- * functions are weak references, and looked up at the moment of failure where the runtime came later.
+ * functions are weak references, and looked up at the moment of failure where the runtime
+ * came later.
  *
  * Every operator but the basic ones forwards as the C++ standard has its default do, through the
  * symbol and not to our own function: a program may replace `operator delete(void *)` alone and
- * expect the sized one, which the compiler calls, to end there. All are weak like libstdc++'s, so that
- * the compiler does not look through them and a program linked with the static library may
- * define its own.
+ * expect the sized one, which the compiler calls, to end there. All are weak like libstdc++'s,
+ * so that the compiler does not look through them and a program linked with the static
+ * library may define its own.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* RTLD_NEXT, RTLD_DEFAULT */
@@ -84,8 +85,8 @@ static _Noreturn void throw_bad_alloc(size_t bytes)
 		throw = (__typeof__(throw))runtime_symbol(RTLD_DEFAULT, "_ZSt17__throw_bad_allocv");
 	if (throw)
 		throw();
-	panic("operator new: out of memory for %zu bytes, and no C++ runtime to throw std::bad_alloc",
-	      bytes);
+	panic("operator new: out of memory for %zu bytes, and no C++ runtime to throw "
+	      "std::bad_alloc", bytes);
 }
 
 /* NULL also for alignments that are none, as libstdc++ does. */
@@ -96,7 +97,7 @@ static void *try_new(size_t bytes, size_t align)
 	return is_power_of_two(align) ? memalign_entry(align, bytes) : NULL;
 }
 
-/* The throwing form: call the new-handler until there is memory, throw when there is none to call. */
+/* The throwing form: call the new-handler until there is memory; throw when there is none. */
 static __slow void *new_slow(size_t bytes, size_t align)
 {
 	for (;;) {

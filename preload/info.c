@@ -1,9 +1,9 @@
 /*
  * info.c - what the heap says about itself through libc's interfaces, and its version.
  *
- * L10. May call everything below. One walker (usage_report) writes malloc_stats and malloc_info
- * from one table; they differ in the shape of a line. malloc_info is the only place of the library that
- * touches stdio, and only the FILE that it is given.
+ * L10. May call everything below. One walker (figures_report) writes malloc_stats and malloc_info
+ * from one table; they differ in the shape of a line. malloc_info is the only place of the
+ * library that touches stdio, and only the FILE that it is given.
  */
 #include <errno.h>
 #include <limits.h>
@@ -163,8 +163,8 @@ __visible void ENTRY(malloc_stats)(void)
 
 /*
  * As in glibc uordblks is what the program holds of the heap proper, and hblkhd what it holds in
- * large areas; fordblks is what the allocator keeps for reuse, and arena the sum of the two. Blocks are
- * not counted one by one: ordblks is free pages, and smblks 0.
+ * large areas; fordblks is what the allocator keeps for reuse, and arena the sum of the two.
+ * Blocks are not counted one by one: ordblks is free pages, and smblks 0.
  */
 __visible struct mallinfo2 ENTRY(mallinfo2)(void)
 {

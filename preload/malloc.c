@@ -1,8 +1,8 @@
 /*
  * malloc.c - the C entry points: malloc, free and their family, with glibc's edge semantics.
  *
- * L10. May call everything below. errno is set here and in info.c and nowhere else: ENOMEM with every
- * NULL for want of memory, EINVAL for a bad alignment; success and free leave it alone.
+ * L10. May call everything below. errno is set here and in info.c and nowhere else: ENOMEM with
+ * every NULL for want of memory, EINVAL for a bad alignment; success and free leave it alone.
  * The fast paths are inline in slab/sheaf.h; malloc and free here must stay tail calls
  * without a stack frame.
  *

@@ -1,6 +1,6 @@
 /*
- * A pointer that is nobody's is handed to libc, which says so. (Misaligned, and with zeros before it,
- * so that libc has one thing only to say.)
+ * A pointer that is nobody's is handed to libc, which says so. (Misaligned, and with zeros
+ * before it, so that libc has one thing only to say.)
  */
 #include "death/death.h"
 

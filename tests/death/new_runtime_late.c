@@ -1,4 +1,4 @@
-/* The C++ runtime came with a plug-in, into no global scope: std::bad_alloc is thrown all the same. */
+/* The C++ runtime came with a plug-in, into no global scope: std::bad_alloc is thrown still. */
 #include "death/death.h"
 
 int main(void)

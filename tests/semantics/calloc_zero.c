@@ -1,6 +1,6 @@
 /*
- * calloc gives zeros, also when the memory was used before: at every size class, in page runs and in
- * large areas, in this thread and after another thread has dirtied it.
+ * calloc gives zeros, also when the memory was used before: at every size class, in page runs
+ * and in large areas, in this thread and after another thread has dirtied it.
  */
 #include <pthread.h>
 

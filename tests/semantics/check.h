@@ -2,8 +2,8 @@
  * check.h - what the semantics programs share: a check that speaks, and whose malloc this is.
  *
  * A program ends with 0 or at its first failed check with 1 and one line on stderr. All but
- * those that ask on_stitchmalloc() test what glibc does too, and pass without the preload; that is how
- * they are checked themselves.
+ * those that ask on_stitchmalloc() test what glibc does too, and pass without the preload;
+ * that is how they are checked themselves.
  */
 #ifndef SEMANTICS_CHECK_H
 #define SEMANTICS_CHECK_H

@@ -26,8 +26,8 @@ int main(int argc, char **argv)
 	CHECK(dlsym(RTLD_DEFAULT, "stitch_conf") == &stitch_conf, "link this test with -rdynamic");
 	CHECK(on_stitchmalloc(), "this test is about stitchmalloc's options");
 	status = run_again("free", "STITCH_CONF", NULL, text, sizeof(text));
-	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "foreign=abort was not read: %d, %s",
-	      status, text);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
+	      "foreign=abort was not read: %d, %s", status, text);
 	CHECK(strstr(text, "nonsense"), "the unknown key is not named: %s", text);
 	status = run_again("free", "STITCH_CONF", "foreign=forward", text, sizeof(text));
 	CHECK(!status, "the environment does not win: status %d, %s", status, text);

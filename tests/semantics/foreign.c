@@ -12,11 +12,12 @@ static struct mallinfo2 (*libc_mallinfo2)(void);
 static char *module_result(void)
 {
 	void *module = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
-	char *(*demangle)(const char *, char *, size_t *, int *);
+	typedef char *demangler(const char *, char *, size_t *, int *);
+	demangler *demangle;
 	char *text;
 
 	CHECK(module, "dlopen: %s (package libstdc++6)", dlerror());
-	demangle = (char *(*)(const char *, char *, size_t *, int *))dlsym(module, "__cxa_demangle");
+	demangle = (demangler *)dlsym(module, "__cxa_demangle");
 	CHECK(demangle, "dlsym: %s", dlerror());
 	text = demangle("_Z5probei", NULL, NULL, NULL);
 	CHECK(text && !strcmp(text, "probe(int)"), "__cxa_demangle gave %s", text);

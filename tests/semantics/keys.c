@@ -1,6 +1,6 @@
 /*
- * Programs with many thread-specific keys: pthread_setspecific allocates for keys from 32 on, also in the
- * thread's first call of all, and no key's destructor may be lost or called twice.
+ * Programs with many thread-specific keys: pthread_setspecific allocates for keys from 32 on,
+ * also in the thread's first call of all, and no destructor may be lost or called twice.
  */
 #include <pthread.h>
 

@@ -68,8 +68,8 @@ static void key_destructor(void *value)
 	size_t round = *static_cast<size_t *>(value), nr_held = figure("nr_slots_held");
 
 	CHECK(round < 4, "round %zu", round);
-	CHECK(!on_stitchmalloc() || nr_held == (round ? 1 : 2), "%zu thread heaps are held in round %zu",
-	      nr_held, round);
+	CHECK(!on_stitchmalloc() || nr_held == (round ? 1 : 2),
+	      "%zu thread heaps are held in round %zu", nr_held, round);
 	free(value);
 	use_the_heap("the destructor of a key");
 	nr_key_rounds++;

@@ -1,7 +1,7 @@
 /*
- * The library opened with dlopen by a process that runs on libc's malloc: it loads (its thread-local storage
- * fits what is left for late comers), works through its own symbols beside libc's heap, in
- * threads as well, takes libc's blocks for what they are, and stays when it is closed.
+ * The library opened with dlopen by a process that runs on libc's malloc: it loads (its
+ * thread-local storage fits what is left for late comers), works through its own symbols beside
+ * libc's heap, in threads as well, takes libc's blocks for what they are, and stays when closed.
  */
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 /*
- * stats=1: the report comes when the process exits, after its last handlers, also when it has closed
- * standard error before; never from _exit, and never without the option.
+ * stats=1: the report comes when the process exits, after its last handlers, also when it has
+ * closed standard error before; never from _exit, and never without the option.
  */
 #include <fcntl.h>
 

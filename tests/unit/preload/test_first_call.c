@@ -113,7 +113,7 @@ TEST(every_entry_point_boots_the_heap)
 			_exit(!first_calls[i].call());
 		EXPECT_EQ(waitpid(child, &status, 0), child);
 		if (status)
-			fprintf(stderr, "%s: status %#x\n", first_calls[i].name, (unsigned int)status);
+			fprintf(stderr, "%s: status %d\n", first_calls[i].name, status);
 		EXPECT_EQ(status, 0);
 	}
 }
