@@ -180,8 +180,8 @@ __attribute__((unused)) static void kunit_death_end(struct kunit_death *death, c
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(output, text))
 		return;
 	fprintf(stderr,
-		"%s:%d: no death by SIGABRT with \"%s\": %s\n\twait status 0x%x, stderr: %s\n", file,
-		line, text, statement, (unsigned int)status, output);
+		"%s:%d: no death by SIGABRT with \"%s\": %s\n"
+		"\twait status 0x%x, stderr: %s\n", file, line, text, statement, (unsigned int)status, output);
 	kunit.nr_failed_checks++;
 }
 
