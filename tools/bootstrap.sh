@@ -149,12 +149,17 @@ command_run()
 		die "python3 fails on its own" "apt-get install --reinstall python3-minimal"
 	echo "$plain"
 	step "The same under stitchmalloc: build/release/stitchmalloc run -o stats=1 -- python3 ..."
-	ours=$(build/release/stitchmalloc run -o stats=1 -- /usr/bin/python3 -c "$parse_python") ||
+	ours=$(build/release/stitchmalloc run -o stats=1 -- /usr/bin/python3 -c "$parse_python" \
+		2>build/run.stats) || {
+		cat build/run.stats
 		die "python3 failed under stitchmalloc" "report this with the lines above"
+	}
 	echo "$ours"
 	[ "$plain" = "$ours" ] ||
 		die "the answers differ" "report this with the lines above"
-	printf '\nbootstrap run: PASSED: the same answer; above is what the allocator did for it.\n'
+	step "What the allocator did: stats=1 prints malloc_stats at exit (build/run.stats)"
+	cat build/run.stats
+	printf '\nbootstrap run: PASSED: the same answer from both.\n'
 	echo "Try your own: build/release/stitchmalloc run -o stats=1 -- PROGRAM ARGUMENTS"
 }
 
