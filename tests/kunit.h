@@ -181,7 +181,8 @@ __attribute__((unused)) static void kunit_death_end(struct kunit_death *death, c
 		return;
 	fprintf(stderr,
 		"%s:%d: no death by SIGABRT with \"%s\": %s\n"
-		"\twait status 0x%x, stderr: %s\n", file, line, text, statement, (unsigned int)status, output);
+		"\twait status 0x%x, stderr: %s\n",
+		file, line, text, statement, (unsigned int)status, output);
 	kunit.nr_failed_checks++;
 }
 
