@@ -55,16 +55,18 @@ _Noreturn void _ZSt17__throw_bad_allocv(void) __attribute__((weak));
 
 /*
  * A runtime that a plug-in of a C program brought along is in no global scope. dlopen with
- * RTLD_NOLOAD loads nothing; it only finds what is there.
+ * RTLD_NOLOAD loads nothing; it only finds what is there. It is looked up by name because the
+ * linker warns of it in static programs, which have no plug-ins.
  */
 static void *runtime_symbol(void *scope, const char *name)
 {
-	void *symbol = dlsym(scope, name);
-	void *runtime;
+	void *(*open_library)(const char *, int);
+	void *symbol = dlsym(scope, name), *runtime;
 
 	if (symbol)
 		return symbol;
-	runtime = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	open_library = (__typeof__(open_library))dlsym(RTLD_DEFAULT, "dlopen");
+	runtime = open_library ? open_library("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD) : NULL;
 	return runtime ? dlsym(runtime, name) : NULL;
 }
 
