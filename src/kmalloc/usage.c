@@ -63,14 +63,22 @@ static void count_outboxes(struct slab_usage *usage, const struct slot *slot)
 	}
 }
 
+static void count_batch(void *context, const struct batch *batch)
+{
+	struct slab_usage *usage = context;
+
+	usage->class[pagemap_class(batch->entry)].nr_cached += batch->nr_objects;
+}
+
 static void count_cached(struct slab_usage *usage)
 {
 	for (uint32_t id = 1; id <= slot_count(); id++) {
-		const struct slot *slot = slot_by_id(id);
+		struct slot *slot = slot_by_id(id);
 
 		for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
 			usage->class[class].nr_cached += sheaf_count(slot, class);
 		count_outboxes(usage, slot);
+		remote_visit_inbox(slot, count_batch, usage);
 	}
 }
 

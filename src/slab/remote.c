@@ -23,14 +23,20 @@ static struct batch **outbox_of(struct slot *slot, uint32_t entry)
 	return &slot->outbox[(entry ^ entry >> PAGEMAP_CLASS_BITS) % NR_OUTBOXES];
 }
 
-static void inbox_push(struct slot *owner, struct batch *batch)
+/* A chain of batches, in one operation. */
+static void inbox_push_chain(struct slot *owner, struct batch *first, struct batch *last)
 {
 	struct batch *head = atomic_load_explicit(&owner->inbox, memory_order_relaxed);
 
 	do
-		batch->next = head;
-	while (!atomic_compare_exchange_weak_explicit(&owner->inbox, &head, batch,
+		last->next = head;
+	while (!atomic_compare_exchange_weak_explicit(&owner->inbox, &head, first,
 						      memory_order_release, memory_order_relaxed));
+}
+
+static void inbox_push(struct slot *owner, struct batch *batch)
+{
+	inbox_push_chain(owner, batch, batch);
 }
 
 static struct batch *inbox_take(struct slot *slot)
@@ -161,4 +167,17 @@ void remote_flush(struct slot *slot)
 		if (batch)
 			deliver(slot, batch);
 	}
+}
+
+void remote_visit_inbox(struct slot *slot, void (*fn)(void *context, const struct batch *batch),
+			void *context)
+{
+	struct batch *first = inbox_take(slot), *last = first;
+
+	for (struct batch *batch = first; batch; batch = batch->next) {
+		fn(context, batch);
+		last = batch;
+	}
+	if (first)
+		inbox_push_chain(slot, first, last);
 }

@@ -23,4 +23,11 @@ void remote_collect(struct slot *slot);
 /* Hand all gathered objects to their owners. */
 void remote_flush(struct slot *slot);
 
+/*
+ * Call fn for every batch in the slot's inbox. Any thread may ask: the batches are taken out, which
+ * makes them the caller's, and put back; meanwhile the owner finds nothing there.
+ */
+void remote_visit_inbox(struct slot *slot, void (*fn)(void *context, const struct batch *batch),
+			void *context);
+
 #endif

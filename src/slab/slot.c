@@ -156,6 +156,9 @@ void slot_release(void)
 
 void slots_visit_free(void (*fn)(struct slot *))
 {
+	lock_acquire(LOCK_SHARED_SLOT);
+	fn(slots.shared);
+	lock_release(LOCK_SHARED_SLOT);
 	lock_acquire(LOCK_SLOTS);
 	for (struct slot *slot = slots.free; slot; slot = slot->next_free)
 		fn(slot);

@@ -100,7 +100,7 @@ struct slot *slot_by_id(uint32_t id);
 uint32_t slot_count(void);
 uint32_t slot_count_held(void);
 
-/* Call fn for every slot that nobody holds, under LOCK_SLOTS. */
+/* Call fn for every slot that nobody holds, the shared one too, under the lock that guards it. */
 void slots_visit_free(void (*fn)(struct slot *));
 
 /* In the child of a fork: slots of threads that are not here are lost. */
