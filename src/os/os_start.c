@@ -3,8 +3,8 @@
  *
  * L1. The kernel leaves argc, argv, NULL, environment, NULL, auxiliary vector on the initial
  * stack; the dynamic loader keeps its address in __libc_stack_end before any library runs. In
- * a static program that symbol points near it only, which the checks here notice; then libc's
- * own variables are asked, and a process that has none of them counts as secure.
+ * a static program that symbol points near it only, which the checks here notice; then libc is
+ * asked, which has read the stack itself before anything of a static program runs.
  */
 #include <linux/auxvec.h>
 
@@ -15,7 +15,8 @@
 
 extern void *__libc_stack_end __attribute__((weak));
 extern char **environ __attribute__((weak));
-unsigned long getauxval(unsigned long type) __attribute__((weak));
+/* Touches errno only for a type that the kernel did not give; not weak: an archive has it too. */
+unsigned long getauxval(unsigned long type);
 
 struct aux_entry {
 	uint64_t type;
@@ -61,5 +62,5 @@ void os_start_read(struct os_start *start)
 	if (read_stack(start))
 		return;
 	start->environment = &environ ? (const char *const *)environ : NULL;
-	start->secure = getauxval ? getauxval(AT_SECURE) : true;
+	start->secure = getauxval(AT_SECURE);
 }
