@@ -8,6 +8,7 @@
 #define PRELOAD_ENTRY_H
 
 #include "base/compiler.h"
+#include "init/mm_init.h"
 #include "slab/sheaf.h"
 
 #ifndef STITCH_PREFIX
@@ -40,8 +41,16 @@ static __inline_always void free_inline(void *object)
 	free_slow(object);
 }
 
-/* init.c: boot at the first call, whoever makes it. False: there is no heap to be had. */
+/* init.c: boot at the first call, whoever makes it. */
 bool heap_boot(void);
+
+/* False: there is no heap to be had. Everything below L10 wants this to have been true once. */
+static inline bool heap_ready(void)
+{
+	return likely(atomic_load_explicit(&mm_state, memory_order_acquire) == MM_UP) ||
+	       heap_boot();
+}
+
 /* The calling thread has just got its heap slot: see to it that the slot is left at its exit. */
 void thread_register(void);
 

@@ -12,7 +12,6 @@
 
 #include "core/report.h"
 #include "entry.h"
-#include "init/mm_init.h"
 #include "kmalloc/kmalloc.h"
 #include "os/os.h"
 #include "stitch/stitch.h"
@@ -62,7 +61,7 @@ static struct kmalloc_usage usage_read(void)
 {
 	struct kmalloc_usage usage = { 0 };
 
-	if (heap_boot())
+	if (heap_ready())
 		kmalloc_usage_read(&usage);
 	return usage;
 }
@@ -94,7 +93,7 @@ static void figures_report(struct report *report, const struct kmalloc_usage *us
 
 static void caches_report(struct report *report)
 {
-	if (heap_boot())
+	if (heap_ready())
 		kmalloc_report_caches(report);
 }
 
@@ -212,7 +211,7 @@ __visible struct mallinfo ENTRY(mallinfo)(void)
 __visible int ENTRY(malloc_trim)(size_t pad)
 {
 	(void)pad;
-	return heap_boot() && kmalloc_trim();
+	return heap_ready() && kmalloc_trim();
 }
 
 /*

@@ -88,7 +88,7 @@ static void stats_arm(void)
 /* 101: the first priority that is not the compiler's own. */
 __attribute__((constructor(101))) static void library_start(void)
 {
-	if (!heap_boot())
+	if (!heap_ready())
 		return;
 	thread_key_make();
 	pthread_atfork(mm_fork_prepare, mm_fork_parent, mm_fork_child);

@@ -33,12 +33,6 @@ void ENTRY(cfree)(void *object);
 void ENTRY(free_sized)(void *object, size_t bytes);
 void ENTRY(free_aligned_sized)(void *object, size_t align, size_t bytes);
 
-static inline bool heap_ready(void)
-{
-	return likely(atomic_load_explicit(&mm_state, memory_order_acquire) == MM_UP) ||
-	       heap_boot();
-}
-
 static void *no_memory(void)
 {
 	errno = ENOMEM;
