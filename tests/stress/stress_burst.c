@@ -2,8 +2,8 @@
  * stress_burst.c - bursts and idleness: what a burst took comes back when malloc_trim asks for it.
  *
  * Threads fill BURST bytes with blocks of all sizes, free them (half of them each other's) in
- * random order and wait. malloc_trim then leaves at most SLACK resident beyond what was there before
- * the first burst: caches of idle threads and nearly empty slabs are part of that, nothing
+ * random order and wait. malloc_trim then leaves at most SLACK resident beyond what was there
+ * before the first burst: caches of idle threads and nearly empty slabs are part of that, nothing
  * else is. With another malloc (-DUSE_LIBC) the figures are printed and not judged.
  */
 #include "stress.h"

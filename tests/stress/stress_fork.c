@@ -1,10 +1,10 @@
 /*
  * stress_fork.c - fork while other threads allocate; the child has a heap that works.
  *
- * LOADERS threads allocate and free without a pause, one of them through handlers of fork as well. The
- * main thread forks; the child checks the blocks that it inherited, frees and resizes them,
- * allocates in every size class, forks once more, starts a thread and exits. A child that
- * hangs is killed by its alarm, which fails the test.
+ * LOADERS threads allocate and free without a pause; the handlers of fork do so, too. The main
+ * thread forks; the child checks the blocks that it inherited, frees and resizes them, allocates,
+ * forks once more, starts a thread and exits. A child that hangs is killed by its alarm, which
+ * fails the test.
  */
 #include <errno.h>
 #include <signal.h>

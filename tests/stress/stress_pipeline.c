@@ -2,8 +2,8 @@
  * stress_pipeline.c - producers and consumers: no block is freed by the thread that made it.
  *
  * Two rings of STAGES threads. Each thread takes batches from its own queue, checks the tags,
- * resizes a few, frees some, makes as many new ones and hands the batch on; so blocks wander through
- * every thread, and every heap lives on what the others give back.
+ * resizes a few, frees some, makes as many new ones and hands the batch on; so blocks wander
+ * through every thread, and every heap lives on what the others give back.
  */
 #include "stress.h"
 

@@ -1,5 +1,5 @@
 /*
- * stress_realloc.c - buffers that grow: appended to byte by byte, by steps, by factors, side by side.
+ * stress_realloc.c - buffers that grow: by a few bytes, by steps, by factors, side by side.
  *
  * Each thread grows several buffers in turn (so that none can always be extended in place) up to
  * 48 MiB, shrinks and grows them again. The tags of all that was there are checked at each step;

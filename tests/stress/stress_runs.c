@@ -5,7 +5,7 @@
  * allocations all blocks are freed. At least 90 % of the freed pages must lie in free runs of 16
  * pages and more, as seen from outside: a page is free when it belonged to a block and no live
  * block lies on it. Pages that never belonged to a block end a run. None may be hidden in a
- * slab: every block is a run of pages of its own, whose usable size is its size rounded up to pages.
+ * slab: every block is a run of pages of its own, its usable size that of whole pages.
  */
 #include "stress.h"
 
