@@ -54,6 +54,16 @@ static inline bool heap_ready(void)
 /* The calling thread has just got its heap slot: see to it that the slot is left at its exit. */
 void thread_register(void);
 
+/*
+ * After every call that may have given the thread its heap slot. had_slot is what was true
+ * before the call, so that a thread registers once and never after it has left its slot.
+ */
+static inline void thread_settle(bool had_slot)
+{
+	if (unlikely(!had_slot && mm_thread_has_slot()))
+		thread_register();
+}
+
 /* foreign.c: fill the foreign_ops of core/hooks.h. */
 void foreign_install(void);
 

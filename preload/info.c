@@ -210,8 +210,12 @@ __visible struct mallinfo ENTRY(mallinfo)(void)
 /* `pad` is memory to keep at the top of glibc's heap, which ours has not. */
 __visible int ENTRY(malloc_trim)(size_t pad)
 {
+	bool had_slot = mm_thread_has_slot(), released;
+
 	(void)pad;
-	return heap_ready() && kmalloc_trim();
+	released = heap_ready() && kmalloc_trim();
+	thread_settle(had_slot);
+	return released;
 }
 
 /*

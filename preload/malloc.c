@@ -39,16 +39,6 @@ static void *no_memory(void)
 	return NULL;
 }
 
-/*
- * After every call that may have given the thread its heap slot. had_slot is what was true
- * before the call, so that a thread registers once and never after it has left its slot.
- */
-static inline void thread_settle(bool had_slot)
-{
-	if (unlikely(!had_slot && mm_thread_has_slot()))
-		thread_register();
-}
-
 static inline void *slow_result(void *object, bool had_slot)
 {
 	thread_settle(had_slot);

@@ -8,7 +8,7 @@
 #include "semantics/figures.h"
 
 #define NR_ROUNDS 2500u
-#define NR_AT_ONCE 4u
+#define NR_AT_ONCE 4u /* threads */
 #define BLOCK_BYTES 200u
 
 static sem_t nr_running;
@@ -32,9 +32,31 @@ static void *frees(void *block)
 	return NULL;
 }
 
-static void *does_nothing(void *unused)
+/* Makes one call only, each time another. */
+static void *calls_once(void *unused)
 {
-	return unused;
+	static _Atomic unsigned int nr_calls;
+	void *block = NULL;
+
+	(void)unused;
+	switch (nr_calls++ % 8) {
+	case 0:
+		return calloc(10, 10);
+	case 1:
+		return realloc(NULL, 100);
+	case 2:
+		return memalign(64, 100);
+	case 3:
+		return posix_memalign(&block, 256, 1000) ? NULL : block;
+	case 4:
+		return malloc(3000000);
+	case 5:
+		malloc_trim(0);
+		break;
+	case 6:
+		malloc_info(1, stdout);
+	}
+	return block;
 }
 
 static void *detached(void *block)
@@ -87,7 +109,7 @@ static void *filled_block(void)
 static void round_of_threads(void)
 {
 	static void *(*const bodies[NR_AT_ONCE])(void *) = { allocates, allocates, frees,
-							      does_nothing };
+							      calls_once };
 	pthread_t threads[NR_AT_ONCE];
 	void *kept = filled_block(), *left;
 
