@@ -1,0 +1,320 @@
+/*
+ * test_sheaf.c - stacks of free objects: their sentinels, growth and budget, double frees, drain.
+ */
+#include "slab/sheaf.h"
+
+#include "kunit.h"
+#include "isolated.h"
+#include "slab/barn.h"
+
+#define BYTES 64u
+#define MANY 20000u
+
+static void *objects[MANY];
+
+static struct slot_class *cache(size_t bytes)
+{
+	return &current_slot->class[class_of(bytes)];
+}
+
+static void expect_sentinels(size_t bytes)
+{
+	const struct slot_class *c = cache(bytes);
+
+	if (!c->capacity)
+		return;
+	EXPECT_EQ(c->sheaf[0], NULL);
+	EXPECT_EQ(c->sheaf[c->capacity + 1], SHEAF_END);
+	for (unsigned int i = 1; i <= c->capacity; i++)
+		EXPECT(c->sheaf[i] != SHEAF_END);
+}
+
+ISOLATED_TEST(last_in_first_out)
+{
+	void *a, *b;
+
+	heap_up("");
+	a = kmalloc(BYTES);
+	b = kmalloc(BYTES);
+	EXPECT(sheaf_free(a));
+	EXPECT(sheaf_free(b));
+	EXPECT_EQ(sheaf_alloc(BYTES), b);
+	EXPECT_EQ(sheaf_alloc(BYTES - 15), a);
+	EXPECT_EQ(sheaf_alloc(SIZE_CLASS_MAX_BYTES + 1), NULL);
+	EXPECT_EQ(sheaf_alloc(SIZE_MAX), NULL);
+}
+
+/* Fresh objects come in ascending order. */
+ISOLATED_TEST(fresh_objects_ascend)
+{
+	char *last, *object;
+
+	heap_up("");
+	last = kmalloc(BYTES);
+	for (unsigned int i = 0; i < 7; i++) {
+		object = kmalloc(BYTES);
+		EXPECT_EQ(object, last + BYTES);
+		last = object;
+	}
+}
+
+/* With every miss answered, a sheaf doubles; its bytes and the objects stay what they should be. */
+ISOLATED_TEST(sheaves_grow_with_use)
+{
+	unsigned int class = class_of(BYTES), capacity, last = 0;
+
+	heap_up("sheaf_budget=16M");
+	for (unsigned int round = 0; round < 10; round++) {
+		for (unsigned int i = 0; i < MANY; i++)
+			ASSERT((objects[i] = kmalloc(BYTES)));
+		for (unsigned int i = 0; i < MANY; i++)
+			kfree(objects[i]);
+		capacity = cache(BYTES)->capacity;
+		EXPECT(capacity >= last && is_power_of_two(capacity));
+		EXPECT_EQ(current_slot->sheaf_bytes, barn_array_bytes(capacity));
+		EXPECT(sheaf_count(current_slot, class) <= capacity);
+		expect_sentinels(BYTES);
+		last = capacity;
+	}
+	EXPECT_EQ(last, size_classes[class].max_cached);
+	expect_valid();
+}
+
+/* The first array of each class is free of the budget; growth is not. */
+static void budget_bounds_growth(const char *options)
+{
+	heap_up(options);
+	for (unsigned int round = 0; round < 20; round++) {
+		for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
+			for (unsigned int i = 0; i < 200; i++)
+				ASSERT((objects[i] = kmalloc(size_classes[class].size)));
+			for (unsigned int i = 0; i < 200; i++)
+				kfree(objects[i]);
+		}
+	}
+	EXPECT(current_slot->sheaf_bytes <=
+	       params.sheaf_budget + NR_SIZE_CLASSES * barn_array_bytes(16));
+	expect_valid();
+}
+
+ISOLATED_TEST(small_budget_bounds_growth)
+{
+	budget_bounds_growth("sheaf_budget=1K");
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
+		EXPECT(current_slot->class[class].capacity <= 64); /* 1 KiB */
+}
+
+ISOLATED_TEST(default_budget_bounds_growth)
+{
+	budget_bounds_growth("");
+	EXPECT(current_slot->class[0].capacity > 16);
+}
+
+/* What goes back when a sheaf is full is what was freed first. */
+ISOLATED_TEST(full_sheaf_keeps_the_warm_half)
+{
+	unsigned int capacity, nr = 0;
+
+	heap_up("sheaf_budget=1K");
+	for (unsigned int i = 0; i < MANY; i++)
+		objects[i] = kmalloc(BYTES);
+	capacity = cache(BYTES)->capacity;
+	ASSERT(capacity && capacity < MANY / 4);
+	while (sheaf_count(current_slot, class_of(BYTES)))
+		ASSERT(kmalloc(BYTES));
+	while (nr < capacity)
+		kfree(objects[nr++]);
+	EXPECT_EQ(sheaf_count(current_slot, class_of(BYTES)), capacity);
+	for (unsigned int i = 0; i < 8; i++) /* beyond the growth of the first misses */
+		kfree(objects[nr++]);
+	capacity = cache(BYTES)->capacity;
+	while (sheaf_count(current_slot, class_of(BYTES)) < capacity)
+		kfree(objects[nr++]);
+	kfree(objects[nr++]); /* full: flush */
+	EXPECT_EQ(sheaf_count(current_slot, class_of(BYTES)), capacity / 2 + 1);
+	for (unsigned int i = 0; i < capacity / 2 + 1; i++)
+		EXPECT_EQ(kmalloc(BYTES), objects[--nr]);
+	expect_valid();
+}
+
+/* --- misuse ---------------------------------------------------------------------------------- */
+
+static const char *free_report(void *object)
+{
+	static char text[512];
+
+	os_fake_capture_begin();
+	kfree(object);
+	snprintf(text, sizeof(text), "%s", os_fake_capture_end());
+	return text;
+}
+
+ISOLATED_TEST(repeated_free_of_the_top_is_seen_at_once)
+{
+	char expected[128];
+	void *object;
+
+	heap_up("on_error=warn");
+	object = kmalloc(BYTES);
+	kfree(object);
+	snprintf(expected, sizeof(expected),
+		 "stitchmalloc: free(): double free of %p (kmalloc-64)\n", object);
+	for (unsigned int i = 0; i < 3; i++)
+		EXPECT_STREQ(free_report(object), expected);
+	EXPECT_EQ(kmalloc(BYTES), object);
+	EXPECT(kmalloc(BYTES) != object);
+	expect_valid();
+}
+
+/* Also when the sheaf is full, so that the slow path would make room first. */
+ISOLATED_TEST(repeated_free_of_the_top_of_a_full_sheaf)
+{
+	unsigned int nr = 0;
+
+	heap_up("on_error=warn,sheaf_budget=1K");
+	for (unsigned int i = 0; i < MANY; i++)
+		objects[i] = kmalloc(BYTES);
+	do
+		kfree(objects[nr++]);
+	while (*current_slot->top[class_of(BYTES)] != SHEAF_END);
+	EXPECT(strstr(free_report(objects[nr - 1]), "double free"));
+	EXPECT_EQ(*current_slot->top[class_of(BYTES)], SHEAF_END);
+	expect_valid();
+}
+
+/* Otherwise when the object reaches its slab. */
+ISOLATED_TEST(double_free_is_seen_at_hand_back)
+{
+	void *a, *b;
+
+	heap_up("on_error=warn");
+	a = kmalloc(BYTES);
+	b = kmalloc(BYTES);
+	kfree(a);
+	kfree(b);
+	EXPECT_STREQ(free_report(a), "");
+	os_fake_capture_begin();
+	kmalloc_trim();
+	EXPECT(strstr(os_fake_capture_end(), "free(): double free of 0x"));
+	expect_valid();
+	EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
+}
+
+ISOLATED_TEST(interior_pointer_is_seen_at_hand_back)
+{
+	char *a, text[128];
+
+	heap_up("on_error=warn");
+	a = kmalloc(BYTES);
+	EXPECT_STREQ(free_report(a + 16), "");
+	snprintf(text, sizeof(text), "invalid pointer, inside an object: %p (kmalloc-64)", a + 16);
+	os_fake_capture_begin();
+	kmalloc_trim();
+	EXPECT(strstr(os_fake_capture_end(), text));
+	kfree(a);
+	kmalloc_trim();
+	expect_valid();
+	EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
+}
+
+ISOLATED_TEST(hardened_sees_all_at_once)
+{
+	char *a, *b;
+
+	heap_up("on_error=warn,hardened=1");
+	a = kmalloc(BYTES);
+	b = kmalloc(BYTES);
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
+		EXPECT_EQ(current_slot->class[class].capacity, 0);
+	EXPECT(strstr(free_report(a + 16), "inside an object"));
+	EXPECT(strstr(free_report(a + 1), "inside an object"));
+	EXPECT_STREQ(free_report(a), "");
+	EXPECT_STREQ(free_report(b), "");
+	EXPECT(strstr(free_report(a), "double free"));
+	EXPECT(strstr(free_report(b), "double free"));
+	for (unsigned int i = 0; i < MANY; i++)
+		ASSERT((objects[i] = kmalloc(i % 3000)));
+	for (unsigned int i = 0; i < MANY; i++)
+		kfree(objects[i]);
+	EXPECT_EQ(current_slot->sheaf_bytes, 0);
+	expect_valid();
+	kmalloc_trim();
+	EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
+}
+
+ISOLATED_TEST(double_free_kills)
+{
+	void *a, *b;
+
+	heap_up("");
+	a = kmalloc(BYTES);
+	b = kmalloc(BYTES);
+	kfree(a);
+	EXPECT_DEATH(kfree(a), "stitchmalloc: free(): double free of 0x");
+	kfree(b);
+	EXPECT_DEATH((kfree(a), kmalloc_trim()), "double free of 0x");
+}
+
+/* --- no memory ------------------------------------------------------------------------------- */
+
+/* Without sheaf arrays every call goes to the slabs, and works. */
+ISOLATED_TEST(no_memory_for_arrays)
+{
+	unsigned int nr = 500;
+
+	heap_up("");
+	kfree(kmalloc(8192)); /* the slot and a part of the heap */
+	while (memblock_alloc(CACHE_LINE))
+		;
+	for (unsigned int i = 0; i < nr; i++) {
+		ASSERT((objects[i] = kmalloc(i)));
+		memset(objects[i], (int)i, i);
+		if (i)
+			EXPECT(objects[i] != objects[i - 1]);
+	}
+	EXPECT_EQ(current_slot->class[0].capacity, 0);
+	for (unsigned int i = 0; i < nr; i++)
+		kfree(objects[i]);
+	expect_valid();
+	kmalloc_trim();
+	EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
+}
+
+/* An array that cannot grow serves on. */
+ISOLATED_TEST(no_memory_to_grow)
+{
+	unsigned int capacity;
+
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	capacity = cache(BYTES)->capacity;
+	ASSERT(capacity);
+	while (memblock_alloc(CACHE_LINE))
+		;
+	for (unsigned int i = 0; i < MANY; i++)
+		ASSERT((objects[i] = kmalloc(BYTES)));
+	for (unsigned int i = 0; i < MANY; i++)
+		kfree(objects[i]);
+	EXPECT_EQ(cache(BYTES)->capacity, capacity);
+	expect_sentinels(BYTES);
+	expect_valid();
+}
+
+/* Nothing at all is to be had: NULL, and what was there before is intact. */
+ISOLATED_TEST(no_memory_at_all)
+{
+	unsigned int nr = 0;
+
+	heap_up("reserve=16M");
+	while (nr < MANY && (objects[nr] = kmalloc(2000)))
+		memset(objects[nr++], 0x5a, 2000);
+	ASSERT(nr && nr < MANY);
+	EXPECT_EQ(kmalloc(2000), NULL);
+	for (unsigned int i = 0; i < nr; i++)
+		EXPECT(((char *)objects[i])[0] == 0x5a && ((char *)objects[i])[1999] == 0x5a);
+	kfree(objects[--nr]);
+	EXPECT(kmalloc(2000));
+	expect_valid();
+}
+
+RUN_TESTS
