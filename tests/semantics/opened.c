@@ -2,6 +2,7 @@
  * The library opened with dlopen by a process that runs on libc's malloc: it loads (its
  * thread-local storage fits what is left for late comers), works through its own symbols beside
  * libc's heap, in threads as well, takes libc's blocks for what they are, and stays when closed.
+ * That the program has made many thread-specific keys before, or all of them, is no hindrance.
  */
 #include <pthread.h>
 
@@ -38,10 +39,19 @@ static void takes_blocks_of_libc(void)
 	their_free(malloc(5000000));
 }
 
+static void use_in_threads(void)
+{
+	for (unsigned int i = 0; i < 20; i++) {
+		pthread_t thread;
+
+		CHECK(!pthread_create(&thread, NULL, uses_it, NULL), "pthread_create");
+		pthread_join(thread, NULL);
+	}
+}
+
 static void open_and_use(const char *path)
 {
 	void *library = dlopen(path, RTLD_NOW);
-	pthread_t thread;
 
 	CHECK(library, "dlopen: %s", dlerror());
 	their_malloc = (void *(*)(size_t))dlsym(library, "malloc");
@@ -52,25 +62,38 @@ static void open_and_use(const char *path)
 	CHECK(their_malloc != malloc, "the library is not beside libc's malloc");
 	uses_it(NULL);
 	takes_blocks_of_libc();
-	CHECK(!pthread_create(&thread, NULL, uses_it, NULL), "pthread_create");
-	pthread_join(thread, NULL);
+	use_in_threads();
 	dlclose(library);
 	/* -z nodelete: what the program still has a pointer to is still there. */
 	uses_it(NULL);
 }
 
+static void make_keys(unsigned int nr_keys)
+{
+	pthread_key_t key;
+
+	while (nr_keys && !pthread_key_create(&key, NULL))
+		nr_keys--;
+}
+
 int main(int argc, char **argv)
 {
+	static const char *const nr_keys[] = { "0", "40", "100000" };
 	const char *library = getenv("LD_PRELOAD");
 	char text[1000];
-	int status;
 
 	if (argc > 1) {
+		make_keys((unsigned int)atoi(getenv("NR_KEYS")));
 		open_and_use(argv[1]);
 		return 0;
 	}
 	CHECK(library, "this test wants the library's path in LD_PRELOAD");
-	status = run_again(library, "LD_PRELOAD", NULL, text, sizeof(text));
-	CHECK(!status, "status %d: %s", status, text);
+	for (size_t i = 0; i < sizeof(nr_keys) / sizeof(nr_keys[0]); i++) {
+		int status;
+
+		setenv("NR_KEYS", nr_keys[i], 1);
+		status = run_again(library, "LD_PRELOAD", NULL, text, sizeof(text));
+		CHECK(!status, "with %s keys: status %d: %s", nr_keys[i], status, text);
+	}
 	return 0;
 }
