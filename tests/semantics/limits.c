@@ -1,7 +1,7 @@
 /*
- * Under limits of address space and data the program starts, runs into them with every size and entry
- * point, gets NULL and ENOMEM, keeps what it had, and goes on once it has freed. So does a
- * thread whose first call comes when nothing is left.
+ * Under limits of address space and data the program starts, runs into them with every size and
+ * entry point, gets NULL and ENOMEM, keeps what it had, and goes on once it has freed. So does
+ * a thread whose first call comes when nothing is left.
  */
 #include <pthread.h>
 #include <semaphore.h>
