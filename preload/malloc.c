@@ -76,20 +76,23 @@ void *memalign_entry(size_t align, size_t bytes)
 	return slow_result(kmalloc_aligned(align, bytes), had_slot);
 }
 
+static void free_without_slot(void *object)
+{
+	kfree_slow(object);
+	thread_settle(false);
+}
+
 /* Without a heap a pointer can only be somebody else's. */
 __slow void free_slow(void *object)
 {
-	bool had_slot;
-
-	if (!object)
+	if (likely(mm_thread_has_slot()))
+		kfree_slow(object);
+	else if (!object)
 		return;
-	if (!heap_ready()) {
+	else if (!heap_ready())
 		foreign_ops.free(object);
-		return;
-	}
-	had_slot = mm_thread_has_slot();
-	kfree_slow(object);
-	thread_settle(had_slot);
+	else
+		free_without_slot(object);
 }
 
 static void *realloc_object(void *object, size_t bytes)

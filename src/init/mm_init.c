@@ -49,8 +49,3 @@ void mm_thread_exit(void)
 {
 	slot_release();
 }
-
-bool mm_thread_has_slot(void)
-{
-	return slot_is_held();
-}

@@ -7,7 +7,7 @@
 #ifndef INIT_MM_INIT_H
 #define INIT_MM_INIT_H
 
-#include "base/compiler.h"
+#include "slab/slot.h"
 
 enum mm_state {
 	MM_DOWN,    /* nothing mapped; only mm_init may run */
@@ -36,6 +36,9 @@ void mm_fork_child(void);
 void mm_thread_exit(void);
 
 /* True from the thread's first own slot on, until mm_thread_exit. */
-bool mm_thread_has_slot(void);
+static inline bool mm_thread_has_slot(void)
+{
+	return slot_is_held();
+}
 
 #endif

@@ -38,7 +38,7 @@ static void *address_or_null(const struct page *page)
 void *kmalloc_slow(size_t bytes)
 {
 	if (bytes <= SIZE_CLASS_MAX_BYTES)
-		return kmalloc_small(size_class_of(bytes));
+		return kmalloc_small((unsigned int)size_class_of(bytes));
 	if (bytes > KMALLOC_MAX_BYTES)
 		return NULL;
 	return address_or_null(kmalloc_pages(bytes, PAGE_SIZE));
@@ -83,7 +83,7 @@ void *kzalloc(size_t bytes)
 /* The smallest class that holds bytes and keeps the alignment; NR_SIZE_CLASSES: none does. */
 static unsigned int aligned_class(size_t align, size_t bytes)
 {
-	unsigned int class = size_class_of(bytes);
+	unsigned int class = (unsigned int)size_class_of(bytes);
 
 	while (class < NR_SIZE_CLASSES && size_class_align(&size_classes[class]) < align)
 		class++;
@@ -105,15 +105,22 @@ void *kmalloc_aligned(size_t align, size_t bytes)
 
 /* --- free ------------------------------------------------------------------------------------ */
 
-static void kfree_small(uint32_t entry, void *object)
+static void kfree_small(struct slot *slot, uint32_t entry, void *object)
 {
-	struct slot *slot = slot_enter();
 	uint32_t class = entry ^ slot->tag;
 
 	if (class < NR_SIZE_CLASSES)
 		sheaf_free_slow(slot, class, object);
 	else
 		remote_free(slot, entry, object);
+}
+
+/* A thread that has no slot gets one, or borrows. */
+static __slow void kfree_small_entering(uint32_t entry, void *object)
+{
+	struct slot *slot = slot_enter();
+
+	kfree_small(slot, entry, object);
 	slot_leave(slot);
 }
 
@@ -123,32 +130,31 @@ static void kfree_foreign(void *object)
 		foreign_ops.free(object);
 }
 
-void kfree_slow(void *object)
+/* Everything but slab objects. */
+static void kfree_large(void *object)
 {
-	struct owner owner;
+	struct owner owner = owner_of(object);
 
 	if (!object)
 		return;
-	owner = owner_of(object);
-	switch (owner.kind) {
-	case OWNER_SLAB:
-		kfree_small(owner.entry, object);
-		break;
-	case OWNER_RUN:
-		if (!run_free(owner.page))
-			owner_report_wrong("free()", object);
-		break;
-	case OWNER_AREA:
-		if (!area_free(owner.page))
-			owner_report_wrong("free()", object);
-		break;
-	case OWNER_WRONG:
-		owner_report_wrong("free()", object);
-		break;
-	case OWNER_FOREIGN:
+	if (owner.kind == OWNER_FOREIGN)
 		kfree_foreign(object);
-		break;
-	}
+	else if (owner.kind == OWNER_WRONG ||
+		 !(owner.kind == OWNER_RUN ? run_free(owner.page) : area_free(owner.page)))
+		owner_report_wrong("free()", object);
+}
+
+void kfree_slow(void *object)
+{
+	size_t pfn = virt_to_pfn(object);
+	uint32_t entry = pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
+
+	if (unlikely(!pagemap_is_slab(entry)))
+		kfree_large(object);
+	else if (likely(slot_is_held()))
+		kfree_small(current_slot, entry, object);
+	else
+		kfree_small_entering(entry, object);
 }
 
 void kfree(void *object)

@@ -30,7 +30,7 @@ static void count_slab(struct slab_usage *usage, const struct page *head, unsign
 	cu->nr_slabs++;
 	cu->nr_slab_pages += (size_t)1 << READ_ONCE(head->order);
 	cu->nr_objects += READ_ONCE(head->nr_objects);
-	cu->nr_free += READ_ONCE(head->nr_free);
+	cu->nr_free += slab_nr_free(head);
 }
 
 /* Slabs lie in the buddy's units. Other threads go on meanwhile: the sums are of no one moment. */

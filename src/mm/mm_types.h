@@ -69,26 +69,32 @@ enum page_kind {
 };
 
 /*
- * A slab's free bitmap is spread over the struct pages of its own pages: word w lies in page
- * w / 4. 32 bytes a page are one bit for each 16 bytes, the smallest object.
+ * A slab has at most 256 objects, so that its free bitmap, like all that is written for every object,
+ * lies in the one struct page of its head.
  */
-#define PAGE_BITMAP_WORDS 4u
+#define SLAB_BITMAP_WORDS 4u
+#define SLAB_MAX_OBJECTS (64 * SLAB_BITMAP_WORDS)
 
 struct page {
-	uint8_t kind;  /* enum page_kind; zone lock, or the owner of the block */
-	uint8_t order; /* of a free block; of its slab for every page of a slab */
+	union {
+		struct {
+			uint8_t kind;  /* enum page_kind; zone lock, or the owner of the block */
+			uint8_t order; /* of a free block; of its slab for every page of a slab */
+			uint16_t slab_index; /* position in its slab, for every page of a slab */
+			uint32_t slab_owner; /* page map entry of the slab; in its head only */
+		};
+		uint64_t identity; /* all of these in one comparison */
+	};
 	union {
 		struct { /* PAGE_SLAB; written by the owning slot only */
-			uint16_t slab_index;	 /* of this page in its slab; for every page */
-			uint16_t nr_objects;	 /* objects in the slab */
-			uint16_t nr_free;	 /* set bits in the bitmap */
-			uint16_t hint;		 /* no word below this one has a set bit */
-			uint16_t colour;	 /* bytes / 16 before the first object */
+			uint16_t nr_objects;
+			uint16_t until_event; /* frees until it stops being full or becomes empty */
+			uint32_t colour;      /* bytes before the first object */
 		};
 		uint32_t nr_pages; /* PAGE_RUN, PAGE_AREA */
 	};
 	struct list_head list; /* free list of zone or pcp; partial list of slot and class */
-	uint64_t bitmap[PAGE_BITMAP_WORDS];
+	uint64_t bitmap[SLAB_BITMAP_WORDS]; /* PAGE_SLAB: set bit: the object is free */
 };
 _Static_assert(sizeof(struct page) == 64, "one cache line a page");
 

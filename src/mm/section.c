@@ -80,6 +80,15 @@ static bool lay_out(const struct window_plan *plan, char *start)
 	return os_make_readonly(pagemap, plan->pagemap_bytes) == 0;
 }
 
+/* What aligning the heap did not need would be in the way of a section behind the first. */
+static void give_back_behind(size_t section_bytes, uintptr_t end)
+{
+	uintptr_t section_end = mm_map.base + section_bytes;
+
+	if (section_bytes < mm_map.nr_pages * PAGE_SIZE && section_end < end)
+		os_unreserve((void *)section_end, end - section_end); // NOLINT
+}
+
 static bool try_window(size_t heap_bytes, size_t section_bytes)
 {
 	struct window_plan plan;
@@ -90,9 +99,14 @@ static bool try_window(size_t heap_bytes, size_t section_bytes)
 	bytes = plan_array_bytes(&plan) + section_bytes + UNIT_BYTES;
 	if (os_reserve(NULL, bytes, &start))
 		return false;
-	if (lay_out(&plan, start))
+	if (lay_out(&plan, start)) {
+		give_back_behind(section_bytes, (uintptr_t)start + bytes);
 		return true;
+	}
 	os_unreserve(start, bytes);
+	/* free() may come by although there is no heap: nothing is in the window. */
+	mm_map = (struct mm_map){ 0 };
+	zone.nr_sections = 0;
 	return false;
 }
 
@@ -106,7 +120,7 @@ static size_t default_window(void)
 /* The window is twice the limit, since other mappings lie between the sections. */
 static bool boot_limited(size_t limit)
 {
-	size_t window = max_size(roundup_pow_of_two(limit), SMALLEST_WINDOW);
+	size_t window = max_size(align_up(2 * limit, UNIT_BYTES), SMALLEST_WINDOW);
 	size_t section = max_size(align_down(limit / FIRST_SECTION_SHARE, UNIT_BYTES), UNIT_BYTES);
 
 	next_section_units = max_size(limit / NEXT_SECTION_SHARE / UNIT_BYTES, 1);
@@ -159,12 +173,13 @@ static bool open_units(size_t unit, size_t nr_units, enum range_part part)
 	return true;
 }
 
+/* The section has the space. False: the memory cannot be had. */
 static bool section_open(struct section *section, enum range_part part, size_t nr_units,
 			 size_t *unit)
 {
 	size_t first = part == RANGE_LOW ? section->low : section->high - nr_units;
 
-	if (nr_units > section->high - section->low || !open_units(first, nr_units, part))
+	if (!open_units(first, nr_units, part))
 		return false;
 	if (part == RANGE_LOW)
 		WRITE_ONCE(section->low, section->low + nr_units);
@@ -214,20 +229,33 @@ static struct section *section_add_for(size_t nr_units)
 	return section ? section : section_add(nr_units);
 }
 
+/*
+ * In the first section that has the space. When the memory for it cannot be had, no other section
+ * would do better: *section_found tells the two failures apart.
+ */
+static bool open_anywhere(enum range_part part, size_t nr_units, size_t *unit, bool *section_found)
+{
+	for (unsigned int s = 0; s < zone.nr_sections; s++) {
+		struct section *section = &zone.sections[s];
+
+		*section_found = section->high - section->low >= nr_units;
+		if (*section_found)
+			return section_open(section, part, nr_units, unit);
+	}
+	return false;
+}
+
 size_t section_grow_locked(enum range_part part, size_t nr_units, size_t *unit)
 {
 	size_t step = clamp_size(zone.nr_opened / UNIT_PAGES / GROWTH_SHARE, 1, GROWTH_MAX_UNITS);
 	struct section *section;
+	bool section_found = false;
 
-	if (step > nr_units) {
-		for (unsigned int s = 0; s < zone.nr_sections; s++)
-			if (section_open(&zone.sections[s], part, step, unit))
-				return step;
-	}
-	for (unsigned int s = 0; s < zone.nr_sections; s++)
-		if (section_open(&zone.sections[s], part, nr_units, unit))
-			return nr_units;
-	section = section_add_for(nr_units);
+	if (step > nr_units && open_anywhere(part, step, unit, &section_found))
+		return step;
+	if (open_anywhere(part, nr_units, unit, &section_found))
+		return nr_units;
+	section = section_found ? NULL : section_add_for(nr_units);
 	return section && section_open(section, part, nr_units, unit) ? nr_units : 0;
 }
 

@@ -6,7 +6,7 @@
 
 /* Arrays of 2^(3 + i) objects. */
 #define SMALLEST_ARRAY_LOG2 3u
-#define NR_ARRAY_SIZES 9u
+#define NR_ARRAY_SIZES 11u
 
 static struct {
 	struct batch *batches;

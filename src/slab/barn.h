@@ -16,7 +16,7 @@ void barn_put_batch(struct batch *batch);
 /* Bytes of a sheaf array for `capacity` objects, sentinels included. */
 size_t barn_array_bytes(unsigned int capacity);
 
-/* An array with its sentinels set. capacity: a power of two, 8..2048. NULL: no memory. */
+/* An array with its sentinels set. capacity: a power of two, 8..8192. NULL: no memory. */
 void **barn_get_array(unsigned int capacity);
 void barn_put_array(void **array, unsigned int capacity);
 

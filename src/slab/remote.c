@@ -11,16 +11,18 @@
 /* Bytes that may wait in one outbox: large objects are handed over sooner. */
 #define BATCH_BYTES KIB(16)
 
-static unsigned int batch_limit(uint32_t entry)
+/* An empty batch for one owner and class; NULL: no memory. */
+static struct batch *batch_for(uint32_t entry)
 {
 	size_t size = size_classes[pagemap_class(entry)].size;
+	struct batch *batch = barn_get_batch();
 
-	return (unsigned int)clamp_size(BATCH_BYTES / size, 1, BATCH_MAX_OBJECTS);
-}
-
-static struct batch **outbox_of(struct slot *slot, uint32_t entry)
-{
-	return &slot->outbox[(entry ^ entry >> PAGEMAP_CLASS_BITS) % NR_OUTBOXES];
+	if (!batch)
+		return NULL;
+	batch->entry = entry;
+	batch->nr_objects = 0;
+	batch->limit = (uint16_t)clamp_size(BATCH_BYTES / size, 1, BATCH_MAX_OBJECTS);
+	return batch;
 }
 
 /* A chain of batches, in one operation. */
@@ -121,40 +123,30 @@ static void deliver(struct slot *slot, struct batch *batch)
 		inbox_push(owner, batch);
 }
 
-void remote_free(struct slot *slot, uint32_t entry, void *object)
+/*
+ * Without memory for a batch the object stays taken: there is nowhere to remember it. What waits
+ * is handed over when the next object comes, or by remote_flush.
+ */
+void remote_free_slow(struct slot *slot, uint32_t entry, void *object)
 {
-	struct batch **box = outbox_of(slot, entry), *batch = *box;
+	struct batch **box = remote_outbox(slot, entry), *batch = *box;
 
-	if (batch && batch->entry != entry) {
-		*box = NULL;
+	*box = NULL;
+	if (batch)
 		deliver(slot, batch);
-		batch = NULL;
-	}
-	if (!batch) {
-		batch = barn_get_batch();
-		if (!batch)
-			return; /* without memory to remember it by, the object stays taken */
-		batch->entry = entry;
-		batch->nr_objects = 0;
-		*box = batch;
-	}
-	batch->objects[batch->nr_objects++] = object;
-	if (batch->nr_objects >= batch_limit(entry)) {
-		*box = NULL;
-		deliver(slot, batch);
-	}
+	*box = batch_for(entry);
+	if (*box)
+		(*box)->objects[(*box)->nr_objects++] = object;
 }
 
 void remote_forward(uint32_t entry, void *object)
 {
 	struct slot *owner = slot_by_id(pagemap_slot(entry));
-	struct batch *batch = owner->state == SLOT_LOST ? NULL : barn_get_batch();
+	struct batch *batch = owner->state == SLOT_LOST ? NULL : batch_for(entry);
 
 	if (!batch)
 		return;
-	batch->entry = entry;
-	batch->nr_objects = 1;
-	batch->objects[0] = object;
+	batch->objects[batch->nr_objects++] = object;
 	inbox_push(owner, batch);
 }
 

@@ -11,8 +11,25 @@
 
 #include "slab/slot.h"
 
+static inline struct batch **remote_outbox(struct slot *slot, uint32_t entry)
+{
+	return &slot->outbox[(entry ^ entry >> PAGEMAP_CLASS_BITS) % NR_OUTBOXES];
+}
+
+/* The batch is full, or there is none, or it is for others. */
+void remote_free_slow(struct slot *slot, uint32_t entry, void *object);
+
 /* Free an object whose page map entry names another slot than `slot`, which is entered. */
-void remote_free(struct slot *slot, uint32_t entry, void *object);
+static inline void remote_free(struct slot *slot, uint32_t entry, void *object)
+{
+	struct batch *batch = *remote_outbox(slot, entry);
+
+	if (likely(batch) && likely(batch->entry == entry) &&
+	    likely(batch->nr_objects < batch->limit))
+		batch->objects[batch->nr_objects++] = object;
+	else
+		remote_free_slow(slot, entry, object);
+}
 
 /* Hand the object to its owner at once: for the few whose slab changed hands on the way. */
 void remote_forward(uint32_t entry, void *object);

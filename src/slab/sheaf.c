@@ -12,6 +12,14 @@
 /* A sheaf's first capacity, and after how many misses it doubles. */
 #define FIRST_CAPACITY 16u
 #define MISSES_PER_GROWTH 4u
+/*
+ * Objects that one miss moves at most: enough to spread its cost (200 instructions), few enough
+ * that what was fetched is used and what was cached stays.
+ */
+#define MAX_REFILL 256u
+#define MAX_FLUSH 1024u
+/* A busy thread's arrays may take this share of its slabs on top of params.sheaf_budget. */
+#define BUDGET_PER_SLAB_BYTES 8u
 
 static unsigned int held_count(const struct slot *slot, unsigned int class)
 {
@@ -33,7 +41,15 @@ static bool is_direct(const struct slot *slot)
 	return params.hardened || slot->state == SLOT_SHARED;
 }
 
-/* Move the sheaf to an array of twice the size, if budget and memory allow. */
+static size_t budget_of(const struct slot *slot)
+{
+	return params.sheaf_budget + slot->nr_slab_pages * PAGE_SIZE / BUDGET_PER_SLAB_BYTES;
+}
+
+/*
+ * Move the sheaf to an array of twice the size, if budget and memory allow. The first one is free
+ * of the budget: 56 classes with 16 pointers each are 8 KiB.
+ */
 static void grow(struct slot *slot, unsigned int class)
 {
 	struct slot_class *cache = &slot->class[class];
@@ -46,7 +62,7 @@ static void grow(struct slot *slot, unsigned int class)
 	void **array, **old = cache->sheaf;
 
 	cache->nr_misses = 0;
-	if (is_direct(slot) || capacity > limit || (old_capacity && bytes > params.sheaf_budget))
+	if (is_direct(slot) || capacity > limit || (old_capacity && bytes > budget_of(slot)))
 		return;
 	array = barn_get_array(capacity);
 	if (!array)
@@ -59,6 +75,19 @@ static void grow(struct slot *slot, unsigned int class)
 	slot->sheaf_bytes = (uint32_t)bytes;
 	if (old_capacity)
 		barn_put_array(old, old_capacity);
+}
+
+/* Back to the empty sheaf; whoever grows next gets the array. The sheaf holds nothing. */
+static void give_up(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	unsigned int capacity = cache->capacity;
+
+	slot->sheaf_bytes -= (uint32_t)barn_array_bytes(capacity);
+	WRITE_ONCE(slot->top[class], slot_none.top[class]);
+	WRITE_ONCE(cache->capacity, 0);
+	cache->nr_misses = 0;
+	barn_put_array(cache->sheaf, capacity);
 }
 
 static void note_miss(struct slot *slot, unsigned int class)
@@ -79,7 +108,7 @@ static void *alloc_direct(struct slot *slot, unsigned int class)
 static void refill(struct slot *slot, unsigned int class)
 {
 	struct slot_class *cache = &slot->class[class];
-	unsigned int wanted = cache->capacity / 2;
+	unsigned int wanted = (unsigned int)min_size(cache->capacity / 2, MAX_REFILL);
 	unsigned int nr = slab_take_bulk(slot, class, cache->sheaf + 1, wanted);
 
 	WRITE_ONCE(slot->top[class], cache->sheaf + 1 + nr);
@@ -102,11 +131,12 @@ void *sheaf_alloc_slow(struct slot *slot, unsigned int class)
 	return sheaf_pop(slot, class);
 }
 
-/* Hand the older half back; what was freed last is warm and stays. */
-static void flush_half(struct slot *slot, unsigned int class)
+/* Hand the oldest objects back; what was freed last is warm and stays. */
+static void flush(struct slot *slot, unsigned int class)
 {
 	void **first = slot->class[class].sheaf + 1;
-	unsigned int count = held_count(slot, class), nr = (count + 1) / 2;
+	unsigned int count = held_count(slot, class);
+	unsigned int nr = (unsigned int)min_size((count + 3) / 4, MAX_FLUSH);
 
 	slab_put_bulk(slot, class, first, nr);
 	memmove(first, first + nr, (count - nr) * sizeof(*first));
@@ -134,7 +164,7 @@ void sheaf_free_slow(struct slot *slot, unsigned int class, void *object)
 		return;
 	}
 	if (*slot->top[class] == SHEAF_END)
-		flush_half(slot, class);
+		flush(slot, class);
 	*slot->top[class] = object;
 	WRITE_ONCE(slot->top[class], slot->top[class] + 1);
 }
@@ -148,7 +178,7 @@ void sheaves_drain(struct slot *slot)
 		if (!cache->capacity)
 			continue;
 		slab_put_bulk(slot, class, cache->sheaf + 1, held_count(slot, class));
-		WRITE_ONCE(slot->top[class], cache->sheaf + 1);
+		give_up(slot, class);
 	}
 	slab_trim(slot);
 	pcp_drain(&slot->pcp);

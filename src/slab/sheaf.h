@@ -12,13 +12,13 @@
 #include "slab/slot.h"
 
 /* An object of the class, or NULL: take the slow path. */
-static __inline_always void *sheaf_pop(struct slot *slot, unsigned int class)
+static __inline_always void *sheaf_pop(struct slot *slot, size_t class)
 {
-	void **top = slot->top[class];
-	void *object = top[-1];
+	void **top = slot->top[class] - 1;
+	void *object = *top;
 
 	if (likely(object))
-		WRITE_ONCE(slot->top[class], top - 1);
+		WRITE_ONCE(slot->top[class], top);
 	return object;
 }
 

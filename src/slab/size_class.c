@@ -4,12 +4,12 @@
 #include "base/format.h"
 
 /*
- * A full sheaf holds at most 128 KiB of objects, and 8..2048 of them: 2048 pointers are what
- * a thread's default budget allows one class (src/README.md, Decisions).
+ * What a sheaf may hold at most: 512 KiB of the smallest objects, 64 KiB of the largest, and 8 to
+ * 8192 of them. How much of that a thread gets is a matter of demand and budget (sheaf.c).
  */
 #define MAX_CACHED(size) \
-	((size) <= 64 ? 2048 : (size) <= 128 ? 1024 : (size) <= 256 ? 512 : (size) <= 512 ? 256 : \
-	 (size) <= 1024 ? 128 : (size) <= 2048 ? 64 : (size) <= 4096 ? 32 : 16)
+	((size) <= 64 ? 8192 : (size) <= 128 ? 2048 : (size) <= 256 ? 1024 : (size) <= 512 ? 256 : \
+	 (size) <= 1024 ? 128 : (size) <= 2048 ? 32 : (size) <= 4096 ? 16 : 8)
 
 const struct size_class size_classes[NR_SIZE_CLASSES] = {
 #define SIZE_CLASS(size, min_order, max_order, shift, inverse) \
@@ -26,9 +26,10 @@ const uint8_t size_class_index[SIZE_CLASS_MAX_BYTES / SIZE_CLASS_GRAIN + 1] = {
 
 #define SIZE_CLASS(size, min_order, max_order, shift, inverse) \
 	_Static_assert((size) % SIZE_CLASS_GRAIN == 0, "every object is 16-byte aligned"); \
-	_Static_assert((uint32_t)(((size) >> (shift)) * (inverse)) == 1, "inverse of the odd part"); \
+	_Static_assert((uint32_t)(((size) >> (shift)) * (inverse)) == 1, "exact division"); \
 	_Static_assert(PAGE_SIZE << (min_order) >= (size), "a slab holds an object"); \
-	_Static_assert((min_order) <= (max_order) && (max_order) <= 4, "64 KiB is the largest slab");
+	_Static_assert((PAGE_SIZE << (max_order)) / (size) <= SLAB_MAX_OBJECTS, "and few enough"); \
+	_Static_assert((min_order) <= (max_order) && (max_order) <= 4, "slabs end at 64 KiB");
 #include "slab/size_class.def"
 #undef SIZE_CLASS
 

@@ -35,7 +35,7 @@ extern const struct size_class size_classes[NR_SIZE_CLASSES];
 extern const uint8_t size_class_index[SIZE_CLASS_MAX_BYTES / SIZE_CLASS_GRAIN + 1];
 
 /* The smallest class that holds bytes <= SIZE_CLASS_MAX_BYTES. */
-static inline unsigned int size_class_of(size_t bytes)
+static inline size_t size_class_of(size_t bytes)
 {
 	return size_class_index[(bytes + SIZE_CLASS_GRAIN - 1) / SIZE_CLASS_GRAIN];
 }

@@ -26,14 +26,13 @@ static unsigned int slab_order(const struct slot_class *cache, const struct size
  * objects of slabs do not all fall into the same cache sets. Multiples of a cache line
  * and of the class's own alignment.
  */
-static uint16_t next_colour(struct slot_class *cache, const struct size_class *class, size_t spare)
+static uint32_t next_colour(struct slot_class *cache, const struct size_class *class, size_t spare)
 {
-	size_t step = max_size(CACHE_LINE, size_class_align(class)) / SIZE_CLASS_GRAIN;
-	uint16_t colour = cache->next_colour;
+	uint32_t colour = cache->next_colour;
 
-	if (colour > spare / SIZE_CLASS_GRAIN)
+	if (colour > spare)
 		colour = 0;
-	cache->next_colour = (uint16_t)(colour + step);
+	cache->next_colour = colour + (uint32_t)max_size(CACHE_LINE, size_class_align(class));
 	return colour;
 }
 
@@ -46,14 +45,33 @@ static void tag_pages(struct page *head, uint32_t entry)
 		pagemap_write(pfn + i, entry);
 }
 
-static void fill_bitmap(struct page *head, unsigned int nr_objects)
+static void fill_bitmap(struct page *head)
 {
-	unsigned int w;
+	for (unsigned int w = 0; w < SLAB_BITMAP_WORDS; w++) {
+		unsigned int first = w * 64, nr = head->nr_objects;
+		uint64_t bits = nr >= first + 64 ? UINT64_MAX :
+				nr > first	 ? ((uint64_t)1 << (nr - first)) - 1 :
+						   0;
 
-	for (w = 0; w < nr_objects / 64; w++)
-		*slab_word(head, w) = UINT64_MAX;
-	if (nr_objects % 64)
-		*slab_word(head, w) = ((uint64_t)1 << nr_objects % 64) - 1;
+		WRITE_ONCE(head->bitmap[w], bits);
+	}
+}
+
+/* Set up a slab over 2^order pages that the slot has just got. */
+static void slab_init(struct page *head, unsigned int order, uint32_t entry, uint32_t colour)
+{
+	uint32_t size = size_classes[pagemap_class(entry)].size;
+
+	for (size_t i = 0; i < (size_t)1 << order; i++) {
+		head[i].order = (uint8_t)order;
+		head[i].slab_index = (uint16_t)i;
+	}
+	head->nr_objects = (uint16_t)((PAGE_SIZE << order) / size);
+	head->until_event = 0;
+	head->colour = colour;
+	fill_bitmap(head);
+	WRITE_ONCE(head->identity, slab_identity(entry, order));
+	tag_pages(head, entry);
 }
 
 static struct page *slab_new(struct slot *slot, unsigned int class_index)
@@ -61,24 +79,15 @@ static struct page *slab_new(struct slot *slot, unsigned int class_index)
 	const struct size_class *class = &size_classes[class_index];
 	struct slot_class *cache = &slot->class[class_index];
 	unsigned int order = slab_order(cache, class);
-	size_t bytes = PAGE_SIZE << order;
+	size_t spare = (PAGE_SIZE << order) % class->size;
 	struct page *head = pcp_alloc(&slot->pcp, order);
 
 	if (!head)
 		return NULL;
-	for (size_t i = 0; i < (size_t)1 << order; i++) {
-		head[i].order = (uint8_t)order;
-		head[i].slab_index = (uint16_t)i;
-	}
-	head->nr_objects = (uint16_t)(bytes / class->size);
-	WRITE_ONCE(head->nr_free, head->nr_objects);
-	head->hint = 0;
-	head->colour = next_colour(cache, class, bytes % class->size);
-	fill_bitmap(head, head->nr_objects);
-	WRITE_ONCE(head->kind, PAGE_SLAB);
-	tag_pages(head, slot->tag | class_index);
+	slab_init(head, order, slot->tag | class_index, next_colour(cache, class, spare));
 	list_add(&head->list, &cache->partial);
 	cache->nr_slabs++;
+	slot->nr_slab_pages += 1u << order;
 	return head;
 }
 
@@ -88,36 +97,52 @@ static void slab_destroy(struct slot *slot, unsigned int class_index, struct pag
 
 	list_del(&head->list);
 	slot->class[class_index].nr_slabs--;
+	slot->nr_slab_pages -= 1u << order;
 	tag_pages(head, 0);
-	WRITE_ONCE(head->kind, PAGE_NONE);
+	WRITE_ONCE(head->identity, PAGE_NONE);
 	pcp_free(&slot->pcp, head, order);
 }
 
 /* --- objects out ---------------------------------------------------------------------------- */
 
-/* Store the lowest `wanted` free objects below `end`, downwards. Returns how many there were. */
+/*
+ * Store the addresses of the free objects of one bitmap word below `end`, downwards and lowest
+ * first, not below `stop`. A word without holes, as in a new slab, is only counted off.
+ */
+static __inline_always void **take_from_word(uint64_t *word, char *first, size_t size, void **end,
+					     void **stop)
+{
+	uint64_t bits = *word;
+
+	if (bits == UINT64_MAX && end - stop >= 64) {
+		for (stop = end - 64; end != stop; first += size)
+			*--end = first;
+		bits = 0;
+	}
+	for (; bits && end != stop; bits &= bits - 1)
+		*--end = first + (size_t)__builtin_ctzll(bits) * size;
+	WRITE_ONCE(*word, bits);
+	return end;
+}
+
+/* The same for a slab. Returns how many; a slab that is full afterwards leaves the list. */
 static unsigned int take_from_slab(struct page *head, uint32_t size, void **end,
 				   unsigned int wanted)
 {
-	unsigned int nr_words = div_round_up(head->nr_objects, 64);
-	unsigned int left = wanted, w = head->hint;
 	char *first = slab_first_object(head);
+	void **stop = end - wanted, **next = end;
+	uint64_t left = 0;
+	unsigned int taken;
 
-	for (; w < nr_words; w++) {
-		uint64_t *word = slab_word(head, w), bits = *word;
-
-		for (; bits && left; bits &= bits - 1, left--) {
-			size_t index = w * 64 + (unsigned int)__builtin_ctzll(bits);
-
-			*--end = first + index * size;
-		}
-		*word = bits;
-		if (bits)
-			break;
+	for (unsigned int w = 0; w < SLAB_BITMAP_WORDS; w++, first += 64 * (size_t)size) {
+		next = take_from_word(&head->bitmap[w], first, size, next, stop);
+		left |= head->bitmap[w];
 	}
-	head->hint = (uint16_t)w;
-	WRITE_ONCE(head->nr_free, (uint16_t)(head->nr_free - (wanted - left)));
-	return wanted - left;
+	taken = (unsigned int)(end - next);
+	head->until_event = left ? (uint16_t)(head->until_event + taken) : 1;
+	if (!left)
+		list_del(&head->list);
+	return taken;
 }
 
 unsigned int slab_take_bulk(struct slot *slot, unsigned int class, void **objects,
@@ -128,13 +153,9 @@ unsigned int slab_take_bulk(struct slot *slot, unsigned int class, void **object
 
 	if (list_empty(partial) && !slab_new(slot, class))
 		return 0;
-	while (left && !list_empty(partial)) {
-		struct page *head = entry_page(partial->next);
-
-		left -= take_from_slab(head, size_classes[class].size, objects + left, left);
-		if (!head->nr_free)
-			list_del(&head->list);
-	}
+	while (left && !list_empty(partial))
+		left -= take_from_slab(entry_page(partial->next), size_classes[class].size,
+				       objects + left, left);
 	if (left)
 		memmove(objects, objects + left, (wanted - left) * sizeof(*objects));
 	return wanted - left;
@@ -142,11 +163,12 @@ unsigned int slab_take_bulk(struct slot *slot, unsigned int class, void **object
 
 /* --- objects in ----------------------------------------------------------------------------- */
 
-static __slow void report_object(const char *what, const void *object, unsigned int class)
+static __slow void report_object(const char *what, const void *object,
+				 const struct size_class *class)
 {
 	char name[SIZE_CLASS_NAME_BYTES];
 
-	size_class_name(&size_classes[class], name);
+	size_class_name(class, name);
 	misuse_report("free()", what, object, name);
 }
 
@@ -158,55 +180,99 @@ static __slow void put_stray(struct slot *slot, unsigned int class, void *object
 	if (pagemap_is_slab(entry) && pagemap_class(entry) == class && (entry ^ slot->tag) != class)
 		remote_forward(entry, object);
 	else
-		report_object("double free of", object, class);
+		report_object("double free of", object, &size_classes[class]);
 }
 
-/* The slab had no free object before, or has only free ones now. */
-static void slab_changed(struct slot *slot, unsigned int class, struct page *head)
+/* The slab was full before the last free, or has only free objects after it. */
+static __slow void slab_event(struct slot *slot, unsigned int class, struct page *head)
 {
 	struct list_head *partial = &slot->class[class].partial;
+	unsigned int nr_free = slab_nr_free(head);
 
-	if (head->nr_free == 1)
+	head->until_event = (uint16_t)(head->nr_objects - nr_free);
+	if (nr_free == 1)
 		list_add(&head->list, partial);
 	/* The last one stays: a class that comes and goes would make and destroy it for ever. */
-	if (head->nr_free == head->nr_objects && partial->next != partial->prev)
+	if (nr_free == head->nr_objects && partial->next != partial->prev)
 		slab_destroy(slot, class, head);
 }
 
-static inline void put_object(struct slot *slot, unsigned int class, struct page *head,
-			      void *object)
+/* A slab never has an object at `index`, or it is free: the program freed what it must not. */
+static __slow void report_put(const struct size_class *class, const struct page *head,
+			      uint32_t index, const void *object)
 {
-	uint32_t offset = (uint32_t)((char *)object - slab_first_object(head));
-	uint32_t index = size_class_divide(&size_classes[class], offset);
-	uint64_t *word = slab_word(head, index / 64), bit = (uint64_t)1 << index % 64;
-
-	if (unlikely(index >= head->nr_objects)) {
+	if (index >= head->nr_objects)
 		report_object("invalid pointer, inside an object:", object, class);
-		return;
-	}
-	if (unlikely(*word & bit)) {
+	else
 		report_object("double free of", object, class);
-		return;
-	}
-	*word |= bit;
-	if (index / 64 < head->hint)
-		head->hint = (uint16_t)(index / 64);
-	WRITE_ONCE(head->nr_free, (uint16_t)(head->nr_free + 1));
-	if (unlikely(head->nr_free == 1 || head->nr_free == head->nr_objects))
-		slab_changed(slot, class, head);
 }
 
-void slab_put_bulk(struct slot *slot, unsigned int class, void **objects, unsigned int nr)
+/* Set the object's bit; false when it is set already. */
+static __inline_always bool set_free(struct page *head, size_t index)
 {
-	uint32_t entry = slot->tag | class;
+	uint64_t *word = &head->bitmap[index / 64];
+	uint64_t bits = *word | (uint64_t)1 << index % 64;
 
-	for (unsigned int i = 0; i < nr; i++) {
-		size_t pfn = virt_to_pfn(objects[i]);
+	if (unlikely(bits == *word))
+		return false;
+	WRITE_ONCE(*word, bits);
+	return true;
+}
 
-		if (likely(pagemap_read(pfn) == entry))
-			put_object(slot, class, slab_head(pfn_to_page(pfn)), objects[i]);
-		else
-			put_stray(slot, class, objects[i]);
+/* Any object that the loop below could not put: in a small slab, another's, or a mistake. */
+static __slow void put_checked(struct slot *slot, unsigned int class, void *object)
+{
+	size_t pfn = virt_to_pfn(object);
+	struct page *head;
+	uint32_t index;
+
+	if (pagemap_read(pfn) != (slot->tag | class)) {
+		put_stray(slot, class, object);
+		return;
+	}
+	head = slab_head(pfn_to_page(pfn));
+	index = size_class_divide(&size_classes[class],
+				  (uint32_t)((char *)object - slab_first_object(head)));
+	if (index >= head->nr_objects || !set_free(head, index))
+		report_put(&size_classes[class], head, index, object);
+	else if (--head->until_event == 0)
+		slab_event(slot, class, head);
+}
+
+/* Heap bytes that one byte of the memmap describes. */
+#define MEMMAP_SCALE (PAGE_SIZE / sizeof(struct page))
+
+/*
+ * The loop that a program which frees much runs most: 26 instructions an object, everything that
+ * does not change in a register. The heads of slabs of the largest order are found by rounding the
+ * address down; one comparison tells that there really is such a slab, of this slot and class.
+ */
+void slab_put_bulk(struct slot *slot, unsigned int class_index, void **objects, unsigned int nr)
+{
+	const struct size_class class = size_classes[class_index];
+	const uint32_t offset_mask = (uint32_t)((PAGE_SIZE << class.max_order) - 1);
+	const uint32_t nr_objects = (offset_mask + 1) / class.size;
+	const uint64_t identity = slab_identity(slot->tag | class_index, class.max_order);
+	const uintptr_t head_mask = ~(uintptr_t)offset_mask / MEMMAP_SCALE;
+	uintptr_t memmap_of_0 = (uintptr_t)mm_map.memmap - mm_map.base / MEMMAP_SCALE;
+	void **const end = objects + nr;
+
+	OPTIMIZER_HIDE_VAR(memmap_of_0);
+	for (; objects != end; objects++) {
+		uintptr_t address = (uintptr_t)*objects;
+		uintptr_t head_offset = address / MEMMAP_SCALE & head_mask;
+		struct page *head = (struct page *)(memmap_of_0 + head_offset); // NOLINT
+		uint32_t index;
+
+		if (unlikely(head->identity != identity)) {
+			put_checked(slot, class_index, *objects);
+			continue;
+		}
+		index = size_class_divide(&class, ((uint32_t)address & offset_mask) - head->colour);
+		if (unlikely(index >= nr_objects) || unlikely(!set_free(head, index)))
+			put_checked(slot, class_index, *objects);
+		else if (unlikely(--head->until_event == 0))
+			slab_event(slot, class_index, head);
 	}
 }
 
@@ -216,7 +282,7 @@ void slab_trim(struct slot *slot)
 		list_for_each_safe(entry, next, &slot->class[class].partial) {
 			struct page *head = entry_page(entry);
 
-			if (head->nr_free == head->nr_objects)
+			if (slab_nr_free(head) == head->nr_objects)
 				slab_destroy(slot, class, head);
 		}
 	}
@@ -234,10 +300,13 @@ void slab_adopt_locked(struct slot *slot, struct slot *owner, void *object)
 	if (!pagemap_is_slab(entry) || pagemap_slot(entry) != owner->id)
 		return;
 	head = slab_head(pfn_to_page(pfn));
-	if (head->nr_free)
+	if (slab_nr_free(head))
 		list_move(&head->list, &slot->class[class].partial);
 	owner->class[class].nr_slabs--;
 	slot->class[class].nr_slabs++;
+	owner->nr_slab_pages -= 1u << head->order;
+	slot->nr_slab_pages += 1u << head->order;
+	WRITE_ONCE(head->identity, slab_identity(slot->tag | class, head->order));
 	tag_pages(head, slot->tag | class);
 }
 
@@ -245,20 +314,18 @@ void slab_adopt_locked(struct slot *slot, struct slot *owner, void *object)
 
 static bool validate_slab(const struct slot *slot, unsigned int class, struct page *head)
 {
-	unsigned int nr_free = 0, nr_words = div_round_up(head->nr_objects, 64);
+	uint32_t entry = slot->tag | class;
+	unsigned int nr_free = slab_nr_free(head), nr_objects = head->nr_objects;
 
-	for (unsigned int w = 0; w < nr_words; w++) {
-		uint64_t word = *slab_word(head, w);
-
-		if (w < head->hint && word)
+	for (unsigned int i = nr_objects; i < SLAB_MAX_OBJECTS; i++)
+		if (head->bitmap[i / 64] >> i % 64 & 1)
 			return false;
-		nr_free += popcount64(word);
-	}
 	for (size_t i = 0; i < (size_t)1 << head->order; i++)
-		if (pagemap_read(page_to_pfn(head) + i) != (slot->tag | class) ||
-		    head[i].slab_index != i || head[i].order != head->order)
+		if (pagemap_read(page_to_pfn(head) + i) != entry || head[i].slab_index != i ||
+		    head[i].order != head->order)
 			return false;
-	return head->kind == PAGE_SLAB && nr_free == head->nr_free && nr_free > 0;
+	return head->identity == slab_identity(entry, head->order) && nr_free > 0 &&
+	       head->until_event == nr_objects - nr_free;
 }
 
 bool validate_slabs(struct slot *slot)

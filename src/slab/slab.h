@@ -4,9 +4,12 @@
  * L4. Every slab belongs to one heap slot; only who holds the slot touches its struct pages. An
  * object in a sheaf, batch or outbox counts as taken here.
  *
- * Invariants of a slab: nr_free == set bits of the bitmap; it is on its slot's partial list
- * exactly when nr_free > 0; the page map entry of all its pages is the slot's tag and the class;
- * no set bit lies below word `hint` nor at or above bit nr_objects.
+ * Invariants of a slab:
+ *	identity == slab_identity(entry, order), entry = the slot's tag | the class;
+ *	the page map entry of all its pages is the same entry;
+ *	it is on its slot's partial list exactly when its bitmap has a set bit;
+ *	until_event == 1 when full, else the number of objects that are not free;
+ *	no bit at or above nr_objects is set.
  */
 #ifndef SLAB_SLAB_H
 #define SLAB_SLAB_H
@@ -14,10 +17,10 @@
 #include "mm/memmap.h"
 #include "slab/slot.h"
 
-/* Word w of the free bitmap, spread over the struct pages of the slab. */
-static inline uint64_t *slab_word(struct page *head, unsigned int w)
+/* What the head of a slab looks like to one 8-byte load (struct page's first members). */
+static inline uint64_t slab_identity(uint32_t entry, unsigned int order)
 {
-	return &head[w / PAGE_BITMAP_WORDS].bitmap[w % PAGE_BITMAP_WORDS];
+	return (uint64_t)entry << 32 | order << 8 | PAGE_SLAB;
 }
 
 /* The head of the slab that any of its pages is in. */
@@ -28,7 +31,17 @@ static inline struct page *slab_head(struct page *page)
 
 static inline char *slab_first_object(const struct page *head)
 {
-	return (char *)page_address(head) + (size_t)head->colour * SIZE_CLASS_GRAIN;
+	return (char *)page_address(head) + head->colour;
+}
+
+/* Free objects in the slab. */
+static inline unsigned int slab_nr_free(const struct page *head)
+{
+	unsigned int nr_free = 0;
+
+	for (unsigned int w = 0; w < SLAB_BITMAP_WORDS; w++)
+		nr_free += popcount64(READ_ONCE(head->bitmap[w]));
+	return nr_free;
 }
 
 /*

@@ -103,16 +103,13 @@ static struct slot *slot_take(void)
 	else
 		slot = slot_make_locked();
 	if (slot) {
+		for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
+			slot->class[class].nr_misses = 0; /* those of another thread */
 		slot->state = SLOT_HELD;
 		WRITE_ONCE(slots.nr_held, slots.nr_held + 1);
 	}
 	lock_release(LOCK_SLOTS);
 	return slot;
-}
-
-bool slot_is_held(void)
-{
-	return current_slot != &slot_none && current_slot != &slot_gone;
 }
 
 struct slot *slot_enter(void)

@@ -26,7 +26,8 @@
 struct batch {
 	struct batch *next; /* in an inbox or the barn */
 	uint32_t entry;	    /* page map entry of its objects: owner and class */
-	uint32_t nr_objects;
+	uint16_t nr_objects;
+	uint16_t limit; /* nr_objects at which it is handed over; at most BATCH_MAX_OBJECTS */
 	void *objects[BATCH_MAX_OBJECTS];
 };
 _Static_assert(sizeof(struct batch) == 512, "eight cache lines");
@@ -40,7 +41,7 @@ struct slot_class {
 	uint16_t capacity;	  /* objects that the sheaf holds; 0: the empty sheaf */
 	uint16_t nr_misses;	  /* refills and flushes since the sheaf last grew */
 	uint32_t nr_slabs;
-	uint16_t next_colour; /* bytes / 16 */
+	uint32_t next_colour;	  /* bytes before the first object of the next slab */
 };
 
 enum slot_state { SLOT_FREE, SLOT_HELD, SLOT_SHARED, SLOT_LOST };
@@ -59,7 +60,8 @@ struct slot {
 	uint32_t tag; /* page map entry of this slot's slabs, with class 0 */
 	uint32_t id;
 	_Atomic uint32_t state;	 /* enum slot_state; written under LOCK_SLOTS */
-	uint32_t sheaf_bytes;	 /* memory of the sheaves; bounded by params.sheaf_budget */
+	uint32_t sheaf_bytes;	 /* memory of the sheaves' arrays; bounded (sheaf.c) */
+	uint32_t nr_slab_pages;	 /* in the slot's slabs */
 	struct slot *next_free;	 /* LOCK_SLOTS */
 	struct slot_class class[NR_SIZE_CLASSES];
 	struct batch *outbox[NR_OUTBOXES];
@@ -80,15 +82,18 @@ extern struct slot slot_none, slot_gone;
 /* Make the shared slot. Boot only; false without memory. */
 bool slots_boot(void);
 
+/* The thread has a slot of its own. */
+static inline bool slot_is_held(void)
+{
+	return likely(current_slot != &slot_none) && likely(current_slot != &slot_gone);
+}
+
 /*
  * The slot to work with: the thread's own (taken now if it has none yet), else the shared one,
  * locked. Pass it to slot_leave when done. Never NULL.
  */
 struct slot *slot_enter(void);
 void slot_leave(struct slot *slot);
-
-/* The thread has a slot of its own. */
-bool slot_is_held(void);
 
 /* Leave the thread's slot to the next thread. */
 void slot_release(void);
