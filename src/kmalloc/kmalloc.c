@@ -128,6 +128,8 @@ static void kfree_foreign(void *object)
 {
 	if (foreign_ops.free)
 		foreign_ops.free(object);
+	else
+		owner_report_wrong("free()", object);
 }
 
 /* Everything but slab objects. */

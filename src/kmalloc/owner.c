@@ -59,7 +59,9 @@ __slow void owner_report_wrong(const char *operation, const void *address)
 {
 	size_t pfn = virt_to_pfn(address), head;
 
-	if (!pfn_is_open(pfn))
+	if (!pfn_is_reserved(pfn))
+		misuse_report(operation, "invalid pointer", address, "no part of the heap");
+	else if (!pfn_is_open(pfn))
 		misuse_report(operation, "invalid pointer", address, "heap that was never used");
 	else if (covering_head(pfn, &head))
 		misuse_report(operation, "invalid pointer, inside an object:", address,

@@ -10,11 +10,12 @@
 
 /*
  * A small object stays where it is unless less than half of it would be used: moving it
- * costs more than the slack, and programs that shrink in steps would move at each.
+ * costs more than the slack, and programs that shrink in steps would move at each. There is
+ * nothing smaller than the smallest class.
  */
 static bool small_fits(size_t old_bytes, size_t bytes)
 {
-	return bytes <= old_bytes && bytes >= old_bytes / 2;
+	return bytes <= old_bytes && (bytes >= old_bytes / 2 || old_bytes == SIZE_CLASS_GRAIN);
 }
 
 /* Pages stay pages, and their kind stays their kind: 2 MiB is where runs end and areas begin. */
@@ -52,9 +53,9 @@ void *krealloc(void *object, size_t bytes)
 
 	if (bytes > KMALLOC_MAX_BYTES)
 		return NULL;
-	if (owner.kind == OWNER_FOREIGN)
-		return foreign_ops.realloc ? foreign_ops.realloc(object, bytes) : NULL;
-	if (owner.kind == OWNER_WRONG) {
+	if (owner.kind == OWNER_FOREIGN && foreign_ops.realloc)
+		return foreign_ops.realloc(object, bytes);
+	if (owner.kind == OWNER_FOREIGN || owner.kind == OWNER_WRONG) {
 		owner_report_wrong("realloc()", object);
 		return NULL;
 	}
@@ -70,9 +71,9 @@ size_t ksize(const void *object)
 	if (!object)
 		return 0;
 	owner = owner_of(object);
-	if (owner.kind == OWNER_FOREIGN)
-		return foreign_ops.usable_size ? foreign_ops.usable_size(object) : 0;
-	if (owner.kind == OWNER_WRONG) {
+	if (owner.kind == OWNER_FOREIGN && foreign_ops.usable_size)
+		return foreign_ops.usable_size(object);
+	if (owner.kind == OWNER_FOREIGN || owner.kind == OWNER_WRONG) {
 		owner_report_wrong("malloc_usable_size()", object);
 		return 0;
 	}
