@@ -1,8 +1,8 @@
 # Tests of what is shipped: the library under unchanged programs, launcher, installation.
 
 file(GLOB semantics_tests CONFIGURE_DEPENDS semantics/*.c semantics/*.cc)
-file(GLOB fastpath_tests CONFIGURE_DEPENDS fastpath/*.c)
-foreach(source ${semantics_tests} ${fastpath_tests})
+file(GLOB measured_tests CONFIGURE_DEPENDS fastpath/*.c figures/*.c)
+foreach(source ${semantics_tests} ${measured_tests})
 	stitch_test_name(name ${source})
 	string(REGEX MATCH "^[a-z]+" label ${name})
 	stitch_outer_program(${name} ${source})
@@ -19,15 +19,15 @@ foreach(source ${death_tests})
 		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:${name}> ${expect})
 endforeach()
 
-file(GLOB preload_tests CONFIGURE_DEPENDS preload/*.sh)
-list(FILTER preload_tests EXCLUDE REGEX "/lib\\.sh$")
+file(GLOB preload_tests CONFIGURE_DEPENDS preload/*.sh preload/*.py)
+list(FILTER preload_tests EXCLUDE REGEX "/lib\\.sh$|_work\\.py$")
 foreach(source ${preload_tests})
 	stitch_test_name(name ${source})
 	set(labels preload)
 	if(NOT name MATCHES "^preload_quick_")
 		list(APPEND labels slow)
 	endif()
-	stitch_test(${name} "${labels}" 600 bash ${source} $<TARGET_FILE:stitchmalloc_shared>)
+	stitch_test(${name} "${labels}" 600 ${source} $<TARGET_FILE:stitchmalloc_shared>)
 endforeach()
 
 stitch_test(style_exports style 60 /usr/bin/python3 ${tools}/check_exports.py
