@@ -115,10 +115,9 @@ static void kfree_small(struct slot *slot, uint32_t entry, void *object)
 		remote_free(slot, entry, object);
 }
 
-/* A thread that has no slot gets one, or borrows. */
 static __slow void kfree_small_entering(uint32_t entry, void *object)
 {
-	struct slot *slot = slot_enter();
+	struct slot *slot = slot_enter_to_free();
 
 	kfree_small(slot, entry, object);
 	slot_leave(slot);

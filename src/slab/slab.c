@@ -79,11 +79,16 @@ static struct page *slab_new(struct slot *slot, unsigned int class_index)
 	const struct size_class *class = &size_classes[class_index];
 	struct slot_class *cache = &slot->class[class_index];
 	unsigned int order = slab_order(cache, class);
-	size_t spare = (PAGE_SIZE << order) % class->size;
 	struct page *head = pcp_alloc(&slot->pcp, order);
+	size_t spare;
 
+	if (!head && order > class->min_order) {
+		order = class->min_order; /* no large block is left, but small ones may be */
+		head = pcp_alloc(&slot->pcp, order);
+	}
 	if (!head)
 		return NULL;
+	spare = (PAGE_SIZE << order) % class->size;
 	slab_init(head, order, slot->tag | class_index, next_colour(cache, class, spare));
 	list_add(&head->list, &cache->partial);
 	cache->nr_slabs++;

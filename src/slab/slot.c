@@ -22,6 +22,10 @@ struct slot slot_gone = { .top = EMPTY_TOPS };
 
 _Thread_local struct slot *current_slot __tls_initial_exec = &slot_none;
 
+/* Frees of a thread that has had no slot yet, and how many make it worth one. */
+static _Thread_local uint32_t nr_visits __tls_initial_exec;
+#define VISITS_BEFORE_SLOT 64u
+
 /* LOCK_SLOTS; the tables and nr_slots are read without it by slot_by_id. */
 static struct {
 	struct slot **tables[MAX_TABLES];
@@ -112,6 +116,12 @@ static struct slot *slot_take(void)
 	return slot;
 }
 
+static struct slot *slot_borrow(void)
+{
+	lock_acquire(LOCK_SHARED_SLOT);
+	return slots.shared;
+}
+
 struct slot *slot_enter(void)
 {
 	struct slot *slot;
@@ -119,12 +129,19 @@ struct slot *slot_enter(void)
 	if (likely(slot_is_held()))
 		return current_slot;
 	slot = current_slot == &slot_none ? slot_take() : NULL;
-	if (slot) {
-		current_slot = slot;
-		return slot;
+	if (!slot)
+		return slot_borrow();
+	current_slot = slot;
+	return slot;
+}
+
+struct slot *slot_enter_to_free(void)
+{
+	if (current_slot == &slot_none && nr_visits < VISITS_BEFORE_SLOT) {
+		nr_visits++;
+		return slot_borrow();
 	}
-	lock_acquire(LOCK_SHARED_SLOT);
-	return slots.shared;
+	return slot_enter();
 }
 
 void slot_leave(struct slot *slot)

@@ -95,6 +95,13 @@ static inline bool slot_is_held(void)
 struct slot *slot_enter(void);
 void slot_leave(struct slot *slot);
 
+/*
+ * As slot_enter, for a free: a thread that has no slot is only given one when it frees again and
+ * again. libc frees other threads' storage as the very last act of a detached thread, after
+ * all destructors: a slot taken then would be held for ever.
+ */
+struct slot *slot_enter_to_free(void);
+
 /* Leave the thread's slot to the next thread. */
 void slot_release(void);
 
