@@ -249,14 +249,16 @@ static void count_slot(const struct slot *slot)
 }
 
 /* Every object of the slab is live, cached or free: exactly one of them. */
-static void check_slab(struct page *head, unsigned int class)
+static void check_slab(struct page *head, uint32_t entry)
 {
-	size_t size = size_classes[class].size;
+	const struct size_class *class = &size_classes[pagemap_class(entry)];
 
-	ASSERT_EQ((uintptr_t)slab_first_object(head) % size_class_align(&size_classes[class]), 0);
+	ASSERT_EQ(head->identity, slab_identity(entry, head->order));
+	ASSERT_EQ((uintptr_t)slab_first_object(head) % size_class_align(class), 0);
+	ASSERT(slab_nr_free(head) || head->until_event == 1);
 	for (unsigned int i = 0; i < head->nr_objects; i++) {
-		size_t grain = grain_of(slab_first_object(head) + i * size);
-		bool is_free = *slab_word(head, i / 64) >> i % 64 & 1;
+		size_t grain = grain_of(slab_first_object(head) + i * (size_t)class->size);
+		bool is_free = head->bitmap[i / 64] >> i % 64 & 1;
 
 		ASSERT_EQ((owner_of_grain[grain] != 0) + cached[grain] + is_free, 1);
 	}
@@ -274,7 +276,7 @@ static void check_places(void)
 
 		if (!pagemap_is_slab(entry) || pfn_to_page(pfn)->kind != PAGE_SLAB)
 			continue;
-		check_slab(pfn_to_page(pfn), pagemap_class(entry));
+		check_slab(pfn_to_page(pfn), entry);
 		nr_slabs[pagemap_class(entry)]++;
 	}
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {

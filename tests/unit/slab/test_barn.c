@@ -32,7 +32,7 @@ static void expect_array(void **array, unsigned int capacity)
 ISOLATED_TEST(arrays_of_every_size)
 {
 	heap_up("");
-	for (unsigned int capacity = 8; capacity <= 2048; capacity *= 2) {
+	for (unsigned int capacity = 8; capacity <= 8192; capacity *= 2) {
 		void **array = barn_get_array(capacity), **other;
 
 		ASSERT(array);
@@ -44,7 +44,7 @@ ISOLATED_TEST(arrays_of_every_size)
 		EXPECT(other + capacity + 2 <= array || array + capacity + 2 <= other);
 		barn_put_array(array, capacity);
 	}
-	for (unsigned int capacity = 8; capacity <= 2048; capacity *= 2) {
+	for (unsigned int capacity = 8; capacity <= 8192; capacity *= 2) {
 		size_t opened = memblock_opened();
 		void **array = barn_get_array(capacity);
 
@@ -66,7 +66,7 @@ ISOLATED_TEST(no_memory_is_null)
 	memory_gone();
 	EXPECT_EQ(barn_get_batch(), NULL);
 	EXPECT_EQ(barn_get_array(16), NULL);
-	EXPECT_EQ(barn_get_array(2048), NULL);
+	EXPECT_EQ(barn_get_array(8192), NULL);
 	barn_put_batch(batch);
 	barn_put_array(array, 16);
 	EXPECT_EQ(barn_get_array(8), NULL); /* other sizes do not stand in */

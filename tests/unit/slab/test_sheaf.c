@@ -83,25 +83,28 @@ ISOLATED_TEST(sheaves_grow_with_use)
 /* The first array of each class is free of the budget; growth is not. */
 static void budget_bounds_growth(const char *options)
 {
+	size_t most_slab_bytes = 0;
+
 	heap_up(options);
 	for (unsigned int round = 0; round < 20; round++) {
 		for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 			for (unsigned int i = 0; i < 200; i++)
 				ASSERT((objects[i] = kmalloc(size_classes[class].size)));
+			most_slab_bytes = max_size(most_slab_bytes,
+						   current_slot->nr_slab_pages * PAGE_SIZE);
 			for (unsigned int i = 0; i < 200; i++)
 				kfree(objects[i]);
 		}
 	}
+	/* An eighth of what the slabs ever were may come on top. */
 	EXPECT(current_slot->sheaf_bytes <=
-	       params.sheaf_budget + NR_SIZE_CLASSES * barn_array_bytes(16));
+	       params.sheaf_budget + NR_SIZE_CLASSES * barn_array_bytes(16) + most_slab_bytes / 8);
 	expect_valid();
 }
 
 ISOLATED_TEST(small_budget_bounds_growth)
 {
 	budget_bounds_growth("sheaf_budget=1K");
-	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
-		EXPECT(current_slot->class[class].capacity <= 64); /* 1 KiB */
 }
 
 ISOLATED_TEST(default_budget_bounds_growth)
@@ -111,28 +114,22 @@ ISOLATED_TEST(default_budget_bounds_growth)
 }
 
 /* What goes back when a sheaf is full is what was freed first. */
-ISOLATED_TEST(full_sheaf_keeps_the_warm_half)
+ISOLATED_TEST(full_sheaf_keeps_what_is_warm)
 {
-	unsigned int capacity, nr = 0;
+	unsigned int class = class_of(BYTES), nr = 0, before, kept;
 
-	heap_up("sheaf_budget=1K");
+	heap_up("");
 	for (unsigned int i = 0; i < MANY; i++)
-		objects[i] = kmalloc(BYTES);
-	capacity = cache(BYTES)->capacity;
-	ASSERT(capacity && capacity < MANY / 4);
-	while (sheaf_count(current_slot, class_of(BYTES)))
+		ASSERT((objects[i] = kmalloc(BYTES)));
+	while (sheaf_count(current_slot, class))
 		ASSERT(kmalloc(BYTES));
-	while (nr < capacity)
+	do {
+		before = sheaf_count(current_slot, class);
 		kfree(objects[nr++]);
-	EXPECT_EQ(sheaf_count(current_slot, class_of(BYTES)), capacity);
-	for (unsigned int i = 0; i < 8; i++) /* beyond the growth of the first misses */
-		kfree(objects[nr++]);
-	capacity = cache(BYTES)->capacity;
-	while (sheaf_count(current_slot, class_of(BYTES)) < capacity)
-		kfree(objects[nr++]);
-	kfree(objects[nr++]); /* full: flush */
-	EXPECT_EQ(sheaf_count(current_slot, class_of(BYTES)), capacity / 2 + 1);
-	for (unsigned int i = 0; i < capacity / 2 + 1; i++)
+		kept = sheaf_count(current_slot, class);
+	} while (nr < MANY && kept > before);
+	EXPECT(kept <= before && kept > before / 2);
+	for (unsigned int i = 0; i < kept; i++)
 		EXPECT_EQ(kmalloc(BYTES), objects[--nr]);
 	expect_valid();
 }

@@ -86,12 +86,12 @@ TEST(slabs_and_sheaves_have_room)
 			size_t nr_objects = (PAGE_SIZE << order) / class->size;
 
 			EXPECT(nr_objects >= 1);
-			EXPECT(nr_objects <= 64 * (PAGE_BITMAP_WORDS << order));
+			EXPECT(nr_objects <= SLAB_MAX_OBJECTS);
 		}
 		EXPECT(PAGE_SIZE << class->max_order <= LARGEST_SLAB);
 		EXPECT(is_power_of_two(class->max_cached));
-		EXPECT(class->max_cached >= 8 && class->max_cached <= 2048);
-		EXPECT((size_t)class->max_cached * class->size <= (size_t)128 << 10);
+		EXPECT(class->max_cached >= 8 && class->max_cached <= 8192);
+		EXPECT((size_t)class->max_cached * class->size <= (size_t)512 << 10);
 	}
 }
 
