@@ -20,8 +20,10 @@ static bool boot(void)
 	os_start_read(&start);
 	params_init(&start);
 	zone_init();
-	if (!sections_boot(params.reserve) || !slots_boot())
+	if (!sections_boot(params.reserve) || !slots_boot()) {
+		mm_map = (struct mm_map){ 0 }; /* free() finds nothing of ours */
 		return false;
+	}
 	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
 	return true;
 }
