@@ -1,0 +1,188 @@
+/*
+ * test_mm_init.c - the boot: once, whoever comes first; or not at all, with nothing half done.
+ */
+#include "init/mm_init.h"
+
+#include <pthread.h>
+
+#include "kunit.h"
+#include "isolated.h"
+#include "core/hooks.h"
+
+#define NR_THREADS 8u
+
+ISOLATED_TEST(boot_and_boot_again)
+{
+	uintptr_t base;
+
+	os_fake_reset();
+	EXPECT_EQ(mm_state, MM_DOWN);
+	EXPECT(mm_init());
+	EXPECT_EQ(mm_state, MM_UP);
+	base = mm_map.base;
+	EXPECT_EQ(os_fake_calls(OS_CALL_START_READ), 1);
+	EXPECT(mm_init());
+	EXPECT_EQ(mm_map.base, base);
+	EXPECT_EQ(os_fake_calls(OS_CALL_START_READ), 1);
+	EXPECT(kmalloc(1));
+	expect_valid();
+}
+
+/* Nothing is opened and hardly anything asked before the first allocation. */
+ISOLATED_TEST(boot_is_cheap)
+{
+	struct kmalloc_usage usage;
+
+	heap_up("");
+	EXPECT(os_fake_calls(OS_CALL_ANY) < 20);
+	kmalloc_usage_read(&usage);
+	EXPECT_EQ(usage.opened, 0);
+}
+
+static pthread_barrier_t start;
+static _Atomic unsigned int nr_ok;
+
+static void *race(void *unused)
+{
+	char *object;
+
+	pthread_barrier_wait(&start);
+	if (mm_init() && (object = kmalloc(100))) {
+		memset(object, 1, 100);
+		kfree(object);
+		nr_ok++;
+	}
+	mm_thread_exit();
+	return unused;
+}
+
+ISOLATED_TEST(threads_race_to_boot)
+{
+	pthread_t threads[NR_THREADS];
+
+	os_fake_reset();
+	pthread_barrier_init(&start, NULL, NR_THREADS);
+	for (unsigned int i = 0; i < NR_THREADS; i++)
+		ASSERT(!pthread_create(&threads[i], NULL, race, NULL));
+	for (unsigned int i = 0; i < NR_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(nr_ok, NR_THREADS);
+	EXPECT_EQ(os_fake_calls(OS_CALL_START_READ), 1);
+	EXPECT(slot_count() <= NR_THREADS + 1);
+	EXPECT_EQ(slot_count_held(), 0);
+	expect_valid();
+}
+
+static void *freed;
+
+static void note_free(void *object)
+{
+	freed = object;
+}
+
+static void expect_failed(void)
+{
+	foreign_ops.free = note_free;
+	EXPECT(!mm_init());
+	EXPECT_EQ(mm_state, MM_FAILED);
+	EXPECT(!mm_init());
+	/* Pointers can only be somebody else's now, also at the address of a heap that was tried. */
+	kfree(&freed);
+	EXPECT_EQ(freed, &freed);
+	EXPECT_EQ(mm_map.nr_pages, 0);
+}
+
+ISOLATED_TEST(no_address_space)
+{
+	os_fake_reset();
+	os_fake_fail(OS_CALL_RESERVE, 1, UINT_MAX, 12);
+	expect_failed();
+}
+
+ISOLATED_TEST(no_page_map)
+{
+	os_fake_reset();
+	os_fake_fail(OS_CALL_MAKE_READONLY, 1, UINT_MAX, 12);
+	expect_failed();
+	EXPECT_EQ(os_fake_calls(OS_CALL_UNRESERVE), os_fake_calls(OS_CALL_RESERVE));
+}
+
+ISOLATED_TEST(no_memory_for_the_first_slot)
+{
+	os_fake_reset();
+	os_fake_fail(OS_CALL_OPEN, 1, UINT_MAX, 12);
+	expect_failed();
+}
+
+/* Failure is for good: a heap that comes later would not know what it has refused. */
+ISOLATED_TEST(failure_is_final)
+{
+	os_fake_reset();
+	os_fake_fail(OS_CALL_RESERVE, 1, UINT_MAX, 12);
+	EXPECT(!mm_init());
+	os_fake_fail(OS_CALL_RESERVE, 0, 0, 0);
+	EXPECT(!mm_init());
+	EXPECT_EQ(os_fake_calls(OS_CALL_START_READ), 1);
+}
+
+/* A smaller reserve is taken when a large one cannot be had. */
+ISOLATED_TEST(window_is_halved_until_it_fits)
+{
+	os_fake_reset();
+	os_fake_physical_set(GIB(8));
+	os_fake_fail(OS_CALL_RESERVE, 1, 3, 12);
+	ASSERT(mm_init());
+	EXPECT_EQ(mm_map.nr_pages * PAGE_SIZE, GIB(32) >> 3);
+	EXPECT(kmalloc(MIB(100)));
+	expect_valid();
+}
+
+/* The safety net is not needed to live. */
+ISOLATED_TEST(map_that_stays_writable)
+{
+	os_fake_reset();
+	os_fake_fail(OS_CALL_MAKE_READONLY, 2, 1, 12);
+	ASSERT(mm_init());
+	EXPECT(kmalloc(100));
+}
+
+ISOLATED_TEST(map_is_read_only)
+{
+	heap_up("");
+	EXPECT(kmalloc(1));
+	pid_t child = fork();
+	int status = -1;
+
+	if (!child) {
+		struct sigaction by_default = { .sa_handler = SIG_DFL };
+
+		sigaction(SIGSEGV, &by_default, NULL);
+		mm_map.nr_pages = 1;
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+}
+
+ISOLATED_TEST(options_reach_the_heap)
+{
+	heap_up("reserve=64M,hardened=1,on_error=ignore");
+	EXPECT_EQ(mm_map.nr_pages * PAGE_SIZE, MIB(64));
+	EXPECT(params.hardened);
+	EXPECT_EQ(params.on_error, ON_ERROR_IGNORE);
+}
+
+ISOLATED_TEST(threads_come_and_go)
+{
+	heap_up("");
+	mm_thread_exit(); /* of a thread that never called */
+	EXPECT(!mm_thread_has_slot());
+	EXPECT(kmalloc(1));
+	EXPECT(mm_thread_has_slot());
+	mm_thread_exit();
+	EXPECT(!mm_thread_has_slot());
+	EXPECT(kmalloc(1));
+	EXPECT(!mm_thread_has_slot());
+}
+
+RUN_TESTS
