@@ -152,7 +152,7 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 {
 	enum range_part other = part == RANGE_LOW ? RANGE_HIGH : RANGE_LOW;
 
-	if (nr_units + align_units > mm_map.nr_pages / UNIT_PAGES)
+	if (nr_units + align_units - 1 > mm_map.nr_pages / UNIT_PAGES)
 		return false;
 	return take_fit(part, nr_units, align_units, unit) ||
 	       (grow(part, nr_units, align_units) && take_fit(part, nr_units, align_units, unit)) ||
@@ -166,7 +166,7 @@ bool range_claim_locked(size_t unit, size_t nr_units)
 	if (!pfn_is_open(unit * UNIT_PAGES))
 		return false;
 	range = unit_range(unit);
-	if (range->kind != PAGEBLOCK_RANGE || range->nr_units < nr_units)
+	if (range->kind != PAGEBLOCK_RANGE || range->part != part || range->nr_units < nr_units)
 		return false;
 	range_clip(range, unit, nr_units);
 	return true;

@@ -74,7 +74,7 @@ static void search_range(struct reclaim *rc, struct pageblock *range)
 
 	if (!nr_touched)
 		return;
-	range_claim_locked(unit, nr_units);
+	range_claim_locked((enum range_part)range->part, unit, nr_units);
 	zone.nr_free_touched -= nr_touched;
 	add_extent(rc, EXTENT_RANGE, pfn, nr_pages);
 }

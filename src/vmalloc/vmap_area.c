@@ -89,11 +89,13 @@ bool area_free(struct page *page)
 
 static bool extend_locked(struct page *page, size_t nr_pages)
 {
+	/* The range allocator takes back what lies in one part only. */
+	enum range_part part = (enum range_part)pfn_to_pageblock(page_to_pfn(page))->part;
 	size_t unit = page_to_pfn(page) / UNIT_PAGES;
 	size_t nr_units = units_of(page->nr_pages);
 	size_t nr_more = units_of(nr_pages) - nr_units;
 
-	if (nr_more && !range_claim_locked(unit + nr_units, nr_more))
+	if (nr_more && !range_claim_locked(part, unit + nr_units, nr_more))
 		return false;
 	if (nr_more)
 		residency_note_taken((unit + nr_units) * UNIT_PAGES, nr_more * UNIT_PAGES);
