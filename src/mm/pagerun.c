@@ -8,8 +8,8 @@
 #include "mm/page_alloc.h"
 #include "mm/residency.h"
 
-/* Blocks of the request's own bucket that are looked at before one from a higher is taken. */
-#define OWN_BUCKET_TRIES 8u
+/* Blocks of one bucket that are looked at before one from a higher bucket is taken. */
+#define BUCKET_TRIES 8u
 /* Buckets are exact below this length and four to an octave from it on. */
 #define EXACT_BUCKETS 16u
 
@@ -88,10 +88,8 @@ static size_t find_area(const struct pageblock *block, size_t nr_pages, size_t a
 
 /* The block of one bucket, among its first few, that has the space. */
 static struct pageblock *search_bucket(unsigned int bucket, size_t nr_pages, size_t align_pages,
-				       size_t *bit)
+				       unsigned int tries, size_t *bit)
 {
-	unsigned int tries = OWN_BUCKET_TRIES;
-
 	list_for_each(entry, &zone.run_buckets[bucket]) {
 		struct pageblock *block = list_entry(entry, struct pageblock, list);
 
@@ -139,7 +137,8 @@ static void put_empty_block(struct pageblock *block)
 }
 
 /* Smallest sufficient bucket first: best fit, which fills the fullest blocks. */
-static struct pageblock *find_block(size_t nr_pages, size_t align_pages, size_t *bit)
+static struct pageblock *search_buckets(size_t nr_pages, size_t align_pages, unsigned int tries,
+					size_t *bit)
 {
 	uint64_t buckets = zone.run_bucket_mask & (UINT64_MAX << bucket_of(nr_pages));
 	struct pageblock *block;
@@ -147,12 +146,23 @@ static struct pageblock *find_block(size_t nr_pages, size_t align_pages, size_t 
 	for (; buckets; buckets &= buckets - 1) {
 		unsigned int bucket = (unsigned int)__builtin_ctzll(buckets);
 
-		block = search_bucket(bucket, nr_pages, align_pages, bit);
+		block = search_bucket(bucket, nr_pages, align_pages, tries, bit);
 		if (block)
 			return block;
 	}
+	return NULL;
+}
+
+static struct pageblock *find_block(size_t nr_pages, size_t align_pages, size_t *bit)
+{
+	struct pageblock *block = search_buckets(nr_pages, align_pages, BUCKET_TRIES, bit);
+
+	if (block)
+		return block;
 	*bit = 0; /* a fresh block is aligned to its own size */
-	return add_run_block();
+	block = add_run_block();
+	/* When there is no memory for one, the last gap will do, however long the search. */
+	return block ? block : search_buckets(nr_pages, align_pages, UINT32_MAX, bit);
 }
 
 static void take_bits(struct pageblock *block, size_t bit, size_t nr_pages)
