@@ -1,0 +1,172 @@
+/*
+ * test_pcp.c - a slot's page lists: refill and drain by batches, costly orders, no memory.
+ */
+#include <errno.h>
+
+#include "mm/page_alloc.h"
+#include "mm/pcp.h"
+#include "mm_test.h"
+
+#define BATCH 8u /* pages, as in pcp.c */
+
+static struct pcp pcp;
+
+static void boot(size_t bytes)
+{
+	memset(&zone, 0, sizeof(zone));
+	memset(&pcp, 0, sizeof(pcp));
+	boot_heap(bytes);
+	pcp_init(&pcp);
+}
+
+static size_t pages_on_lists(void)
+{
+	size_t nr_pages = 0;
+
+	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++) {
+		unsigned int nr_blocks = 0;
+
+		list_for_each(entry, &pcp.list[order]) {
+			struct page *page = list_entry(entry, struct page, list);
+
+			EXPECT_EQ(page->kind, PAGE_PCP);
+			EXPECT_EQ(page->order, order);
+			nr_blocks++;
+		}
+		EXPECT_EQ(pcp.count[order], nr_blocks);
+		nr_pages += (size_t)nr_blocks << order;
+	}
+	return nr_pages;
+}
+
+MM_TEST(a_refill_is_a_batch)
+{
+	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++) {
+		struct page *page;
+
+		boot(MIB(64));
+		page = pcp_alloc(&pcp, order);
+		ASSERT(page);
+		EXPECT_EQ(page->kind, PAGE_NONE);
+		EXPECT(is_aligned(page_to_pfn(page), (size_t)1 << order));
+		EXPECT_EQ(pages_on_lists(), BATCH - (1u << order));
+		EXPECT_EQ(zone.nr_used[USE_SLAB], BATCH);
+	}
+}
+
+MM_TEST(the_zone_is_asked_once_a_batch)
+{
+	bool seen[64] = { false };
+
+	boot(MIB(64));
+	for (unsigned int i = 0; i < 5 * BATCH; i++) {
+		struct page *page = pcp_alloc(&pcp, 0);
+
+		ASSERT(page && page_to_pfn(page) < 64 && !seen[page_to_pfn(page)]);
+		seen[page_to_pfn(page)] = true;
+		EXPECT_EQ(zone.nr_used[USE_SLAB], (i / BATCH + 1) * BATCH);
+	}
+	EXPECT(validate_zone());
+}
+
+MM_TEST(what_was_freed_last_is_handed_out_first)
+{
+	struct page *first, *second;
+
+	boot(MIB(64));
+	first = pcp_alloc(&pcp, 1);
+	second = pcp_alloc(&pcp, 1);
+	ASSERT(first && second);
+	pcp_free(&pcp, first, 1);
+	pcp_free(&pcp, second, 1);
+	EXPECT_EQ(pcp_alloc(&pcp, 1), second);
+	EXPECT_EQ(pcp_alloc(&pcp, 1), first);
+}
+
+MM_TEST(above_two_batches_the_coldest_batch_goes_back)
+{
+	struct page *pages[3 * BATCH];
+
+	boot(MIB(64));
+	for (unsigned int i = 0; i < 3 * BATCH; i++)
+		ASSERT((pages[i] = pcp_alloc(&pcp, 0)));
+	for (unsigned int i = 0; i < 2 * BATCH; i++)
+		pcp_free(&pcp, pages[i], 0);
+	EXPECT_EQ(pages_on_lists(), 2 * BATCH);
+	EXPECT_EQ(zone.nr_free_touched, 0);
+	pcp_free(&pcp, pages[2 * BATCH], 0);
+	EXPECT_EQ(pages_on_lists(), BATCH + 1);
+	EXPECT_EQ(zone.nr_free_touched, BATCH);
+	EXPECT_EQ(zone.nr_used[USE_SLAB], 2 * BATCH);
+	for (unsigned int i = 0; i < BATCH; i++)
+		EXPECT(is_touched(page_to_pfn(pages[i])));
+	EXPECT(!is_touched(page_to_pfn(pages[BATCH])));
+	EXPECT_EQ(pcp_alloc(&pcp, 0), pages[2 * BATCH]);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(costly_orders_pass_by)
+{
+	struct page *page;
+
+	boot(MIB(64));
+	for (unsigned int order = PCP_MAX_ORDER + 1; order <= MAX_PAGE_ORDER; order++) {
+		page = pcp_alloc(&pcp, order);
+		ASSERT(page);
+		EXPECT_EQ(pages_on_lists(), 0);
+		EXPECT_EQ(zone.nr_used[USE_SLAB], (size_t)1 << order);
+		pcp_free(&pcp, page, order);
+		EXPECT_EQ(pages_on_lists(), 0);
+		EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
+		EXPECT(validate_zone());
+	}
+}
+
+MM_TEST(a_drain_gives_everything_back)
+{
+	struct page *pages[PCP_MAX_ORDER + 1];
+
+	boot(MIB(64));
+	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
+		ASSERT((pages[order] = pcp_alloc(&pcp, order)));
+	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
+		pcp_free(&pcp, pages[order], order);
+	EXPECT_EQ(pages_on_lists(), 4 * BATCH);
+	EXPECT_EQ(zone.nr_used[USE_SLAB], 4 * BATCH);
+	EXPECT(validate_zone());
+	pcp_drain(&pcp);
+	EXPECT_EQ(pages_on_lists(), 0);
+	EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
+	EXPECT_EQ(zone.free_area[MAX_PAGE_ORDER].nr_free, 1);
+	EXPECT(validate_zone());
+	pcp_drain(&pcp);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(no_memory_no_page_and_what_there_is_is_handed_out)
+{
+	size_t nr_pages = 0;
+
+	boot(MIB(16));
+	refuse_memory(true);
+	EXPECT(!pcp_alloc(&pcp, 0));
+	EXPECT(!pcp_alloc(&pcp, 3));
+	EXPECT(!pcp_alloc(&pcp, 5));
+	EXPECT_EQ(pages_on_lists(), 0);
+	EXPECT(validate_zone());
+	refuse_memory(false);
+	for (unsigned int i = 0; i < 4; i++)
+		ASSERT(pcp_alloc(&pcp, i < 3 ? MAX_PAGE_ORDER : 9));
+	for (unsigned int order = 8; order > 1; order--)
+		ASSERT(pcp_alloc(&pcp, order) || order <= PCP_MAX_ORDER);
+	pcp_drain(&pcp);
+	/* Less than a batch may be left. */
+	while (pcp_alloc(&pcp, 0))
+		nr_pages++;
+	EXPECT(nr_pages > 0);
+	EXPECT_EQ(zone.nr_used[USE_SLAB], 4 * UNIT_PAGES);
+	EXPECT_EQ(pages_on_lists(), 0);
+	EXPECT(validate_zone());
+}
+
+RUN_TESTS
