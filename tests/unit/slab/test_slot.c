@@ -136,6 +136,26 @@ ISOLATED_TEST(gone_threads_borrow)
 	EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
 }
 
+/* A detached thread's storage is freed as its last act: that must not cost a slot for ever. */
+ISOLATED_TEST(few_frees_borrow_and_many_earn_a_slot)
+{
+	void *objects[500];
+	unsigned int nr = 0;
+
+	heap_up("");
+	for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++)
+		ASSERT((objects[i] = kmalloc(40)));
+	thread_switch(&slot_none);
+	while (nr < 10)
+		kfree(objects[nr++]);
+	EXPECT(!slot_is_held());
+	EXPECT_EQ(slot_count(), 2);
+	while (nr < ARRAY_SIZE(objects))
+		kfree(objects[nr++]);
+	EXPECT(slot_is_held());
+	expect_valid();
+}
+
 /* Without memory for a slot of its own, a thread works with the shared one, and tries again. */
 ISOLATED_TEST(no_memory_for_a_slot)
 {
