@@ -30,6 +30,21 @@ static struct page *kmalloc_pages(size_t bytes, size_t align)
 	return area_alloc(nr_pages, align);
 }
 
+/* From the thread's own stock. Not zero, and no more than page-aligned. */
+static struct page *kmalloc_stocked(size_t bytes)
+{
+	size_t nr_pages = div_round_up(bytes, PAGE_SIZE);
+
+	if (nr_pages > PCP_MAX_RUN_PAGES || !slot_is_held())
+		return NULL;
+	return pcp_run_alloc(&current_slot->pcp, nr_pages);
+}
+
+static bool kfree_stocked(struct page *page)
+{
+	return slot_is_held() && pcp_run_free(&current_slot->pcp, page);
+}
+
 static void *address_or_null(const struct page *page)
 {
 	return page ? page_address(page) : NULL;
@@ -37,11 +52,14 @@ static void *address_or_null(const struct page *page)
 
 void *kmalloc_slow(size_t bytes)
 {
+	struct page *page;
+
 	if (bytes <= SIZE_CLASS_MAX_BYTES)
 		return kmalloc_small((unsigned int)size_class_of(bytes));
 	if (bytes > KMALLOC_MAX_BYTES)
 		return NULL;
-	return address_or_null(kmalloc_pages(bytes, PAGE_SIZE));
+	page = kmalloc_stocked(bytes);
+	return address_or_null(page ? page : kmalloc_pages(bytes, PAGE_SIZE));
 }
 
 void *kmalloc(size_t bytes)
@@ -74,7 +92,12 @@ void *kzalloc(size_t bytes)
 		object = kmalloc(bytes);
 		return object ? memset(object, 0, bytes) : NULL;
 	}
-	page = bytes > KMALLOC_MAX_BYTES ? NULL : kmalloc_pages(bytes, PAGE_SIZE);
+	if (bytes > KMALLOC_MAX_BYTES)
+		return NULL;
+	page = kmalloc_stocked(bytes);
+	if (page)
+		return memset(page_address(page), 0, bytes);
+	page = kmalloc_pages(bytes, PAGE_SIZE);
 	if (page)
 		clear_touched(page, bytes);
 	return address_or_null(page);
@@ -131,6 +154,14 @@ static void kfree_foreign(void *object)
 		owner_report_wrong("free()", object);
 }
 
+/* False when the pages were not in use (any more). */
+static bool kfree_pages(const struct owner *owner)
+{
+	if (owner->kind == OWNER_AREA)
+		return area_free(owner->page);
+	return kfree_stocked(owner->page) || run_free(owner->page);
+}
+
 /* Everything but slab objects. */
 static void kfree_large(void *object)
 {
@@ -140,8 +171,7 @@ static void kfree_large(void *object)
 		return;
 	if (owner.kind == OWNER_FOREIGN)
 		kfree_foreign(object);
-	else if (owner.kind == OWNER_WRONG ||
-		 !(owner.kind == OWNER_RUN ? run_free(owner.page) : area_free(owner.page)))
+	else if (owner.kind == OWNER_WRONG || !kfree_pages(&owner))
 		owner_report_wrong("free()", object);
 }
 

@@ -99,6 +99,15 @@ static size_t live_objects(const struct class_usage *cu)
 	return cu->nr_objects > not_live ? cu->nr_objects - not_live : 0;
 }
 
+static size_t stocked_run_bytes(void)
+{
+	size_t nr_pages = 0;
+
+	for (uint32_t id = 1; id <= slot_count(); id++)
+		nr_pages += READ_ONCE(slot_by_id(id)->pcp.nr_run_pages);
+	return nr_pages * PAGE_SIZE;
+}
+
 /* --- what is asked of it ---------------------------------------------------------------------- */
 
 static void read_zone(struct kmalloc_usage *usage)
@@ -128,6 +137,7 @@ void kmalloc_usage_read(struct kmalloc_usage *usage)
 	usage->nr_areas = area_count();
 	usage->nr_slots = slot_count();
 	usage->nr_slots_held = slot_count_held();
+	usage->run_live -= min_size(usage->run_live, stocked_run_bytes());
 	slab_usage_read(&slabs);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		size_t size = size_classes[class].size;

@@ -1,13 +1,18 @@
 /* pcp.c - see pcp.h. */
 #include "mm/pcp.h"
 
+#include "mm/memmap.h"
 #include "mm/page_alloc.h"
+#include "mm/pagerun.h"
 
 /*
  * Pages that one refill or drain moves. The kernel moves 63; a thread's share must stay small
  * against the 80 KiB that a mostly idle thread may cost, and a slab is asked for rarely.
  */
 #define PCP_BATCH_PAGES 8u
+
+/* Pages in runs that a pcp keeps: what four threads keep is 2 MiB. */
+#define PCP_RUN_PAGES 128u
 
 static unsigned int batch_of(unsigned int order)
 {
@@ -122,9 +127,73 @@ void pcp_free(struct pcp *pcp, struct page *page, unsigned int order)
 		drain_order(pcp, order, batch_of(order));
 }
 
+/* --- runs ------------------------------------------------------------------------------------ */
+
+static struct page **run_set(struct pcp *pcp, size_t nr_pages)
+{
+	return pcp->run[nr_pages % PCP_RUN_SETS];
+}
+
+/* Forget way w of a set; the older ones move up. */
+static struct page *run_take(struct pcp *pcp, struct page **set, unsigned int way)
+{
+	struct page *page = set[way];
+
+	for (; way + 1 < PCP_RUN_WAYS; way++)
+		set[way] = set[way + 1];
+	set[PCP_RUN_WAYS - 1] = NULL;
+	pcp->nr_run_pages -= page->nr_pages;
+	page->kind = PAGE_RUN;
+	pagemap_write(page_to_pfn(page), PAGEMAP_RUN);
+	return page;
+}
+
+struct page *pcp_run_alloc(struct pcp *pcp, size_t nr_pages)
+{
+	struct page **set = run_set(pcp, nr_pages);
+
+	for (unsigned int way = 0; way < PCP_RUN_WAYS && set[way]; way++)
+		if (set[way]->nr_pages == nr_pages)
+			return run_take(pcp, set, way);
+	return NULL;
+}
+
+static void run_put(struct pcp *pcp, struct page **set, struct page *page)
+{
+	if (set[PCP_RUN_WAYS - 1])
+		run_free(run_take(pcp, set, PCP_RUN_WAYS - 1));
+	for (unsigned int way = PCP_RUN_WAYS - 1; way > 0; way--)
+		set[way] = set[way - 1];
+	set[0] = page;
+	pcp->nr_run_pages += page->nr_pages;
+}
+
+bool pcp_run_free(struct pcp *pcp, struct page *page)
+{
+	uint32_t nr_pages = READ_ONCE(page->nr_pages);
+	uint32_t *entry = &mm_map.pagemap[page_to_pfn(page)];
+
+	if (nr_pages > PCP_MAX_RUN_PAGES || pcp->nr_run_pages + nr_pages > PCP_RUN_PAGES)
+		return false;
+	/* Of two threads that free one run, one finds the entry gone. */
+	if (__atomic_exchange_n(entry, 0, __ATOMIC_RELAXED) != PAGEMAP_RUN)
+		return false;
+	page->kind = PAGE_PCP;
+	run_put(pcp, run_set(pcp, nr_pages), page);
+	return true;
+}
+
+static void drain_runs(struct pcp *pcp)
+{
+	for (unsigned int set = 0; set < PCP_RUN_SETS; set++)
+		while (pcp->run[set][0])
+			run_free(run_take(pcp, pcp->run[set], 0));
+}
+
 void pcp_drain(struct pcp *pcp)
 {
 	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
 		if (pcp->count[order])
 			drain_order(pcp, order, pcp->count[order]);
+	drain_runs(pcp);
 }

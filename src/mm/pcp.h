@@ -1,9 +1,11 @@
 /*
- * pcp.h - a heap slot's own lists of low-order pages, in front of the zone and its lock.
+ * pcp.h - a heap slot's own stock of low-order pages and of page runs, in front of the zone and
+ * its lock.
  *
  * L3. Named after the kernel's per-cpu page lists (struct per_cpu_pages). A pcp has one user at
- * a time, the holder of its slot. Pages on it count as free but belong to no free block: they are
- * PAGE_PCP and are not merged.
+ * a time, the holder of its slot. What it holds counts as used (USE_SLAB, USE_RUN) for the zone, is
+ * PAGE_PCP, and is not merged. Runs in it have been written to since the zone handed them out: its
+ * residency records do not tell which of their pages are zero.
  */
 #ifndef MM_PCP_H
 #define MM_PCP_H
@@ -13,15 +15,31 @@
 /* PAGE_ALLOC_COSTLY_ORDER: higher orders go to the zone directly. */
 #define PCP_MAX_ORDER 3u
 
+/* Runs up to this length are kept, a few of each length. */
+#define PCP_MAX_RUN_PAGES 64u
+#define PCP_RUN_SETS 16u
+#define PCP_RUN_WAYS 4u
+
 struct pcp {
 	struct list_head list[PCP_MAX_ORDER + 1]; /* hot end first */
 	uint16_t count[PCP_MAX_ORDER + 1];	  /* blocks on each list */
+	uint32_t nr_run_pages;			  /* in the runs below */
+	struct page *run[PCP_RUN_SETS][PCP_RUN_WAYS]; /* by length; newest first, then NULL */
 };
 
 void pcp_init(struct pcp *pcp);
 /* As alloc_pages and free_pages, for any order. */
 struct page *pcp_alloc(struct pcp *pcp, unsigned int order);
 void pcp_free(struct pcp *pcp, struct page *page, unsigned int order);
+
+/* A run of exactly nr_pages that run_alloc once gave and that is not zero, or NULL. */
+struct page *pcp_run_alloc(struct pcp *pcp, size_t nr_pages);
+/*
+ * Take in a run (an owner's PAGEMAP_RUN head) in place of run_free. False, and nothing happens,
+ * when it is not one (any more) or is not to be kept.
+ */
+bool pcp_run_free(struct pcp *pcp, struct page *page);
+
 /* Give everything back to the zone. */
 void pcp_drain(struct pcp *pcp);
 

@@ -1,6 +1,7 @@
 /* range.c - see range.h. */
 #include "mm/range.h"
 
+#include "mm/residency.h"
 #include "mm/section.h"
 
 static struct pageblock *node_range(struct rb_node *node)
@@ -59,6 +60,11 @@ static void range_resize(struct pageblock *range, size_t nr_units)
 	rb_augment_path(&range->node, range_update);
 }
 
+static size_t units_touched(size_t unit, size_t nr_units)
+{
+	return residency_count_touched(unit * UNIT_PAGES, nr_units * UNIT_PAGES);
+}
+
 /*
  * Take [unit, unit + nr_units) out of the range that covers it:
  *
@@ -69,6 +75,7 @@ static void range_clip(struct pageblock *range, size_t unit, size_t nr_units)
 	size_t left = unit - range_unit(range);
 	size_t right = range_end(range) - (unit + nr_units);
 
+	zone.nr_range_touched -= units_touched(unit, nr_units);
 	if (left)
 		range_resize(range, left);
 	else
@@ -159,7 +166,7 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 	       take_fit(other, nr_units, align_units, unit);
 }
 
-bool range_claim_locked(size_t unit, size_t nr_units)
+bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)
 {
 	struct pageblock *range;
 
@@ -177,6 +184,7 @@ void range_free_locked(size_t unit, size_t nr_units)
 	struct pageblock *range = unit_range(unit);
 	struct rb_node *next, *prev;
 
+	zone.nr_range_touched += units_touched(unit, nr_units);
 	range_insert(range, nr_units);
 	next = rb_next(&range->node);
 	if (next && range_end(range) == range_unit(node_range(next))) {

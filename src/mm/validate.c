@@ -14,6 +14,7 @@
 struct census {
 	size_t nr_free;	   /* pages */
 	size_t nr_touched; /* of these */
+	size_t nr_range_touched;
 };
 
 static void count_free(struct census *census, size_t pfn, size_t nr_pages)
@@ -140,7 +141,8 @@ static bool validate_sums(const struct census *census)
 		used += zone.nr_used[use];
 	return census->nr_free + used <= zone.nr_opened &&
 	       (zone.nr_used[USE_AREA] || census->nr_free + used == zone.nr_opened) &&
-	       census->nr_touched == zone.nr_free_touched;
+	       census->nr_touched == zone.nr_free_touched &&
+	       census->nr_range_touched == zone.nr_range_touched;
 }
 
 bool validate_zone(void)
@@ -149,8 +151,9 @@ bool validate_zone(void)
 	bool valid;
 
 	zone_lock();
-	valid = validate_buddy(&census) && validate_run_blocks(&census) &&
-		validate_ranges(RANGE_LOW, &census) && validate_ranges(RANGE_HIGH, &census) &&
+	valid = validate_ranges(RANGE_LOW, &census) && validate_ranges(RANGE_HIGH, &census);
+	census.nr_range_touched = census.nr_touched;
+	valid = valid && validate_buddy(&census) && validate_run_blocks(&census) &&
 		validate_sums(&census);
 	zone_unlock();
 	return valid;

@@ -44,7 +44,7 @@ struct free_area {
 /* Lists of run blocks by their longest free run; exact below 16 pages, a quarter octave above. */
 #define NR_RUN_BUCKETS 41u
 
-/* Pages by use. USE_SLAB: slabs, and free pages on pcp lists. */
+/* Pages by use, those that a pcp keeps for it included. */
 enum page_use { USE_SLAB, USE_RUN, USE_AREA, NR_PAGE_USES };
 
 struct zone {
@@ -57,6 +57,7 @@ struct zone {
 	unsigned int nr_empty_run_blocks; /* kept for the next run; 0 or 1 */
 	size_t nr_opened;	  /* pages */
 	size_t nr_free_touched;	  /* free pages, wherever they are, that are not HOLE */
+	size_t nr_range_touched;  /* of these, those in free ranges */
 	size_t nr_used[NR_PAGE_USES];
 	size_t peak_used; /* highest sum of nr_used */
 };

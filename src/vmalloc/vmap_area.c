@@ -47,7 +47,7 @@ struct page *area_alloc(size_t nr_pages, size_t align_bytes)
  */
 static void retire_pages(size_t pfn, size_t nr_pages)
 {
-	bool keep = (zone.nr_free_touched + nr_pages) * PAGE_SIZE <= params.retain;
+	bool keep = (zone.nr_range_touched + nr_pages) * PAGE_SIZE <= params.retain;
 	int error;
 
 	residency_note_freed(pfn, nr_pages);
