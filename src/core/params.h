@@ -19,7 +19,7 @@
 enum misuse_action { ON_ERROR_ABORT, ON_ERROR_WARN, ON_ERROR_IGNORE };
 enum foreign_action { FOREIGN_FORWARD, FOREIGN_WARN, FOREIGN_ABORT };
 
-/* One member per option, named as the option. Kinds: bool, size (uint64_t bytes), choice (unsigned). */
+/* One member per option, named as it. Kinds: bool, size (uint64_t bytes), choice (unsigned). */
 #define PARAM_BOOL(name, initial, help) bool name;
 #define PARAM_SIZE(name, initial, low, high, help) uint64_t name;
 #define PARAM_CHOICE(name, initial, words, help) unsigned int name;

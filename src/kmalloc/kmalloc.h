@@ -44,7 +44,7 @@ struct kmalloc_usage {
 	size_t reserved;	/* address space of the heap */
 	size_t opened;		/* readable and writable part of it */
 	size_t metadata;	/* struct pages, page map, slots: opened bytes */
-	size_t small_live;	/* usable bytes of live objects up to 8 KiB (those in sheaves are free) */
+	size_t small_live;	/* usable bytes of live objects up to 8 KiB; in a sheaf is free */
 	size_t small_cached;	/* free objects held in sheaves, inboxes and outboxes */
 	size_t small_free;	/* free objects in slabs */
 	size_t run_live;	/* page runs handed out */
@@ -60,7 +60,7 @@ struct kmalloc_usage {
 void kmalloc_usage_read(struct kmalloc_usage *usage);
 
 struct report;
-/* A line per size class that has slabs: name, object size, live, cached, free, slabs, slab pages. */
+/* A line for each class with slabs: name, object bytes, live, cached, free, slabs, slab pages. */
 void kmalloc_report_caches(struct report *report);
 
 #endif

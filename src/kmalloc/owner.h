@@ -29,7 +29,7 @@ struct owner owner_of(const void *address);
 /* Usable bytes of the object; kind is OWNER_SLAB, OWNER_RUN or OWNER_AREA. */
 size_t owner_bytes(const struct owner *owner);
 
-/* Report a pointer that is no object, as "<operation>: double free of ... (page run)" and the like. */
+/* Report a pointer that is no object: "<operation>: double free of ... (page run)" and such. */
 void owner_report_wrong(const char *operation, const void *address);
 
 #endif

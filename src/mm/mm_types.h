@@ -69,8 +69,8 @@ enum page_kind {
 };
 
 /*
- * A slab has at most 256 objects, so that its free bitmap, like all that is written for every object,
- * lies in the one struct page of its head.
+ * A slab has at most 256 objects, so that its free bitmap, like all that is written for every
+ * object, lies in the one struct page of its head.
  */
 #define SLAB_BITMAP_WORDS 4u
 #define SLAB_MAX_OBJECTS (64 * SLAB_BITMAP_WORDS)
