@@ -19,8 +19,8 @@ static struct batch *batch_for(uint32_t entry)
 
 	if (!batch)
 		return NULL;
-	batch->entry = entry;
-	batch->nr_objects = 0;
+	WRITE_ONCE(batch->entry, entry);
+	WRITE_ONCE(batch->nr_objects, 0);
 	batch->limit = (uint16_t)clamp_size(BATCH_BYTES / size, 1, BATCH_MAX_OBJECTS);
 	return batch;
 }
@@ -131,12 +131,13 @@ void remote_free_slow(struct slot *slot, uint32_t entry, void *object)
 {
 	struct batch **box = remote_outbox(slot, entry), *batch = *box;
 
-	*box = NULL;
+	WRITE_ONCE(*box, NULL);
 	if (batch)
 		deliver(slot, batch);
-	*box = batch_for(entry);
-	if (*box)
-		(*box)->objects[(*box)->nr_objects++] = object;
+	batch = batch_for(entry);
+	if (batch)
+		batch_add(batch, object);
+	WRITE_ONCE(*box, batch);
 }
 
 void remote_forward(uint32_t entry, void *object)
@@ -146,7 +147,7 @@ void remote_forward(uint32_t entry, void *object)
 
 	if (!batch)
 		return;
-	batch->objects[batch->nr_objects++] = object;
+	batch_add(batch, object);
 	inbox_push(owner, batch);
 }
 
@@ -155,7 +156,7 @@ void remote_flush(struct slot *slot)
 	for (unsigned int i = 0; i < NR_OUTBOXES; i++) {
 		struct batch *batch = slot->outbox[i];
 
-		slot->outbox[i] = NULL;
+		WRITE_ONCE(slot->outbox[i], NULL);
 		if (batch)
 			deliver(slot, batch);
 	}

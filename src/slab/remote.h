@@ -16,6 +16,13 @@ static inline struct batch **remote_outbox(struct slot *slot, uint32_t entry)
 	return &slot->outbox[(entry ^ entry >> PAGEMAP_CLASS_BITS) % NR_OUTBOXES];
 }
 
+/* The batch has room. Reports look at other threads' batches while they fill. */
+static inline void batch_add(struct batch *batch, void *object)
+{
+	batch->objects[batch->nr_objects] = object;
+	WRITE_ONCE(batch->nr_objects, (uint16_t)(batch->nr_objects + 1));
+}
+
 /* The batch is full, or there is none, or it is for others. */
 void remote_free_slow(struct slot *slot, uint32_t entry, void *object);
 
@@ -26,7 +33,7 @@ static inline void remote_free(struct slot *slot, uint32_t entry, void *object)
 
 	if (likely(batch) && likely(batch->entry == entry) &&
 	    likely(batch->nr_objects < batch->limit))
-		batch->objects[batch->nr_objects++] = object;
+		batch_add(batch, object);
 	else
 		remote_free_slow(slot, entry, object);
 }

@@ -63,10 +63,10 @@ static void slab_init(struct page *head, unsigned int order, uint32_t entry, uin
 	uint32_t size = size_classes[pagemap_class(entry)].size;
 
 	for (size_t i = 0; i < (size_t)1 << order; i++) {
-		head[i].order = (uint8_t)order;
+		WRITE_ONCE(head[i].order, (uint8_t)order);
 		head[i].slab_index = (uint16_t)i;
 	}
-	head->nr_objects = (uint16_t)((PAGE_SIZE << order) / size);
+	WRITE_ONCE(head->nr_objects, (uint16_t)((PAGE_SIZE << order) / size));
 	head->until_event = 0;
 	head->colour = colour;
 	fill_bitmap(head);
@@ -269,7 +269,7 @@ void slab_put_bulk(struct slot *slot, unsigned int class_index, void **objects, 
 		struct page *head = (struct page *)(memmap_of_0 + head_offset); // NOLINT
 		uint32_t index;
 
-		if (unlikely(head->identity != identity)) {
+		if (unlikely(READ_ONCE(head->identity) != identity)) {
 			put_checked(slot, class_index, *objects);
 			continue;
 		}
