@@ -14,6 +14,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* Sanitizers keep books of their own, several times as large as what they watch. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 #ifdef USE_LIBC
 
 #define USES_LIBC 1

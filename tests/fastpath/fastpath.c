@@ -374,7 +374,8 @@ static void judge_hits(void)
 
 		for (size_t i = 0; use_report && i < sizeof(shown) / sizeof(shown[0]); i++)
 			if (work.bytes == shown[i])
-				printf("hit, %4zu bytes %38.1f\n", work.bytes, figure);
+				printf("hit, %4zu bytes %37.1f %8d\n", work.bytes, figure,
+				       HIT_BUDGET);
 		if (figure > most) {
 			most = figure;
 			snprintf(name, sizeof(name), "hit, dearest size up to %d (%zu)", MAX_HIT,

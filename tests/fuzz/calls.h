@@ -100,7 +100,7 @@ static inline void *sabotage_spoil(enum call call, size_t align, size_t bytes, u
 	if (call == CALL_CALLOC && bytes && sabotage_now(SABOTAGE_DIRTY))
 		block[bytes - 1] = 1;
 	if (align > 4096 && sabotage_now(SABOTAGE_ALIGN))
-		return (unsigned char *)stitch_malloc(bytes + 4112) + 16;
+		return stitch_malloc(bytes);
 	if (bytes > 1024)
 		return block;
 	if (victim && sabotage_now(SABOTAGE_STOMP))
