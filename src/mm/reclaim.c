@@ -15,6 +15,7 @@
 struct extent {
 	enum { EXTENT_BUDDY, EXTENT_RUN, EXTENT_RANGE } kind;
 	size_t pfn, nr_pages;
+	size_t nr_dropped; /* pages from the first on that the kernel reported as dropped */
 };
 
 struct reclaim {
@@ -25,7 +26,7 @@ struct reclaim {
 
 static void add_extent(struct reclaim *rc, int kind, size_t pfn, size_t nr_pages)
 {
-	rc->extents[rc->nr++] = (struct extent){ kind, pfn, nr_pages };
+	rc->extents[rc->nr++] = (struct extent){ kind, pfn, nr_pages, 0 };
 }
 
 static bool is_full(const struct reclaim *rc)
@@ -102,15 +103,37 @@ static void collect_locked(struct reclaim *rc)
 	}
 }
 
-/* Drop the batch's pages; only what the kernel reports as dropped changes its state. */
-static long purge_batch(const struct reclaim *rc)
+/* The kernel has dropped so many bytes from the first range on. Returns how many are done with. */
+static unsigned int note_dropped(struct extent *extents, struct os_range *ranges, size_t bytes)
+{
+	unsigned int nr_done = 0;
+
+	while (bytes) {
+		struct os_range *range = &ranges[nr_done];
+		size_t part = min_size(bytes, range->bytes);
+
+		extents[nr_done].nr_dropped += part >> PAGE_SHIFT;
+		*range = (struct os_range){ (char *)range->address + part, range->bytes - part };
+		nr_done += !range->bytes;
+		bytes -= part;
+	}
+	return nr_done;
+}
+
+/* Drop the batch's pages. What the kernel refuses (locked memory, say) is passed over. */
+static void purge_batch(struct reclaim *rc)
 {
 	struct os_range ranges[BATCH_EXTENTS];
+	unsigned int i;
 
-	for (unsigned int i = 0; i < rc->nr; i++)
+	for (i = 0; i < rc->nr; i++)
 		ranges[i] = (struct os_range){ pfn_to_virt(rc->extents[i].pfn),
 					       rc->extents[i].nr_pages * PAGE_SIZE };
-	return os_purge_ranges(ranges, rc->nr);
+	for (i = 0; i < rc->nr;) {
+		long bytes = os_purge_ranges(&ranges[i], rc->nr - i);
+
+		i += bytes > 0 ? note_dropped(&rc->extents[i], &ranges[i], (size_t)bytes) : 1;
+	}
 }
 
 static void put_back(const struct extent *extent)
@@ -131,18 +154,16 @@ static void put_back(const struct extent *extent)
 	}
 }
 
-static size_t put_back_batch(const struct reclaim *rc, long bytes_dropped)
+static size_t put_back_batch(const struct reclaim *rc)
 {
-	size_t left = bytes_dropped > 0 ? (size_t)bytes_dropped >> PAGE_SHIFT : 0, dropped = 0;
+	size_t dropped = 0;
 
 	zone_lock();
 	for (unsigned int i = 0; i < rc->nr; i++) {
 		const struct extent *extent = &rc->extents[i];
-		size_t nr_pages = min_size(left, extent->nr_pages);
 
-		dropped += residency_count_touched(extent->pfn, nr_pages);
-		residency_note_purged(extent->pfn, nr_pages);
-		left -= nr_pages;
+		dropped += residency_count_touched(extent->pfn, extent->nr_dropped);
+		residency_note_purged(extent->pfn, extent->nr_dropped);
 		put_back(extent);
 	}
 	zone_unlock();
@@ -162,10 +183,11 @@ size_t reclaim_all(void)
 		zone_unlock();
 		if (!rc.nr)
 			break;
-		done = put_back_batch(&rc, purge_batch(&rc));
+		purge_batch(&rc);
+		done = put_back_batch(&rc);
 		dropped += done;
 		if (!done && rc.cursor == cursor)
-			break; /* the kernel refuses this block (locked memory, say) */
+			rc.cursor += PAGEBLOCK_PAGES; /* nothing in this block can be dropped */
 	}
 	return dropped;
 }
