@@ -64,7 +64,7 @@ static void slab_init(struct page *head, unsigned int order, uint32_t entry, uin
 
 	for (size_t i = 0; i < (size_t)1 << order; i++) {
 		WRITE_ONCE(head[i].order, (uint8_t)order);
-		head[i].slab_index = (uint16_t)i;
+		WRITE_ONCE(head[i].slab_index, (uint16_t)i);
 	}
 	WRITE_ONCE(head->nr_objects, (uint16_t)((PAGE_SIZE << order) / size));
 	head->until_event = 0;
