@@ -49,6 +49,7 @@ static const struct usage_figure {
 	FIGURE(area_live, "bytes in areas above 2 MiB"),
 	FIGURE(nr_areas, "areas above 2 MiB"),
 	FIGURE(free_resident, "bytes in free pages that may occupy memory"),
+	FIGURE(free_proved, "bytes of these that do"),
 	FIGURE(free_hole, "bytes in free pages that occupy none"),
 	FIGURE(peak_live, "bytes in slabs, runs and areas at the highest"),
 	FIGURE(nr_slots, "thread heaps made"),
@@ -56,13 +57,13 @@ static const struct usage_figure {
 #undef FIGURE
 };
 
-/* All zero while there is no heap. */
-static struct kmalloc_usage usage_read(void)
+/* All zero while there is no heap. `read`: kmalloc_usage_read or kmalloc_usage_resolve. */
+static struct kmalloc_usage usage_now(void (*read)(struct kmalloc_usage *))
 {
 	struct kmalloc_usage usage = { 0 };
 
 	if (heap_ready())
-		kmalloc_usage_read(&usage);
+		read(&usage);
 	return usage;
 }
 
@@ -99,7 +100,7 @@ static void caches_report(struct report *report)
 
 void usage_print(int fd)
 {
-	struct kmalloc_usage usage = usage_read();
+	struct kmalloc_usage usage = usage_now(kmalloc_usage_resolve);
 	struct report report;
 
 	report_init(&report, report_to_fd, &fd);
@@ -140,7 +141,7 @@ __visible int ENTRY(malloc_info)(int options, FILE *file)
 
 	if (options)
 		return errno = EINVAL;
-	usage = usage_read();
+	usage = usage_now(kmalloc_usage_resolve);
 	report_init(&report, report_to_file, file);
 	report_printf(&report, "<malloc version=\"1\">\n<heap nr=\"0\">\n");
 	figures_report(&report, &usage, figure_xml);
@@ -167,7 +168,7 @@ __visible void ENTRY(malloc_stats)(void)
  */
 __visible struct mallinfo2 ENTRY(mallinfo2)(void)
 {
-	struct kmalloc_usage usage = usage_read();
+	struct kmalloc_usage usage = usage_now(kmalloc_usage_read);
 	struct mallinfo2 info = {
 		.ordblks = (usage.free_resident + usage.free_hole) / OS_PAGE_SIZE,
 		.hblks = usage.nr_areas,

@@ -51,6 +51,7 @@ struct kmalloc_usage {
 	size_t area_live;	/* areas above 2 MiB handed out */
 	size_t nr_areas;
 	size_t free_resident;	/* free pages that may occupy memory: what trim could release */
+	size_t free_proved;	/* of these, pages that do; 0 where nobody has asked the kernel */
 	size_t free_hole;	/* free pages known to occupy none */
 	size_t peak_live;	/* highest run_live + area_live + slab pages seen */
 	size_t nr_slots;	/* heap slots ever made */
@@ -58,6 +59,9 @@ struct kmalloc_usage {
 };
 
 void kmalloc_usage_read(struct kmalloc_usage *usage);
+
+/* The same, after asking the kernel about every free page: for reports, 5 us a free MiB. */
+void kmalloc_usage_resolve(struct kmalloc_usage *usage);
 
 struct report;
 /* A line for each class with slabs: name, object bytes, live, cached, free, slabs, slab pages. */

@@ -148,6 +148,14 @@ void kmalloc_usage_read(struct kmalloc_usage *usage)
 	}
 }
 
+void kmalloc_usage_resolve(struct kmalloc_usage *usage)
+{
+	size_t nr_proved = mm_map.nr_pages ? reclaim_resolve() : 0;
+
+	kmalloc_usage_read(usage);
+	usage->free_proved = nr_proved * PAGE_SIZE;
+}
+
 void kmalloc_report_caches(struct report *report)
 {
 	struct slab_usage slabs;

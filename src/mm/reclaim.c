@@ -19,7 +19,8 @@ struct extent {
 };
 
 struct reclaim {
-	size_t cursor; /* pageblocks below this pfn have been searched */
+	size_t cursor; /* pages below this pfn have been searched */
+	size_t nr_done; /* pages that were dropped, or found resident */
 	unsigned int nr;
 	struct extent extents[BATCH_EXTENTS];
 };
@@ -34,10 +35,10 @@ static bool is_full(const struct reclaim *rc)
 	return rc->nr == BATCH_EXTENTS;
 }
 
-/* A free block's head that starts in the pageblock and has touched pages is taken whole. */
-static void search_buddy_block(struct reclaim *rc, size_t pfn)
+/* A free block whose head lies in the pageblock and that has touched pages is taken whole. */
+static void search_buddy_block(struct reclaim *rc, size_t end)
 {
-	size_t end = pfn + PAGEBLOCK_PAGES;
+	size_t pfn = rc->cursor;
 
 	while (pfn < end && !is_full(rc)) {
 		struct page *page = pfn_to_page(pfn);
@@ -49,21 +50,18 @@ static void search_buddy_block(struct reclaim *rc, size_t pfn)
 		}
 		pfn += nr_pages;
 	}
+	rc->cursor = pfn;
 }
 
-static void search_run_block(struct reclaim *rc, struct pageblock *block)
+static void search_run_block(struct reclaim *rc, struct pageblock *block, size_t end)
 {
-	size_t bit = 0, nr_pages;
+	while (rc->cursor < end && !is_full(rc)) {
+		size_t nr_pages;
+		size_t pfn = run_isolate_locked(block, rc->cursor % PAGEBLOCK_PAGES, &nr_pages);
 
-	while (!is_full(rc)) {
-		size_t pfn = run_isolate_locked(block, bit, &nr_pages);
-
-		if (!nr_pages)
-			return;
-		add_extent(rc, EXTENT_RUN, pfn, nr_pages);
-		bit = pfn % PAGEBLOCK_PAGES + nr_pages;
-		if (bit == PAGEBLOCK_PAGES)
-			return;
+		if (nr_pages)
+			add_extent(rc, EXTENT_RUN, pfn, nr_pages);
+		rc->cursor = nr_pages ? pfn + nr_pages : end;
 	}
 }
 
@@ -73,33 +71,38 @@ static void search_range(struct reclaim *rc, struct pageblock *range)
 	size_t pfn = unit * UNIT_PAGES, nr_pages = nr_units * UNIT_PAGES;
 	size_t nr_touched = residency_count_touched(pfn, nr_pages);
 
-	if (!nr_touched)
-		return;
-	range_claim_locked((enum range_part)range->part, unit, nr_units);
-	zone.nr_free_touched -= nr_touched;
-	add_extent(rc, EXTENT_RANGE, pfn, nr_pages);
+	if (nr_touched) {
+		range_claim_locked(range->part, unit, nr_units);
+		zone.nr_free_touched -= nr_touched;
+		add_extent(rc, EXTENT_RANGE, pfn, nr_pages);
+	}
+	rc->cursor = pfn + nr_pages;
 }
 
-/* Isolate the next batch. The cursor stays on a block in which the batch became full. */
+static void search_pageblock(struct reclaim *rc)
+{
+	size_t end = (rc->cursor / PAGEBLOCK_PAGES + 1) * PAGEBLOCK_PAGES;
+	struct pageblock *block = pfn_to_pageblock(rc->cursor);
+
+	if (block->kind == PAGEBLOCK_BUDDY)
+		search_buddy_block(rc, end);
+	else if (block->kind == PAGEBLOCK_RUNS)
+		search_run_block(rc, block, end);
+	else if (block->kind == PAGEBLOCK_RANGE && end - rc->cursor == PAGEBLOCK_PAGES)
+		search_range(rc, block);
+	else
+		rc->cursor = end;
+}
+
+/* Isolate the next batch. Every free page is met once, whatever becomes of it. */
 static void collect_locked(struct reclaim *rc)
 {
 	rc->nr = 0;
-	for (; rc->cursor < mm_map.nr_pages; rc->cursor += PAGEBLOCK_PAGES) {
-		struct pageblock *block;
-
-		if (!pfn_is_open(rc->cursor)) {
-			rc->cursor += UNIT_PAGES - PAGEBLOCK_PAGES;
-			continue;
-		}
-		block = pfn_to_pageblock(rc->cursor);
-		if (block->kind == PAGEBLOCK_BUDDY)
-			search_buddy_block(rc, rc->cursor);
-		else if (block->kind == PAGEBLOCK_RUNS)
-			search_run_block(rc, block);
-		else if (block->kind == PAGEBLOCK_RANGE)
-			search_range(rc, block);
-		if (is_full(rc))
-			return;
+	while (rc->cursor < mm_map.nr_pages && !is_full(rc)) {
+		if (pfn_is_open(rc->cursor))
+			search_pageblock(rc);
+		else
+			rc->cursor = align_down(rc->cursor, UNIT_PAGES) + UNIT_PAGES;
 	}
 }
 
@@ -154,40 +157,69 @@ static void put_back(const struct extent *extent)
 	}
 }
 
-static size_t put_back_batch(const struct reclaim *rc)
+static void put_back_batch(struct reclaim *rc)
 {
-	size_t dropped = 0;
-
 	zone_lock();
 	for (unsigned int i = 0; i < rc->nr; i++) {
 		const struct extent *extent = &rc->extents[i];
 
-		dropped += residency_count_touched(extent->pfn, extent->nr_dropped);
+		rc->nr_done += residency_count_touched(extent->pfn, extent->nr_dropped);
 		residency_note_purged(extent->pfn, extent->nr_dropped);
 		put_back(extent);
 	}
 	zone_unlock();
-	return dropped;
 }
 
-size_t reclaim_all(void)
+/* Isolate all free pages that are not HOLE, a batch at a time, do `work`, and put them back. */
+static size_t visit_free_pages(void (*work)(struct reclaim *rc))
 {
 	struct reclaim rc = { .cursor = 0 };
-	size_t dropped = 0;
 
-	while (rc.cursor < mm_map.nr_pages) {
-		size_t cursor = rc.cursor, done;
-
+	for (;;) {
 		zone_lock();
 		collect_locked(&rc);
 		zone_unlock();
 		if (!rc.nr)
-			break;
-		purge_batch(&rc);
-		done = put_back_batch(&rc);
-		dropped += done;
-		if (!done && rc.cursor == cursor)
-			rc.cursor += PAGEBLOCK_PAGES; /* nothing in this block can be dropped */
+			return rc.nr_done;
+		work(&rc);
+		put_back_batch(&rc);
 	}
-	return dropped;
+}
+
+size_t reclaim_all(void)
+{
+	return visit_free_pages(purge_batch);
+}
+
+/* --- asking ------------------------------------------------------------------------------- */
+
+/* Up to a pageblock of isolated pages. Returns how many have a frame. */
+static size_t resolve_pages(size_t pfn, size_t nr_pages)
+{
+	unsigned char resident[PAGEBLOCK_PAGES];
+	size_t nr_resident;
+
+	if (os_mincore(pfn_to_virt(pfn), nr_pages * PAGE_SIZE, resident))
+		return 0;
+	zone_lock();
+	nr_resident = residency_note_resident(pfn, nr_pages, resident);
+	zone_unlock();
+	return nr_resident;
+}
+
+static void resolve_batch(struct reclaim *rc)
+{
+	for (unsigned int i = 0; i < rc->nr; i++) {
+		size_t pfn = rc->extents[i].pfn, end = pfn + rc->extents[i].nr_pages, nr_pages;
+
+		for (; pfn < end; pfn += nr_pages) {
+			nr_pages = min_size(end - pfn, PAGEBLOCK_PAGES);
+			rc->nr_done += resolve_pages(pfn, nr_pages);
+		}
+	}
+}
+
+size_t reclaim_resolve(void)
+{
+	return visit_free_pages(resolve_batch);
 }

@@ -44,6 +44,22 @@ void residency_note_purged(size_t pfn, size_t nr_pages)
 	}
 }
 
+size_t residency_note_resident(size_t pfn, size_t nr_pages, const unsigned char *mincore)
+{
+	size_t nr_resident = 0;
+
+	for (size_t i = 0; i < nr_pages; i++) {
+		struct pageblock *block = pfn_to_pageblock(pfn + i);
+		size_t bit = (pfn + i) % PAGEBLOCK_PAGES;
+
+		if (!(mincore[i] & 1) || !bitmap_test(block->touched, bit))
+			continue;
+		bitmap_set(block->proved, bit);
+		nr_resident++;
+	}
+	return nr_resident;
+}
+
 size_t residency_count_touched(size_t pfn, size_t nr_pages)
 {
 	size_t nr_touched = 0;

@@ -18,6 +18,13 @@ void residency_note_taken(size_t pfn, size_t nr_pages);
 /* Pages that are not free (isolated) were dropped by the kernel. */
 void residency_note_purged(size_t pfn, size_t nr_pages);
 
+/*
+ * What mincore said about pages that are not free (isolated): bit 0 of a page's byte means that it
+ * has a frame, which proves a MAYBE page RESIDENT. A clear bit proves nothing (it may be
+ * swapped out). Returns how many are RESIDENT.
+ */
+size_t residency_note_resident(size_t pfn, size_t nr_pages, const unsigned char *mincore);
+
 /* How many of the pages are not HOLE. */
 size_t residency_count_touched(size_t pfn, size_t nr_pages);
 

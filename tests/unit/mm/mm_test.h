@@ -55,6 +55,11 @@ __attribute__((unused)) static volatile uint64_t *first_word(size_t pfn)
 	return pfn_to_virt(pfn);
 }
 
+__attribute__((unused)) static bool is_proved(size_t pfn)
+{
+	return pfn_to_pageblock(pfn)->proved[pfn % PAGEBLOCK_PAGES / 64] >> pfn % 64 & 1;
+}
+
 __attribute__((unused)) static bool is_touched(size_t pfn)
 {
 	const struct pageblock *block = pfn_to_pageblock(pfn);

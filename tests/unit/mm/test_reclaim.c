@@ -244,9 +244,9 @@ MM_TEST(a_refused_block_is_passed_over)
 	ASSERT(last >= PAGEBLOCK_PAGES);
 	take_run(1);
 	ASSERT(run_free(pfn_to_page(last)));
-	/* One batch of 64, each tried alone, is refused whole. */
+	/* One batch of 64, each tried alone, is refused whole; 35 more and the run are not. */
 	os_fake_fail(OS_CALL_PURGE_RANGES, 1, 64, EINVAL);
-	EXPECT_EQ(reclaim_all(), 6);
+	EXPECT_EQ(reclaim_all(), 35 + 6);
 	EXPECT(!is_touched(last));
 	EXPECT(is_touched(runs[0]));
 	EXPECT(validate_zone());
@@ -262,6 +262,30 @@ MM_TEST(locked_memory_stays_what_it_is)
 	ASSERT(!munlock(pfn_to_virt(first_four[1]), 3 * PAGE_SIZE));
 	EXPECT_EQ(reclaim_all(), 3);
 	expect_dropped("dddd");
+}
+
+/* Only pages that the kernel says are in memory become RESIDENT; nothing is dropped or taken. */
+MM_TEST(the_kernel_is_asked_which_free_pages_have_frames)
+{
+	size_t run, kept;
+
+	boot_heap(MIB(64));
+	run = page_to_pfn(run_alloc(40, 1)); /* not written to, as take_run does */
+	kept = take_run(3);
+	memset(pfn_to_virt(run + 10), 1, 5 * PAGE_SIZE);
+	ASSERT(run_free(pfn_to_page(run)));
+	EXPECT_EQ(reclaim_resolve(), 5);
+	for (size_t i = 0; i < 40; i++)
+		EXPECT_EQ(is_proved(run + i), i >= 10 && i < 15);
+	EXPECT(!is_proved(kept));
+	EXPECT_EQ(zone.nr_free_touched, 40);
+	EXPECT(validate_zone());
+	EXPECT_EQ(take_run(40), run);
+	ASSERT(run_free(pfn_to_page(run)));
+	EXPECT(!is_proved(run + 10)); /* the program had it again */
+	os_fake_fail(OS_CALL_MINCORE, 1, 1, ENOMEM);
+	EXPECT_EQ(reclaim_resolve(), 0);
+	EXPECT(validate_zone());
 }
 
 RUN_TESTS

@@ -15,11 +15,6 @@ static void open_two_units(void)
 	ASSERT_EQ(section_grow_locked(RANGE_LOW, 2, &unit), 2);
 }
 
-static bool is_proved(size_t pfn)
-{
-	return pfn_to_pageblock(pfn)->proved[pfn % PAGEBLOCK_PAGES / 64] >> pfn % 64 & 1;
-}
-
 static void set_proved(size_t pfn, size_t nr_pages)
 {
 	for (; nr_pages; pfn++, nr_pages--)
