@@ -110,7 +110,7 @@ static void reclaim(uint64_t *random)
 	zone_lock();
 }
 
-/* --- quiet points ------------------------------------------------------------------------------ */
+/* --- quiet points ---------------------------------------------------------------------------- */
 
 /* The order of the free block that starts at pfn when everything is merged; -1: none does. */
 static int merged_order(size_t pfn)

@@ -170,7 +170,7 @@ static void free_wrongly(uint64_t *random)
 			ASSERT(!run_free(pfn_to_page(pfn)));
 }
 
-/* --- quiet points ------------------------------------------------------------------------------- */
+/* --- quiet points ---------------------------------------------------------------------------- */
 
 static void compare_block(size_t first)
 {

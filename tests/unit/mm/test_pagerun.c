@@ -129,6 +129,12 @@ MM_TEST(a_run_that_ends_with_its_block_cannot_grow)
 	EXPECT(!run_resize(pfn_to_page(0), 2 * RUN_MAX_PAGES));
 	EXPECT(run_resize(pfn_to_page(0), RUN_MAX_PAGES));
 	EXPECT(validate_zone());
+	/* Nor into the free pages at its block's other end. */
+	ASSERT(run_resize(pfn_to_page(0), RUN_MAX_PAGES - 1));
+	ASSERT_EQ(take(1, 1), RUN_MAX_PAGES - 1);
+	EXPECT(give(0));
+	EXPECT(!run_resize(pfn_to_page(RUN_MAX_PAGES - 1), 2));
+	EXPECT(validate_zone());
 }
 
 MM_TEST(a_run_shrinks_to_a_page)
@@ -291,10 +297,9 @@ TEST(longest_free_stretch)
 		memset(map, 0, sizeof(map));
 		for (unsigned int i = 0; i < density; i++) {
 			size_t first = kunit_below(&random, PAGEBLOCK_PAGES);
+			size_t nr = kunit_below(&random, PAGEBLOCK_PAGES - first) >> density / 4;
 
-			bitmap_set_range(map, first,
-					 kunit_below(&random, PAGEBLOCK_PAGES - first) >> density / 4);
-			bitmap_set(map, first);
+			bitmap_set_range(map, first, nr + 1);
 		}
 		for (size_t bit = 0; bit < PAGEBLOCK_PAGES; bit++) {
 			length = bitmap_test(map, bit) ? 0 : length + 1;

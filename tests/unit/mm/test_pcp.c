@@ -1,9 +1,10 @@
 /*
- * test_pcp.c - a slot's page lists: refill and drain by batches, costly orders, no memory.
+ * test_pcp.c - a slot's page lists: refill and drain by batches, costly orders, runs, no memory.
  */
 #include <errno.h>
 
 #include "mm/page_alloc.h"
+#include "mm/pagerun.h"
 #include "mm/pcp.h"
 #include "mm_test.h"
 
@@ -140,6 +141,102 @@ MM_TEST(a_drain_gives_everything_back)
 	EXPECT_EQ(zone.free_area[MAX_PAGE_ORDER].nr_free, 1);
 	EXPECT(validate_zone());
 	pcp_drain(&pcp);
+	EXPECT(validate_zone());
+}
+
+/* --- runs ---------------------------------------------------------------------------------- */
+
+static struct page *take_run(size_t nr_pages)
+{
+	struct page *page = run_alloc(nr_pages, 1);
+
+	ASSERT(page);
+	return page;
+}
+
+MM_TEST(a_kept_run_is_handed_out_again)
+{
+	struct page *page;
+
+	boot(MIB(64));
+	page = take_run(10);
+	ASSERT(pcp_run_free(&pcp, page));
+	EXPECT_EQ(page->kind, PAGE_PCP);
+	EXPECT_EQ(pagemap_read(page_to_pfn(page)), 0);
+	EXPECT_EQ(pcp.nr_run_pages, 10);
+	EXPECT_EQ(zone.nr_used[USE_RUN], 10);
+	EXPECT(validate_zone());
+	EXPECT(!pcp_run_alloc(&pcp, 11));
+	EXPECT(!pcp_run_alloc(&pcp, 10 + PCP_RUN_SETS)); /* the same set */
+	EXPECT_EQ(pcp_run_alloc(&pcp, 10), page);
+	EXPECT_EQ(page->kind, PAGE_RUN);
+	EXPECT_EQ(page->nr_pages, 10);
+	EXPECT_EQ(pagemap_read(page_to_pfn(page)), PAGEMAP_RUN);
+	EXPECT_EQ(pcp.nr_run_pages, 0);
+	EXPECT(!pcp_run_alloc(&pcp, 10));
+	EXPECT(run_free(page));
+	EXPECT(validate_zone());
+}
+
+MM_TEST(a_kept_run_cannot_be_freed_again)
+{
+	struct page *page;
+
+	boot(MIB(64));
+	page = take_run(10);
+	ASSERT(pcp_run_free(&pcp, page));
+	EXPECT(!pcp_run_free(&pcp, page));
+	EXPECT(!run_free(page));
+	EXPECT_EQ(pcp.nr_run_pages, 10);
+	EXPECT_EQ(zone.nr_used[USE_RUN], 10);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(long_runs_and_too_many_are_not_kept)
+{
+	struct page *page;
+
+	boot(MIB(64));
+	page = take_run(PCP_MAX_RUN_PAGES + 1);
+	EXPECT(!pcp_run_free(&pcp, page));
+	EXPECT_EQ(page->kind, PAGE_RUN);
+	EXPECT_EQ(pagemap_read(page_to_pfn(page)), PAGEMAP_RUN);
+	while (pcp_run_free(&pcp, take_run(PCP_MAX_RUN_PAGES)))
+		ASSERT(pcp.nr_run_pages < MIB(4) / PAGE_SIZE);
+	EXPECT(pcp.nr_run_pages >= PCP_MAX_RUN_PAGES);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(the_newest_run_of_a_length_comes_first_and_the_oldest_leaves)
+{
+	struct page *pages[PCP_RUN_WAYS + 1];
+
+	boot(MIB(64));
+	for (unsigned int i = 0; i <= PCP_RUN_WAYS; i++)
+		pages[i] = take_run(2);
+	for (unsigned int i = 0; i <= PCP_RUN_WAYS; i++)
+		ASSERT(pcp_run_free(&pcp, pages[i]));
+	EXPECT_EQ(pages[0]->kind, PAGE_NONE); /* back in its block */
+	EXPECT_EQ(zone.nr_used[USE_RUN], 2 * PCP_RUN_WAYS);
+	EXPECT_EQ(zone.nr_free_touched, 2);
+	for (unsigned int i = PCP_RUN_WAYS; i > 0; i--)
+		EXPECT_EQ(pcp_run_alloc(&pcp, 2), pages[i]);
+	EXPECT(!pcp_run_alloc(&pcp, 2));
+	EXPECT(validate_zone());
+}
+
+MM_TEST(a_drain_gives_runs_back_too)
+{
+	boot(MIB(64));
+	for (size_t nr_pages = 1; nr_pages <= 12; nr_pages++)
+		ASSERT(pcp_run_free(&pcp, take_run(nr_pages)));
+	EXPECT_EQ(zone.nr_used[USE_RUN], 12 * 13 / 2);
+	pcp_drain(&pcp);
+	EXPECT_EQ(pcp.nr_run_pages, 0);
+	EXPECT_EQ(zone.nr_used[USE_RUN], 0);
+	EXPECT_EQ(zone.nr_empty_run_blocks, 1);
+	for (size_t nr_pages = 1; nr_pages <= 12; nr_pages++)
+		EXPECT(!pcp_run_alloc(&pcp, nr_pages));
 	EXPECT(validate_zone());
 }
 

@@ -17,8 +17,11 @@ static void open_two_units(void)
 
 static void set_proved(size_t pfn, size_t nr_pages)
 {
-	for (; nr_pages; pfn++, nr_pages--)
-		pfn_to_pageblock(pfn)->proved[pfn % PAGEBLOCK_PAGES / 64] |= (uint64_t)1 << pfn % 64;
+	for (; nr_pages; pfn++, nr_pages--) {
+		uint64_t *words = pfn_to_pageblock(pfn)->proved;
+
+		words[pfn % PAGEBLOCK_PAGES / 64] |= (uint64_t)1 << pfn % 64;
+	}
 }
 
 /* All of the opened pages: touched inside [first, first + nr), HOLE outside. */

@@ -24,10 +24,12 @@ static void boot_and_compare(void)
 TEST(four_times_the_memory_or_what_the_option_says)
 {
 	static const size_t sizes[][3] = {
-		{ MIB(512), 0, GIB(16) }, { GIB(4), 0, GIB(16) },	{ GIB(4) + 1, 0, GIB(32) },
-		{ GIB(16), 0, GIB(64) },  { GIB(300), 0, TIB(1) },	{ TIB(9), 0, TIB(1) },
-		{ GIB(4), 1, MIB(16) },	  { GIB(4), MIB(16), MIB(16) }, { GIB(4), MIB(17), MIB(32) },
-		{ GIB(4), GIB(8), GIB(8) }, { GIB(4), TIB(2), TIB(1) },
+		{ MIB(512), 0, GIB(16) },      { GIB(4), 0, GIB(16) },
+		{ GIB(4) + 1, 0, GIB(32) },    { GIB(16), 0, GIB(64) },
+		{ GIB(300), 0, TIB(1) },       { TIB(9), 0, TIB(1) },
+		{ GIB(4), 1, MIB(16) },	       { GIB(4), MIB(16), MIB(16) },
+		{ GIB(4), MIB(17), MIB(32) },  { GIB(4), GIB(8), GIB(8) },
+		{ GIB(4), TIB(2), TIB(1) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
