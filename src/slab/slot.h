@@ -32,7 +32,11 @@ struct batch {
 };
 _Static_assert(sizeof(struct batch) == 512, "eight cache lines");
 
-#define NR_OUTBOXES 16u
+/*
+ * As many as there may be classes: the batches of one owner never push each other out half empty.
+ * With 16, one that was freed at random filled memory with batches of two objects.
+ */
+#define NR_OUTBOXES 64u
 
 /* One size class in one slot: the cold part. The hot one is the slot's top[class]. */
 struct slot_class {

@@ -338,6 +338,37 @@ ISOLATED_TEST(no_memory_for_batches)
 	expect_valid();
 }
 
+/*
+ * All that a thread made is freed by another, in any order, while the first does nothing: what
+ * waits for it must not use up the memory for batches, nor that for slots.
+ */
+ISOLATED_TEST(idle_owners_lose_nothing)
+{
+	static void *many[100000];
+	struct kmalloc_usage usage;
+	uint64_t random = 1;
+	size_t bytes = 0;
+	unsigned int nr = 0;
+
+	two_threads("reserve=1G");
+	thread_switch(a);
+	while (bytes < MIB(10)) {
+		ASSERT((many[nr] = kmalloc(16 + kunit_below(&random, 1000))));
+		bytes += ksize(many[nr++]);
+	}
+	thread_switch(b);
+	while (nr) {
+		unsigned int i = (unsigned int)kunit_below(&random, nr);
+
+		kfree(many[i]);
+		many[i] = many[--nr];
+	}
+	kmalloc_usage_read(&usage);
+	EXPECT_EQ(usage.small_live, 0);
+	EXPECT(newcomer()->state == SLOT_HELD);
+	expect_nothing_left();
+}
+
 /* --- misuse ---------------------------------------------------------------------------------- */
 
 ISOLATED_TEST(double_free_by_others_is_seen_at_home)
