@@ -1,5 +1,5 @@
 /*
- * validators.h - the library's own invariants, for the quiet points of tests that are linked with it.
+ * validators.h - the library's own invariants, for the quiet points of tests linked with it.
  */
 #ifndef TESTS_FUZZ_VALIDATORS_H
 #define TESTS_FUZZ_VALIDATORS_H
