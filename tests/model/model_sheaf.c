@@ -9,6 +9,7 @@
  */
 #include "kunit.h"
 #include "isolated.h"
+#include "core/hooks.h"
 
 /* The lowest part of the heap, of which no more is ever used. */
 #define HEAP_BYTES MIB(128)
@@ -359,6 +360,79 @@ ISOLATED_TEST(model_of_hardened_slots)
 {
 	rng = kunit_seed() + 2;
 	run_model("reserve=8G,hardened=1", kunit_ops(300000));
+}
+
+/* --- misuse ---------------------------------------------------------------------------------- */
+
+#define NR_REMEMBERED 4096u
+
+/* Any address that a program may free by mistake: freed before, inside an object, or anywhere. */
+static char *wrong_pointer(char **remembered)
+{
+	char *object = remembered[kunit_below(&rng, NR_REMEMBERED)];
+
+	switch (kunit_below(&rng, 4)) {
+	case 0:
+		return object + kunit_below(&rng, 200);
+	case 1:
+		return object + PAGE_SIZE * kunit_below(&rng, 40);
+	case 2:
+		return (char *)mm_map.base + kunit_below(&rng, MIB(64));
+	default:
+		return object;
+	}
+}
+
+/*
+ * With on_error=ignore a program that frees what it must not goes on. It may get an object twice,
+ * or one inside another; what the allocator knows stays valid all the same.
+ */
+static void run_misuse(const char *options, uint64_t nr_ops)
+{
+	static char *remembered[NR_REMEMBERED];
+
+	heap_up(options);
+	for (unsigned int i = 0; i < NR_ACTORS; i++)
+		actors[i].slot = &slot_none;
+	for (uint64_t op = 0; op < nr_ops; op++) {
+		struct actor *actor = &actors[kunit_below(&rng, NR_ACTORS)];
+		char **place = &remembered[kunit_below(&rng, NR_REMEMBERED)];
+
+		act(actor);
+		if (kunit_below(&rng, 50) == 0) {
+			kfree(wrong_pointer(remembered));
+		} else {
+			kfree(*place);
+			*place = kmalloc(kunit_below(&rng, kunit_below(&rng, 20) ? 600 : 60000));
+		}
+		if (kunit_below(&rng, 5000) == 0)
+			mm_thread_exit();
+		actor->slot = current_slot == &slot_gone ? &slot_none : current_slot;
+		if (op % QUIET_EVERY == 0) {
+			kmalloc_trim();
+			actor->slot = current_slot;
+			expect_valid();
+		}
+	}
+}
+
+static void next_allocator(void *object)
+{
+	(void)object; /* wrong pointers may lie outside the heap */
+}
+
+ISOLATED_TEST(misuse_leaves_a_valid_heap)
+{
+	rng = kunit_seed() + 3;
+	foreign_ops.free = next_allocator;
+	run_misuse("reserve=8G,on_error=ignore", kunit_ops(300000));
+}
+
+ISOLATED_TEST(misuse_leaves_a_valid_hardened_heap)
+{
+	rng = kunit_seed() + 4;
+	foreign_ops.free = next_allocator;
+	run_misuse("reserve=8G,on_error=ignore,hardened=1", kunit_ops(300000));
 }
 
 RUN_TESTS
