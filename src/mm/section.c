@@ -18,10 +18,13 @@ struct mm_map mm_map;
 /* Of RLIMIT_AS: what the first section takes, and each further one. */
 #define FIRST_SECTION_SHARE 4u
 #define NEXT_SECTION_SHARE 16u
-/* memblock's share of the window; enough for 30,000 threads in the default window. */
-#define MEMBLOCK_SHARE 1024u
+/*
+ * memblock's share of the window. Address space only, but what is freed to a thread that sleeps
+ * waits in batches, 8.3 bytes an object: when one thread has made all of a heap as large as memory,
+ * a quarter of the window, and another frees it, objects of 64 bytes need this share.
+ */
+#define MEMBLOCK_SHARE 32u
 #define MEMBLOCK_MIN MIB(1)
-#define MEMBLOCK_MAX MIB(256)
 /* A growth step: an eighth of what is open, so that the number of steps is logarithmic. */
 #define GROWTH_SHARE 8u
 #define GROWTH_MAX_UNITS 64u
@@ -44,7 +47,7 @@ static void plan_window(struct window_plan *plan, size_t heap_bytes, size_t sect
 
 	plan->heap_bytes = heap_bytes;
 	plan->section_bytes = section_bytes;
-	plan->memblock_bytes = clamp_size(heap_bytes / MEMBLOCK_SHARE, MEMBLOCK_MIN, MEMBLOCK_MAX);
+	plan->memblock_bytes = max_size(heap_bytes / MEMBLOCK_SHARE, MEMBLOCK_MIN);
 	plan->pagemap_bytes = nr_pages * sizeof(uint32_t);
 	plan->pageblock_bytes = align_up(nr_pages / PAGEBLOCK_PAGES * sizeof(struct pageblock),
 					 PAGE_SIZE);
