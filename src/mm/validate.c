@@ -31,6 +31,7 @@ static bool validate_free_block(struct page *page, unsigned int order, enum free
 			  pfn_to_page(buddy)->order == order;
 
 	return page->kind == PAGE_BUDDY && page->order == order &&
+	       pfn_to_pageblock(pfn)->kind == PAGEBLOCK_BUDDY &&
 	       is_aligned(pfn, (size_t)1 << order) && !buddy_free &&
 	       (list == FREE_HOLE) == !nr_touched && pagemap_read(pfn) == 0;
 }
@@ -102,12 +103,12 @@ static size_t subtree_max_of(struct rb_node *node)
 	return node ? rb_entry(node, struct pageblock, node)->subtree_max : 0;
 }
 
-static bool validate_range(const struct pageblock *range)
+static bool validate_range(const struct pageblock *range, enum range_part part)
 {
 	size_t longest = max_size(subtree_max_of(range->node.rb_left),
 				  subtree_max_of(range->node.rb_right));
 
-	return range->kind == PAGEBLOCK_RANGE && range->nr_units > 0 &&
+	return range->kind == PAGEBLOCK_RANGE && range->part == part && range->nr_units > 0 &&
 	       range->subtree_max == max_size(longest, range->nr_units);
 }
 
@@ -121,7 +122,7 @@ static bool validate_ranges(enum range_part part, struct census *census)
 	while ((range = range_next_locked(part, range))) {
 		size_t unit = range_unit(range);
 
-		if (!validate_range(range) || (last_end && unit <= last_end))
+		if (!validate_range(range, part) || (last_end && unit <= last_end))
 			return false;
 		count_free(census, unit * UNIT_PAGES, range->nr_units * UNIT_PAGES);
 		last_end = unit + range->nr_units;

@@ -63,6 +63,7 @@ MM_TEST(damage_to_the_buddy)
 	EXPECT_SEEN(touched->kind, PAGE_NONE);
 	EXPECT_SEEN(touched->order, (uint8_t)(touched->order + 1));
 	EXPECT_SEEN(hole->kind, PAGE_RUN);
+	EXPECT_SEEN(pfn_to_pageblock(page_to_pfn(hole))->kind, PAGEBLOCK_NONE);
 	EXPECT_SEEN(zone.free_area[hole->order].nr_free, 7);
 	EXPECT_SEEN(mm_map.pagemap[page_to_pfn(hole)], PAGEMAP_RUN);
 	/* One on the wrong list: */
@@ -108,6 +109,7 @@ MM_TEST(damage_to_ranges)
 
 		ASSERT(range);
 		EXPECT_SEEN(range->kind, PAGEBLOCK_NONE);
+		EXPECT_SEEN(range->part, !part);
 		EXPECT_SEEN(range->nr_units, 2);
 		EXPECT_SEEN(range->nr_units, 0);
 		EXPECT_SEEN(range->subtree_max, range->subtree_max + 1);
