@@ -278,8 +278,8 @@ int main(int argc, char **argv)
 {
 	long seed = argc > 1 ? strtol(argv[1], NULL, 0) : 1;
 
-	printf("| pages | served by | when | mean | weighted | median | in >= 16, %% | in >= 64, %% | "
-	       "free units, %% | opened without them / live | opened / live | ns |\n"
+	printf("| pages | served by | when | mean | weighted | median | in >= 16, %% | "
+	       "in >= 64, %% | free units, %% | opened without them / live | opened / live | ns |\n"
 	       "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
 	for (size_t row = 0; row < ARRAY_SIZE(workloads) * ARRAY_SIZE(policies); row++) {
 		int status = -1;
