@@ -2,9 +2,9 @@
  * pagerun.h - runs of 1..512 pages, packed first-fit into pageblocks.
  *
  * L3. Serves requests between the largest size class and 2 MiB. A power-of-two buddy whose
- * tails are returned leaves free runs of about 8 pages; packing leaves long ones, on which
- * stitching and huge pages live. A pageblock is taken from the buddy, mapped by 512 bits, and
- * chosen by best fit of its longest free run (src/README.md, Decisions).
+ * tails are returned would serve them from a heap 1.2 to 3 times as large (bench/README.md,
+ * Free runs). A pageblock is taken from the buddy, mapped by 512 bits, and chosen by best fit
+ * of its longest free run.
  *
  * Takes LOCK_ZONE itself. The head's page map entry is PAGEMAP_RUN from run_alloc to run_free.
  * Invariants of a run block: nr_used == set bits of run_map; longest_free is exact; it is on
