@@ -92,15 +92,32 @@ static void give_back_behind(size_t section_bytes, uintptr_t end)
 		os_unreserve((void *)section_end, end - section_end); // NOLINT
 }
 
+/*
+ * Reserve `bytes` with `room` bytes behind that are free as yet. The kernel maps from the top down:
+ * what lies behind its own choice is the libraries, and soon the end of the address space.
+ */
+static int reserve_below(size_t bytes, size_t room, void **start)
+{
+	int error = os_reserve(NULL, bytes, start);
+	char *chosen = *start;
+
+	if (error || !room)
+		return error;
+	os_unreserve(chosen, bytes);
+	if (!os_reserve(chosen - room, bytes, start))
+		return 0;
+	return os_reserve(NULL, bytes, start);
+}
+
 static bool try_window(size_t heap_bytes, size_t section_bytes)
 {
 	struct window_plan plan;
 	size_t bytes;
-	void *start;
+	void *start = NULL;
 
 	plan_window(&plan, heap_bytes, section_bytes);
 	bytes = plan_array_bytes(&plan) + section_bytes + UNIT_BYTES;
-	if (os_reserve(NULL, bytes, &start))
+	if (reserve_below(bytes, heap_bytes - section_bytes, &start))
 		return false;
 	if (lay_out(&plan, start)) {
 		give_back_behind(section_bytes, (uintptr_t)start + bytes);

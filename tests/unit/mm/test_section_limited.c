@@ -76,20 +76,14 @@ MM_TEST(a_first_section_that_cannot_be_had_is_halved)
 #define NEXT 16u
 #define WINDOW 512u
 
-/* As LIMIT demands; what lies behind the first section is free. */
+/* As LIMIT demands. */
 static void boot_limited(void)
 {
-	void *room = NULL;
-
-	/* Held during the boot, so that the reserve is put right below it. */
-	ASSERT_EQ(os_reserve(NULL, 4 * LIMIT, &room), 0);
 	os_fake_address_space_limit_set(LIMIT);
 	zone_init();
 	ASSERT(sections_boot(0));
-	ASSERT_EQ(os_unreserve(room, 4 * LIMIT), 0);
 	ASSERT_EQ(mm_map.nr_pages, WINDOW * UNIT_PAGES);
 	ASSERT_EQ(sections_reserved(), FIRST * UNIT_BYTES);
-	ASSERT((uintptr_t)room < mm_map.base + (FIRST + 2) * UNIT_BYTES);
 }
 
 static size_t grow(enum range_part part, size_t nr_units, size_t *unit)
@@ -139,6 +133,16 @@ MM_TEST(the_next_section_follows_the_first)
 	ASSERT_EQ(grow(RANGE_LOW, 1, &unit) > 0, true);
 	EXPECT_EQ(unit, FIRST);
 	EXPECT_EQ(zone.nr_sections, 2);
+}
+
+MM_TEST(the_first_section_is_put_where_the_kernel_likes_when_there_is_no_room_below)
+{
+	os_fake_address_space_limit_set(LIMIT);
+	os_fake_fail(OS_CALL_RESERVE, 2, 1, EEXIST);
+	zone_init();
+	ASSERT(sections_boot(0));
+	EXPECT_EQ(sections_reserved(), FIRST * UNIT_BYTES);
+	fill_first();
 }
 
 MM_TEST(addresses_that_are_taken_are_passed_over)
