@@ -105,19 +105,42 @@ static struct pageblock *find_fit(enum range_part part, size_t nr_units)
 	}
 }
 
+/* The aligned place in a range that is nearest to the part's packed end; may lie outside it. */
+static size_t aligned_place(const struct pageblock *range, size_t nr_units, size_t align_units)
+{
+	size_t base = mm_map.base / UNIT_BYTES; /* alignment is that of addresses, not of units */
+
+	if (range->part == RANGE_LOW)
+		return align_up(base + range_unit(range), align_units) - base;
+	return align_down(base + range_end(range) - nr_units, align_units) - base;
+}
+
 static bool take_fit(enum range_part part, size_t nr_units, size_t align_units, size_t *unit)
 {
 	struct pageblock *range = find_fit(part, nr_units + align_units - 1);
-	size_t base = mm_map.base / UNIT_BYTES; /* alignment is that of addresses, not of units */
 
 	if (!range)
 		return false;
-	if (part == RANGE_LOW)
-		*unit = align_up(base + range_unit(range), align_units) - base;
-	else
-		*unit = align_down(base + range_end(range) - nr_units, align_units) - base;
+	*unit = aligned_place(range, nr_units, align_units);
 	range_clip(range, *unit, nr_units);
 	return true;
+}
+
+/* The last resort for aligned requests: a range that is long enough and happens to be aligned. */
+static bool take_lucky_fit(enum range_part part, size_t nr_units, size_t align_units, size_t *unit)
+{
+	struct pageblock *range = NULL;
+
+	while ((range = range_next_locked(part, range))) {
+		if (range->nr_units < nr_units)
+			continue;
+		*unit = aligned_place(range, nr_units, align_units);
+		if (*unit < range_unit(range) || *unit + nr_units > range_end(range))
+			continue;
+		range_clip(range, *unit, nr_units);
+		return true;
+	}
+	return false;
 }
 
 /*
@@ -163,7 +186,8 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 		return false;
 	return take_fit(part, nr_units, align_units, unit) ||
 	       (grow(part, nr_units, align_units) && take_fit(part, nr_units, align_units, unit)) ||
-	       take_fit(other, nr_units, align_units, unit);
+	       take_fit(other, nr_units, align_units, unit) ||
+	       (align_units > 1 && take_lucky_fit(part, nr_units, align_units, unit));
 }
 
 bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)

@@ -6,6 +6,9 @@
 #include "mm/residency.h"
 #include "os/os.h"
 
+/* Touched pages of slack that are not worth a system call (2 us and the faults of a later life). */
+#define SLACK_KEPT_PAGES 64u
+
 /* Zone lock. */
 static size_t nr_areas;
 
@@ -28,32 +31,11 @@ static struct page *start_area(size_t unit, size_t nr_pages)
 	return page;
 }
 
-struct page *area_alloc(size_t nr_pages, size_t align_bytes)
+/* Drop pages that nobody else can get at, with the lock released over the system call. */
+static void purge_isolated(size_t pfn, size_t nr_pages)
 {
-	size_t align_units = max_size(align_bytes / UNIT_BYTES, 1);
-	struct page *page = NULL;
-	size_t unit;
-
-	zone_lock();
-	if (range_alloc_locked(RANGE_HIGH, units_of(nr_pages), align_units, &unit))
-		page = start_area(unit, nr_pages);
-	zone_unlock();
-	return page;
-}
-
-/*
- * Pages [pfn, pfn + nr_pages) of an area are no longer used: leave them touched, or drop them when
- * enough is kept already. The lock is released over the system call; the pages are isolated.
- */
-static void retire_pages(size_t pfn, size_t nr_pages)
-{
-	bool keep = (zone.nr_range_touched + nr_pages) * PAGE_SIZE <= params.retain;
 	int error;
 
-	residency_note_freed(pfn, nr_pages);
-	zone.nr_free_touched -= nr_pages; /* isolated: counted when the units are returned */
-	if (keep)
-		return;
 	zone_unlock();
 	error = os_purge(pfn_to_virt(pfn), nr_pages * PAGE_SIZE);
 	zone_lock();
@@ -61,9 +43,49 @@ static void retire_pages(size_t pfn, size_t nr_pages)
 		residency_note_purged(pfn, nr_pages);
 }
 
+/*
+ * What lies between an area's last page and the end of its last unit is of no use to anybody while
+ * the area lives: it must not keep frames from an earlier life.
+ */
+static void drop_slack(size_t pfn, size_t nr_pages)
+{
+	size_t nr_slack = units_of(nr_pages) * UNIT_PAGES - nr_pages;
+
+	if (residency_count_touched(pfn + nr_pages, nr_slack) > SLACK_KEPT_PAGES)
+		purge_isolated(pfn + nr_pages, nr_slack);
+}
+
+struct page *area_alloc(size_t nr_pages, size_t align_bytes)
+{
+	size_t align_units = max_size(align_bytes / UNIT_BYTES, 1);
+	struct page *page = NULL;
+	size_t unit;
+
+	zone_lock();
+	if (range_alloc_locked(RANGE_HIGH, units_of(nr_pages), align_units, &unit)) {
+		page = start_area(unit, nr_pages);
+		drop_slack(unit * UNIT_PAGES, nr_pages);
+	}
+	zone_unlock();
+	return page;
+}
+
+/* The program no longer uses these pages of an area; they are isolated, not free yet. */
+static void note_unused(size_t pfn, size_t nr_pages)
+{
+	residency_note_freed(pfn, nr_pages);
+	zone.nr_free_touched -= nr_pages; /* counted when the units are returned */
+}
+
+/* Return units with unused pages, which keep their frames unless enough is kept already. */
 static void return_units(size_t unit, size_t nr_units)
 {
-	zone.nr_free_touched += residency_count_touched(unit * UNIT_PAGES, nr_units * UNIT_PAGES);
+	size_t pfn = unit * UNIT_PAGES, nr_pages = nr_units * UNIT_PAGES;
+	size_t nr_touched = residency_count_touched(pfn, nr_pages);
+
+	if ((zone.nr_range_touched + nr_touched) * PAGE_SIZE > params.retain)
+		purge_isolated(pfn, nr_pages);
+	zone.nr_free_touched += residency_count_touched(pfn, nr_pages);
 	range_free_locked(unit, nr_units);
 }
 
@@ -80,7 +102,7 @@ bool area_free(struct page *page)
 		pagemap_write(pfn, 0);
 		WRITE_ONCE(nr_areas, nr_areas - 1);
 		zone_count_locked(USE_AREA, -(ptrdiff_t)nr_pages);
-		retire_pages(pfn, nr_pages);
+		note_unused(pfn, nr_pages);
 		return_units(pfn / UNIT_PAGES, units_of(nr_pages));
 	}
 	zone_unlock();
@@ -107,7 +129,8 @@ static void shrink_locked(struct page *page, size_t nr_pages)
 	size_t unit = page_to_pfn(page) / UNIT_PAGES;
 	size_t kept = units_of(nr_pages), nr_units = units_of(page->nr_pages);
 
-	retire_pages(page_to_pfn(page) + nr_pages, page->nr_pages - nr_pages);
+	note_unused(page_to_pfn(page) + nr_pages, page->nr_pages - nr_pages);
+	drop_slack(page_to_pfn(page), nr_pages);
 	if (nr_units > kept)
 		return_units(unit + kept, nr_units - kept);
 }

@@ -72,6 +72,21 @@ static size_t find_fit(enum range_part part, size_t nr, size_t align)
 	return NR_UNITS;
 }
 
+/* The last resort: the lowest range in which an aligned place fits. */
+static size_t find_lucky(enum range_part part, size_t nr, size_t align)
+{
+	for (size_t first = 0; first < NR_UNITS; first++) {
+		size_t length = range_at(first, part), unit;
+
+		if (length < nr)
+			continue;
+		unit = place_in(first, first + length, part, nr, align);
+		if (unit >= first && unit + nr <= first + length)
+			return unit;
+	}
+	return NR_UNITS;
+}
+
 /* Free units right before the place where the part grows. */
 static size_t free_at_edge(enum range_part part)
 {
@@ -120,8 +135,10 @@ static size_t expected_place(enum range_part part, size_t nr, size_t align)
 		return NR_UNITS;
 	if (unit < NR_UNITS)
 		return unit;
-	if (!can_grow(part, nr, align))
-		return find_fit(other, nr, align);
+	if (!can_grow(part, nr, align)) {
+		unit = find_fit(other, nr, align);
+		return unit < NR_UNITS || align == 1 ? unit : find_lucky(part, nr, align);
+	}
 	follow_growth(part, nr + align - 1 - free_at_edge(part));
 	return find_fit(part, nr, align);
 }
