@@ -73,7 +73,7 @@ static void regexes()
 	for (std::sregex_iterator it(all_text.begin(), all_text.end(), word), end; it != end; ++it)
 		count[it->str()]++;
 	std::cout << "regex " << count.size() << ' ' << count["FooBarBaz"] << '\n';
-	
+
 }
 
 static void threads()

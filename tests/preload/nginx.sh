@@ -78,9 +78,11 @@ load()
 
 	shift 3
 	ab -q -n "$count" -c 40 "$@" "$url" >"$TMP/$out" 2>&1 || fail "ab: $(tail -n 3 "$TMP/$out")"
-	grep -q "^Complete requests: *$count\$" "$TMP/$out" &&
-		grep -q '^Failed requests: *0$' "$TMP/$out" && ! grep -q '^Non-2xx' "$TMP/$out" ||
+	if ! grep -q "^Complete requests: *$count\$" "$TMP/$out" ||
+		! grep -q "^Failed requests: *0\$" "$TMP/$out" ||
+		grep -q '^Non-2xx' "$TMP/$out"; then
 		fail "ab $url: $(grep -E 'requests|responses|Connect:' "$TMP/$out")"
+	fi
 }
 
 fetch()
@@ -89,36 +91,39 @@ fetch()
 
 	for ((i = 0; i < 60; i++)); do
 		for path in "" proxy/ cached/; do
-			curl -sf --compressed "http://127.0.0.1:$PORT/${path}f$i.txt" |
+			curl -sf --compressed "$HTTP/${path}f$i.txt" |
 				cmp - "$TMP/www/f$i.txt" || fail "wrong content of ${path}f$i.txt"
 		done
-		curl -sfk "https://127.0.0.1:$TLS_PORT/f$i.txt" | md5sum >>fetched
+		curl -sfk "$HTTPS/f$i.txt" | md5sum >>fetched
 	done
-	curl -sf "http://127.0.0.1:$PORT/list/" >>fetched &&
-		curl -sf --compressed "http://127.0.0.1:$PORT/include/page.html" | md5sum >>fetched ||
-		fail "wrong answer of the list or the includes"
+	curl -sf "$HTTP/list/" >>fetched || fail "no list of files"
+	curl -sf --compressed "$HTTP/include/page.html" | md5sum >>fetched || fail "no includes"
 }
 
 work()
 {
 	local pid jobs=()
 
-	# The directory is named again on each side, the ports are not.
 	serve nginx -e "$TMP/run/error.log" -c "$TMP/nginx.conf"
-	until_true 'nginx answers' curl -sf "http://127.0.0.1:$PORT/f1.txt"
+	until_true 'nginx answers' curl -sf "$HTTP/f1.txt"
 	check_maps "$SERVER"
 	for pid in $(pgrep -P "$SERVER"); do
 		check_maps "$pid"
 	done
-	load ab1 2000 "http://127.0.0.1:$PORT/f12.txt" -k -H 'Accept-Encoding: gzip' & jobs+=($!)
-	load ab2 600 "https://127.0.0.1:$TLS_PORT/f5.txt" & jobs+=($!)
-	load ab3 2000 "http://127.0.0.1:$PORT/proxy/f10.txt" -k & jobs+=($!)
+	load ab1 2000 "$HTTP/f12.txt" -k -H 'Accept-Encoding: gzip' &
+	jobs+=($!)
+	load ab2 600 "$HTTPS/f5.txt" &
+	jobs+=($!)
+	load ab3 2000 "$HTTP/proxy/f10.txt" -k &
+	jobs+=($!)
 	fetch
 	# Reloads while connections come in; idle kept ones would be closed, so none are kept here.
-	load ab4 1000 "http://127.0.0.1:$PORT/include/page.html" & jobs+=($!)
+	load ab4 1000 "$HTTP/include/page.html" &
+	jobs+=($!)
 	kill -HUP "$SERVER"
 	until_true 'the first reload' grep -q 'gracefully shutting down' error.log
-	load ab5 2000 "http://127.0.0.1:$PORT/cached/f15.txt" & jobs+=($!)
+	load ab5 2000 "$HTTP/cached/f15.txt" &
+	jobs+=($!)
 	kill -HUP "$SERVER"
 	for pid in "${jobs[@]}"; do
 		wait "$pid" || exit 1
@@ -131,6 +136,8 @@ work()
 }
 
 read -r PORT TLS_PORT < <(free_ports)
+HTTP=http://127.0.0.1:$PORT
+HTTPS=https://127.0.0.1:$TLS_PORT
 /usr/bin/python3 -c '
 import random
 r = random.Random(3)

@@ -24,7 +24,8 @@ def json_work():
     rnd = random.Random(1)
 
     def record(i):
-        return {"id": i, "name": "n%x" % rnd.getrandbits(60), "tags": [rnd.randrange(1000)] * (i % 7),
+        return {"id": i, "name": "n%x" % rnd.getrandbits(60),
+                "tags": [rnd.randrange(1000)] * (i % 7),
                 "nested": {"k%d" % k: [rnd.random(), None, True] for k in range(i % 5)},
                 "text": "\u00e9\u4e2d" * rnd.randrange(40)}
 
@@ -40,8 +41,8 @@ def source_files():
 
 
 def regex_work():
-    token = re.compile(r"(?P<name>[A-Za-z_]\w*)|(?P<num>\d+(?:\.\d*)?)|(?P<str>\"[^\"\n]*\"|'[^'\n]*')"
-                       r"|(?P<op>[-+*/%=<>!&|^~]+)")
+    token = re.compile(r"(?P<name>[A-Za-z_]\w*)|(?P<num>\d+(?:\.\d*)?)"
+                       r"|(?P<str>\"[^\"\n]*\"|'[^'\n]*')|(?P<op>[-+*/%=<>!&|^~]+)")
     for path in source_files():
         with open(path, encoding="utf-8") as f:
             text = f.read()

@@ -7,35 +7,31 @@ need /bin/bash bash
 need awk mawk
 need sed sed
 
-generate()
+# Twenty kinds of commands; @ becomes the number of the command, %NL a new line.
+kinds()
 {
-	local i
-
-	echo 'declare -A map; list=(); text=; f() { local n=$1; echo "$((n * n % 1009))"; }'
-	for ((i = 1; i < 2000; i++)); do
-		case $((i % 20)) in
-		0) echo "seq $((i % 97 + 3)) | sed 's/1/one/g' | awk '{ s += length(\$0) } END { print s }'" ;;
-		1) echo "map[key$i]=\$(f $i); echo \"\${map[key$i]}\"" ;;
-		2) echo "list+=(item{1..9}_$i); echo \"\${#list[@]} \${list[-1]}\"" ;;
-		3) echo "text+='abc$i '; echo \"\${#text} \${text//a/AA}\" | cksum" ;;
-		4) echo "cat <<END | tr a-z A-Z" && echo "here $i \$((i * 2)) \${text:0:20}" && echo END ;;
-		5) echo "(list=(x y z); echo sub $i \"\${list[@]}\")" ;;
-		6) echo "while read -r a b; do echo \"\$b-\$a\"; done < <(printf '%s %s\\n' $i two three four)" ;;
-		7) echo "printf '%05d %x %s\\n' $i $i \"\$(printf '%*s' $((i % 50)) '' | tr ' ' '#')\"" ;;
-		8) echo "[[ 'v$i.txt' =~ ^v([0-9]+)\\.(.*)\$ ]] && echo \"\${BASH_REMATCH[@]}\"" ;;
-		9) echo "for k in \"\${!map[@]}\"; do echo \"\$k\"; done | sort | head -n 3" ;;
-		10) echo "mapfile -t lines < <(seq $i $((i + 30))); echo \"\${lines[*]: -3}\"" ;;
-		11) echo "echo \$((($i ** 3) % 1000003)) \$((16#ff + $i)); let z=$i*3; echo \$z" ;;
-		12) echo "eval 'v$i=\"\${text:$((i % 7)):30}\"'; echo \"\${v$i^^}\"" ;;
-		13) echo "set -- {a..z}; shift $((i % 20)); echo \"\$# \$* \${@: -2}\"" ;;
-		14) echo "case file$i in *[02468]) echo even ;; *) echo odd ;; esac" ;;
-		15) echo "list=(\"\${list[@]: -40}\"); IFS=, ; echo \"\${list[*]}\" | wc -c; unset IFS" ;;
-		16) echo "trap 'echo trapped $i' EXIT; true & wait \$!; echo \$?" ;;
-		17) echo "echo \"\$(echo \"\$(echo \"\$(echo deep $i)\")\")\"" ;;
-		18) echo "nosuchcommand$i 2>&1 | sed 's/^.*: line/line/'; (exit $((i % 256))); echo \$?" ;;
-		19) echo "read -r first rest <<<\"$i \${text: -50}\"; echo \"\$rest \$first\"" ;;
-		esac
-	done
+	cat <<'END'
+seq $((@ % 97 + 3)) | sed 's/1/one/g' | awk '{ s += length($0) } END { print s }'
+map[key@]=$(f @); echo "${map[key@]}"
+list+=(item{1..9}_@); echo "${#list[@]} ${list[-1]}"
+text+='abc@ '; echo "${#text} ${text//a/AA}" | cksum
+cat <<STOP | tr a-z A-Z%NLhere @ $((@ * 2)) ${text:0:20}%NLSTOP
+(list=(x y z); echo sub @ "${list[@]}")
+while read -r a b; do echo "$b-$a"; done < <(printf '%s %s\n' @ two three four)
+printf '%05d %x %s\n' @ @ "$(printf '%*s' $((@ % 50)) '' | tr ' ' '#')"
+[[ 'v@.txt' =~ ^v([0-9]+)\.(.*)$ ]] && echo "${BASH_REMATCH[@]}"
+for k in "${!map[@]}"; do echo "$k"; done | sort | head -n 3
+mapfile -t lines < <(seq @ $((@ + 30))); echo "${lines[*]: -3}"
+echo $(((@ ** 3) % 1000003)) $((16#ff + @)); let z=@*3; echo $z
+eval 'v@="${text:$((@ % 7)):30}"'; echo "${v@^^}"
+set -- {a..z}; shift $((@ % 20)); echo "$# $* ${*: -2}"
+case file@ in *[02468]) echo even ;; *) echo odd ;; esac
+list=("${list[@]: -40}"); IFS=, ; echo "${list[*]}" | wc -c; unset IFS
+trap 'echo trapped @' EXIT; true & wait $!; echo $?
+echo "$(echo "$(echo "$(echo deep @)")")"
+nosuchcommand@ 2>&1 | sed 's/^.*: line/line/'; (exit $((@ % 256))); echo $?
+read -r first rest <<<"@ ${text: -50}"; echo "$rest $first"
+END
 }
 
 work()
@@ -43,9 +39,25 @@ work()
 	run /bin/bash "$TMP/script" >result
 }
 
-generate >"$TMP/script"
+{
+	echo 'declare -A map; list=(); text=; f() { local n=$1; echo "$((n * n % 1009))"; }'
+	# Not every @ is a place for the number: "${name[@]}" keeps its own.
+	kinds | awk '
+	{ kind[NR % 20] = $0 }
+	END {
+		for (i = 1; i < 2000; i++) {
+			line = kind[i % 20]
+			gsub(/\[@\]/, "[\001]", line)
+			gsub(/@/, i, line)
+			gsub(/\001/, "@", line)
+			gsub(/%NL/, "\n", line)
+			print line
+		}
+	}'
+} >"$TMP/script"
 took_effect /bin/bash -c 'seq 3 | awk 1 | sed 1d'
 both work
 not_empty result
 same result
+[ ! -s "$TMP/plain/stderr" ] || fail "the script has mistakes"
 end "same output of a script of 2,000 commands, $(wc -l <"$TMP/plain/result") lines"

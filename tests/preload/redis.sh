@@ -18,12 +18,12 @@ answers()
 	[ "$(cli ping 2>&1)" = PONG ]
 }
 
-# start [OPTIONS]: a server with its socket and files in the current directory.
+# start: a server with its socket and files in the current directory.
 start()
 {
 	serve redis-server --port 0 --unixsocket "$TMP/run/redis.sock" --dir "$TMP/run" \
 		--logfile "$TMP/run/redis.log" --save '' --appendonly no --io-threads 2 \
-		--enable-debug-command yes "$@"
+		--enable-debug-command yes
 	until_true 'redis answers' answers
 	check_maps "$SERVER"
 }
@@ -48,12 +48,12 @@ work()
 	"${BENCH[@]}" -n 4000 | grep -c 'requests per second' >benched
 	setsid "${BENCH[@]}" -n 2000 -l >/dev/null 2>&1 &
 	load=$!
-	SERVERS+=($load)
+	SERVERS+=("$load")
 	cli --pipe <"$TMP/load" | tail -n 1 >loaded
 	bgsave && cli --pipe <"$TMP/change" | tail -n 1 >>loaded
 	bgsave
-	kill $load || fail "redis-benchmark ended before its time"
-	wait $load
+	kill "$load" || fail "redis-benchmark ended before its time"
+	wait "$load"
 	bgsave
 	cp dump.rdb final.rdb
 	cli dbsize >size

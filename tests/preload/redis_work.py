@@ -15,7 +15,8 @@ def load(put):
     for i in range(40):
         put("SET", "big%d" % i, text(1) * rnd.randrange(100000, 2000000))
     for i in range(3000):
-        put("HSET", "h%d" % i, *[text(rnd.randrange(1, 90)) for _ in range(2 * rnd.randrange(1, 20))])
+        fields = 2 * rnd.randrange(1, 20)
+        put("HSET", "h%d" % i, *[text(rnd.randrange(1, 90)) for _ in range(fields)])
         put("SADD", "set%d" % i, *[text(rnd.randrange(1, 30)) for _ in range(rnd.randrange(1, 20))])
         put("SADD", "ints%d" % i, *[rnd.randrange(10 ** 6) for _ in range(rnd.randrange(1, 50))])
         put("RPUSH", "l%d" % i, *[text(rnd.randrange(1, 200)) for _ in range(rnd.randrange(1, 20))])

@@ -1,0 +1,71 @@
+/*
+ * Preload libraries that are broken on purpose, one fault each, to see the preload tests fail:
+ *   cc -shared -fPIC -DFAULT=HELLO -o broken.so broken.c
+ * Calls glibc's allocator by the names it exports beside the usual ones.
+ */
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+enum fault {
+	HELLO,	/* the constructor says something on stderr */
+	NOMEM,	/* the 1000th malloc fails, and each 1000th after it */
+	DIRTY,	/* calloc does not clear one block in 100 */
+	SHORT,	/* realloc loses the last byte of one block in 100 */
+	TWICE,	/* one malloc in 500 returns the block of the call before */
+	EXIT,	/* the process ends with another status */
+};
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t nr, size_t size);
+void *__libc_realloc(void *block, size_t size);
+size_t malloc_usable_size(void *block);
+
+static atomic_ulong mallocs, callocs, reallocs;
+static __thread void *last;
+
+__attribute__((constructor)) static void start(void)
+{
+	if (FAULT == HELLO && write(2, "hello\n", 6) < 0)
+		_exit(99);
+}
+
+__attribute__((destructor)) static void finish(void)
+{
+	if (FAULT == EXIT)
+		_exit(3);
+}
+
+void *malloc(size_t size)
+{
+	unsigned long call = ++mallocs;
+
+	if (FAULT == NOMEM && call % 1000 == 0)
+		return NULL;
+	if (FAULT == TWICE && call % 500 == 0 && last && malloc_usable_size(last) >= size)
+		return last;
+	last = __libc_malloc(size);
+	return last;
+}
+
+void *calloc(size_t nr, size_t size)
+{
+	void *block = __libc_calloc(nr, size);
+
+	if (FAULT == DIRTY && ++callocs % 100 == 0 && block)
+		memset(block, 0x5a, nr * size);
+	return block;
+}
+
+void *realloc(void *block, size_t size)
+{
+	size_t old = block ? malloc_usable_size(block) : 0;
+	char *moved = __libc_realloc(block, size);
+	size_t kept = old < size ? old : size;
+
+	/* The slack of the old block is not the program's, so a byte well inside is lost too. */
+	if (FAULT == SHORT && ++reallocs % 100 == 0 && moved && kept > 8)
+		moved[kept - 1] = moved[kept / 2] = 0x5a;
+	return moved;
+}
