@@ -78,6 +78,32 @@ ISOLATED_TEST(both_sides_go_on)
 	expect_child_well(child);
 }
 
+static void *use_as_thread(void *unused)
+{
+	use_everything();
+	mm_thread_exit();
+	return unused;
+}
+
+/* The child's locks are free: its new threads do not wait for the forker. */
+ISOLATED_TEST(child_makes_threads)
+{
+	pthread_t thread;
+	pid_t child;
+
+	heap_up("");
+	use_everything();
+	child = heap_fork();
+	if (!child) {
+		alarm(20);
+		EXPECT(!pthread_create(&thread, NULL, use_as_thread, NULL));
+		pthread_join(thread, NULL);
+		use_and_validate();
+		child_end();
+	}
+	expect_child_well(child);
+}
+
 ISOLATED_TEST(before_the_boot)
 {
 	pid_t child;

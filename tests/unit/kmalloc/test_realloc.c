@@ -153,6 +153,19 @@ ISOLATED_TEST(steps)
 	expect_valid();
 }
 
+/* A run that has become small gives its pages back. */
+ISOLATED_TEST(runs_become_objects)
+{
+	char *object;
+
+	heap_up("");
+	object = kmalloc(KIB(40));
+	fill(object, KIB(40));
+	object = krealloc(object, 100);
+	EXPECT_EQ(owner_of(object).kind, OWNER_SLAB);
+	EXPECT(is_filled(object, 100));
+}
+
 /* Another thread's objects are resized as one's own are. */
 ISOLATED_TEST(objects_of_others)
 {
