@@ -86,7 +86,8 @@ struct exchange {
 static struct seat seats[MAX_THREADS];
 static struct exchange exchanges[NR_EXCHANGE];
 static _Thread_local struct seat *my_seat;
-static _Atomic size_t live_bytes;
+static _Atomic size_t live_bytes;  /* asked for */
+static _Atomic size_t live_usable; /* and handed out */
 static _Atomic size_t peak_live_bytes;
 static size_t live_limit;
 static unsigned int nr_threads;
@@ -236,6 +237,7 @@ static void block_claim(const struct seat *seat, const struct block *block)
 
 	if (taken)
 		fault(seat, block, "%p belongs to a live block", taken);
+	atomic_fetch_add(&live_usable, block->usable);
 }
 
 static void block_release(const struct seat *seat, const struct block *block)
@@ -244,6 +246,7 @@ static void block_release(const struct seat *seat, const struct block *block)
 
 	if (missing)
 		fault(seat, block, "%p belongs to no live block", missing);
+	atomic_fetch_sub(&live_usable, block->usable);
 }
 
 /* A new id and tags; sometimes the program uses what malloc_usable_size promises. */
@@ -471,12 +474,13 @@ static void probe_accounts(void)
 }
 
 /*
- * No thread is in the allocator: its own invariants hold, and its account is right. uordblks +
- * hblkhd may exceed what is live by rounding and by what the threads cache.
+ * No thread is in the allocator: its own invariants hold, and its account is right to the byte
+ * (glibc counts its headers and what threads cache as well).
  */
 static void check_heap(void)
 {
-	size_t live = atomic_load(&live_bytes);
+	size_t usable = atomic_load(&live_usable);
+	size_t most = USES_LIBC ? 2 * usable + MIB(4) : usable;
 	size_t said;
 
 	if (!heap_is_valid())
@@ -484,9 +488,9 @@ static void check_heap(void)
 	if (!accounts_known)
 		return;
 	said = account_live();
-	if (said < live || said > live + live / 2 + MIB(4))
-		fault(NULL, NULL, "mallinfo2 says that %zu bytes are live, in truth %zu", said,
-		      live);
+	if (said < usable || said > most)
+		fault(my_seat, NULL, "mallinfo2 says that %zu bytes are live, in truth %zu", said,
+		      usable);
 }
 
 /* ---- threads and rounds ---- */

@@ -139,6 +139,16 @@ static inline size_t resident_bytes(void)
 	return KIB(proc_kib("/proc/self/smaps_rollup", "Rss:"));
 }
 
+/* All blocks have been freed, all other threads are gone: the heap must know it, too. */
+static inline void expect_nothing_live(void)
+{
+	struct mallinfo2 info = stitch_mallinfo2();
+
+	if (!USES_LIBC && info.uordblks + info.hblkhd)
+		die("%zu bytes are lost: freed by the program, and live to the heap",
+		    info.uordblks + info.hblkhd);
+}
+
 static inline void thread_start(pthread_t *thread, void *(*run)(void *), void *argument)
 {
 	pthread_attr_t attributes;

@@ -95,6 +95,7 @@ int main(void)
 	pthread_barrier_wait(&turn);
 	for (size_t i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
+	expect_nothing_live();
 	printf("%u bursts, %zu MiB resident; at most %zu KiB more than before were left\n",
 	       nr_passes, burst >> 20, worst >> 10);
 	if (worst > SLACK && !USES_LIBC && !SANITIZED)

@@ -3,7 +3,7 @@
  *
  * LOADERS threads allocate and free without a pause; the handlers of fork do so, too. The main
  * thread forks; the child checks the blocks that it inherited, frees and resizes them, allocates,
- * forks once more, starts a thread and exits. A child that hangs is killed by its alarm, which
+ * starts a thread, forks once more and exits. A child that hangs is killed by its alarm, which
  * fails the test.
  */
 #include <errno.h>
@@ -115,13 +115,14 @@ static _Noreturn void child_run(struct rng *rng)
 			block_check(&inherited[i]);
 	}
 	churn(rng, 500);
+	/* The thread goes first: the second fork would let go of what the first one left held. */
+	thread_start(&thread, child_thread_run, rng);
+	pthread_join(thread, NULL);
 	grandchild = fork_or_die();
 	if (!grandchild) {
 		churn(rng, 100);
 		_exit(0);
 	}
-	thread_start(&thread, child_thread_run, rng);
-	pthread_join(thread, NULL);
 	expect_clean_exit(grandchild);
 	exit(0); /* with exit handlers */
 }
@@ -158,7 +159,9 @@ int main(void)
 	for (size_t i = 0; i < LOADERS; i++)
 		pthread_join(threads[i], NULL);
 	for (unsigned int i = 0; i < NR_BLOCKS; i++)
-		block_check(&inherited[i]);
+		block_free(&inherited[i]);
+	block_free(&handler_block);
+	expect_nothing_live();
 	printf("%lu forks under load\n", nr_forks);
 	return 0;
 }

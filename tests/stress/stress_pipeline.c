@@ -119,6 +119,7 @@ int main(void)
 	for (unsigned int i = 0; i < RINGS * (BATCHES + STAGES); i++)
 		for (unsigned int j = 0; j < BATCH; j++)
 			block_free(&batches[i % RINGS][i / RINGS].blocks[j]);
+	expect_nothing_live();
 	printf("%lu blocks went through %d threads\n", atomic_load(&nr_blocks), RINGS * STAGES);
 	return 0;
 }

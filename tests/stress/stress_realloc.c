@@ -76,6 +76,7 @@ int main(void)
 		thread_start(&threads[i], grow_run, (void *)i);
 	for (size_t i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
+	expect_nothing_live();
 	printf("%lu resizes\n", atomic_load(&nr_resizes));
 	return 0;
 }

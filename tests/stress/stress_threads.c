@@ -137,6 +137,7 @@ int main(void)
 		if (++nr_passes == WARM_UP)
 			warm = resident;
 	}
+	expect_nothing_live();
 	printf("%lu threads, resident %zu KiB after pass %d, %zu KiB after pass %u\n",
 	       atomic_load(&nr_threads), warm >> 10, WARM_UP, resident >> 10, nr_passes);
 	if (resident > warm + SLACK && !SANITIZED)
