@@ -93,7 +93,7 @@ static void expect_failed(void)
 	EXPECT(!mm_init());
 	EXPECT_EQ(mm_state, MM_FAILED);
 	EXPECT(!mm_init());
-	/* Pointers can only be somebody else's now, also at the address of a heap that was tried. */
+	/* Pointers can only be somebody else's now, also where a heap was tried. */
 	kfree(&freed);
 	EXPECT_EQ(freed, &freed);
 	EXPECT_EQ(mm_map.nr_pages, 0);

@@ -89,7 +89,8 @@ static void budget_bounds_growth(const char *options)
 	for (unsigned int round = 0; round < 40; round++) {
 		for (unsigned int i = 0; i < MANY; i++)
 			ASSERT((objects[i] = kmalloc(16)));
-		most_slab_bytes = max_size(most_slab_bytes, current_slot->nr_slab_pages * PAGE_SIZE);
+		most_slab_bytes = max_size(most_slab_bytes,
+					   current_slot->nr_slab_pages * PAGE_SIZE);
 		for (unsigned int i = 0; i < MANY; i++)
 			kfree(objects[i]);
 	}

@@ -53,7 +53,8 @@ ISOLATED_TEST(objects_of_every_class)
 	struct slot *slot = own_slot("");
 
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
-		size_t size = size_classes[class].size, align = size_class_align(&size_classes[class]);
+		size_t align = size_class_align(&size_classes[class]);
+		size_t size = size_classes[class].size;
 		void *objects[256];
 		unsigned int nr = slab_take_bulk(slot, class, objects, 256);
 
@@ -65,7 +66,8 @@ ISOLATED_TEST(objects_of_every_class)
 
 			EXPECT(i == nr - 1 || object >= (char *)objects[i + 1] + size);
 			EXPECT(is_aligned((uintptr_t)object, align));
-			EXPECT(object >= slab && object + size <= slab + (PAGE_SIZE << head->order));
+			EXPECT(object >= slab);
+			EXPECT(object + size <= slab + (PAGE_SIZE << head->order));
 			EXPECT_EQ(pagemap_read(virt_to_pfn(object)), slot->tag | class);
 			memset(object, 0xa5, size);
 		}
@@ -92,7 +94,7 @@ ISOLATED_TEST(colours_differ_and_keep_alignment)
 			void *objects[256];
 			unsigned int nr = slab_take_bulk(slot, class, objects, 256);
 			struct page *head = slab_of(objects[0]);
-			size_t colour = (size_t)(slab_first_object(head) - (char *)page_address(head));
+			size_t colour = head->colour;
 
 			ASSERT(nr);
 			for (unsigned int i = 0; i < nr; i++)
@@ -390,7 +392,7 @@ ISOLATED_TEST(objects_follow_their_slab)
 	expect_valid();
 }
 
-/* --- the validator sees what it says ----------------------------------------------------------- */
+/* --- the validator sees what it says --------------------------------------------------------- */
 
 ISOLATED_TEST(validator_sees_each_broken_invariant)
 {
