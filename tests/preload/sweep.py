@@ -56,10 +56,9 @@ def enter(argv):
         if not shutil.which(tool):
             sys.exit("sweep: FAIL: no program '%s': apt-get install util-linux" % tool)
     user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
-    return subprocess.run(["unshare", *user, "--mount", "--net", "--ipc", "--uts", "--pid",
-                           "--fork", "--kill-child", "--mount-proc", sys.executable,
-                           os.path.abspath(__file__), *argv, "--inside"],
-                          check=False).returncode
+    os.execvp("unshare", ["unshare", *user, "--mount", "--net", "--ipc", "--uts", "--pid", "--fork",
+                          "--kill-child", "--mount-proc", sys.executable,
+                          os.path.abspath(__file__), *argv, "--inside"])
 
 
 def mount(*args):
@@ -307,8 +306,10 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if not os.path.isfile(args.library):
+        sys.exit("sweep: FAIL: no library '%s'" % args.library)
     if not args.inside:
-        return enter(sys.argv[1:])
+        enter(sys.argv[1:])
     start = time.monotonic()
     exceptions = read_exceptions()
     library = build_sandbox(os.path.abspath(args.library))

@@ -10,10 +10,10 @@
 
 enum fault {
 	HELLO,	/* the constructor says something on stderr */
-	NOMEM,	/* the 1000th malloc fails, and each 1000th after it */
+	NOMEM,	/* the 1000th allocation fails, and each 1000th after it */
 	DIRTY,	/* calloc does not clear one block in 100 */
 	SHORT,	/* realloc loses the last byte of one block in 100 */
-	TWICE,	/* one malloc in 500 returns the block of the call before */
+	TWICE,	/* one block in 500, and every third large one, is one that was given out before */
 	EXIT,	/* the process ends with another status */
 };
 
@@ -22,8 +22,11 @@ void *__libc_calloc(size_t nr, size_t size);
 void *__libc_realloc(void *block, size_t size);
 size_t malloc_usable_size(void *block);
 
-static atomic_ulong mallocs, callocs, reallocs;
+#define LARGE (32 << 10)
+
+static atomic_ulong allocations, callocs, reallocs, large_ones;
 static __thread void *last;
+static void *_Atomic last_large;
 
 __attribute__((constructor)) static void start(void)
 {
@@ -37,13 +40,28 @@ __attribute__((destructor)) static void finish(void)
 		_exit(3);
 }
 
+static int fits(void *block, size_t size)
+{
+	return block && malloc_usable_size(block) >= size;
+}
+
+static void *allocate_large(size_t size)
+{
+	if (FAULT == TWICE && ++large_ones % 3 == 0 && fits(last_large, size))
+		return last_large;
+	last_large = __libc_malloc(size);
+	return last_large;
+}
+
 void *malloc(size_t size)
 {
-	unsigned long call = ++mallocs;
+	unsigned long call = ++allocations;
 
 	if (FAULT == NOMEM && call % 1000 == 0)
 		return NULL;
-	if (FAULT == TWICE && call % 500 == 0 && last && malloc_usable_size(last) >= size)
+	if (size >= LARGE)
+		return allocate_large(size);
+	if (FAULT == TWICE && call % 500 == 0 && fits(last, size))
 		return last;
 	last = __libc_malloc(size);
 	return last;
@@ -61,9 +79,12 @@ void *calloc(size_t nr, size_t size)
 void *realloc(void *block, size_t size)
 {
 	size_t old = block ? malloc_usable_size(block) : 0;
-	char *moved = __libc_realloc(block, size);
 	size_t kept = old < size ? old : size;
+	char *moved;
 
+	if (!block)
+		return malloc(size);
+	moved = __libc_realloc(block, size);
 	/* The slack of the old block is not the program's, so a byte well inside is lost too. */
 	if (FAULT == SHORT && ++reallocs % 100 == 0 && moved && kept > 8)
 		moved[kept - 1] = moved[kept / 2] = 0x5a;
