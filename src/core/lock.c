@@ -1,6 +1,8 @@
 /* lock.c - see lock.h. */
 #include "core/lock.h"
 
+#include <limits.h>
+
 #include "core/printk.h"
 #include "os/os.h"
 
@@ -109,10 +111,17 @@ void lock_release_all(void)
 		lock_release((enum lock_rank)rank);
 }
 
+/* A thread that another library's handler started in the child may wait already. */
+static void lock_reset(_Atomic uint32_t *word)
+{
+	if (atomic_exchange_explicit(word, LOCK_FREE, memory_order_release) == LOCK_CONTENDED)
+		os_futex_wake(word, INT_MAX);
+}
+
 void lock_reset_all(void)
 {
 	atomic_store_explicit(&forker, 0, memory_order_relaxed);
 	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++)
-		atomic_store_explicit(&locks[rank].word, LOCK_FREE, memory_order_relaxed);
+		lock_reset(&locks[rank].word);
 	held_ranks = 0;
 }

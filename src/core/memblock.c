@@ -31,7 +31,7 @@ static bool open_more(size_t bytes)
 
 	if (bytes > left || os_open(memblock.open - step, step))
 		return false;
-	memblock.open -= step;
+	WRITE_ONCE(memblock.open, memblock.open - step);
 	return true;
 }
 

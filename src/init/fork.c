@@ -21,6 +21,6 @@ void mm_fork_parent(void)
 
 void mm_fork_child(void)
 {
-	lock_reset_all();
 	slots_after_fork();
+	lock_reset_all();
 }

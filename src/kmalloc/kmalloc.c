@@ -34,10 +34,15 @@ static struct page *kmalloc_pages(size_t bytes, size_t align)
 static struct page *kmalloc_stocked(size_t bytes)
 {
 	size_t nr_pages = div_round_up(bytes, PAGE_SIZE);
+	struct page *page;
+	struct slot *slot;
 
-	if (nr_pages > PCP_MAX_RUN_PAGES || !slot_is_held())
+	if (nr_pages > PCP_MAX_RUN_PAGES)
 		return NULL;
-	return pcp_run_alloc(&current_slot->pcp, nr_pages);
+	slot = slot_enter();
+	page = pcp_run_alloc(&slot->pcp, nr_pages);
+	slot_leave(slot);
+	return page;
 }
 
 static bool kfree_stocked(struct page *page)

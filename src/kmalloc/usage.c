@@ -129,6 +129,7 @@ static void read_zone(struct kmalloc_usage *usage)
 void kmalloc_usage_read(struct kmalloc_usage *usage)
 {
 	struct slab_usage slabs;
+	size_t stocked;
 
 	*usage = (struct kmalloc_usage){ 0 };
 	read_zone(usage);
@@ -137,7 +138,9 @@ void kmalloc_usage_read(struct kmalloc_usage *usage)
 	usage->nr_areas = area_count();
 	usage->nr_slots = slot_count();
 	usage->nr_slots_held = slot_count_held();
-	usage->run_live -= min_size(usage->run_live, stocked_run_bytes());
+	stocked = min_size(usage->run_live, stocked_run_bytes());
+	usage->run_live -= stocked;
+	usage->free_resident += stocked;
 	slab_usage_read(&slabs);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		size_t size = size_classes[class].size;

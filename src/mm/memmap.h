@@ -61,4 +61,14 @@ static inline void pagemap_write(size_t pfn, uint32_t entry)
 	WRITE_ONCE(mm_map.pagemap[pfn], entry);
 }
 
+/*
+ * Take an entry away: of several threads that free one run, one succeeds. False, and nothing
+ * happens, when the entry is another.
+ */
+static inline bool pagemap_claim(size_t pfn, uint32_t entry)
+{
+	return __atomic_compare_exchange_n(&mm_map.pagemap[pfn], &entry, 0, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED);
+}
+
 #endif

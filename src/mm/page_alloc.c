@@ -14,8 +14,8 @@ static void add_to_free_list(struct page *page, unsigned int order, bool at_tail
 	size_t nr_touched = residency_count_touched(page_to_pfn(page), (size_t)1 << order);
 	struct list_head *head = &area->free_list[nr_touched ? FREE_TOUCHED : FREE_HOLE];
 
-	page->kind = PAGE_BUDDY;
-	page->order = (uint8_t)order;
+	WRITE_ONCE(page->kind, PAGE_BUDDY);
+	WRITE_ONCE(page->order, (uint8_t)order);
 	if (at_tail)
 		list_add_tail(&page->list, head);
 	else
@@ -27,7 +27,7 @@ static void del_from_free_list(struct page *page)
 {
 	zone.free_area[page->order].nr_free--;
 	list_del(&page->list);
-	page->kind = PAGE_NONE;
+	WRITE_ONCE(page->kind, PAGE_NONE);
 }
 
 static size_t buddy_of(size_t pfn, unsigned int order)
@@ -40,7 +40,7 @@ static bool is_free_block(size_t pfn, unsigned int order)
 {
 	const struct page *page = pfn_to_page(pfn);
 
-	return page->kind == PAGE_BUDDY && page->order == order;
+	return READ_ONCE(page->kind) == PAGE_BUDDY && READ_ONCE(page->order) == order;
 }
 
 /*
@@ -145,7 +145,7 @@ void free_pages_locked(struct page *page, unsigned int order)
 	VM_BUG_ON(!lock_is_held(LOCK_ZONE));
 	BUG_ON(page->kind == PAGE_BUDDY || !is_aligned(pfn, (size_t)1 << order));
 	residency_note_freed(pfn, (size_t)1 << order);
-	page->kind = PAGE_NONE;
+	WRITE_ONCE(page->kind, PAGE_NONE);
 	free_one_page(pfn, order);
 }
 

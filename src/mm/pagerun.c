@@ -183,26 +183,29 @@ static void give_bits(struct pageblock *block, size_t bit, size_t nr_pages)
 		put_empty_block(block);
 }
 
-struct page *run_alloc(size_t nr_pages, size_t align_pages)
+static struct page *alloc_locked(size_t nr_pages, size_t align_pages)
 {
 	struct pageblock *block;
-	struct page *page = NULL;
+	struct page *page;
 	size_t bit, pfn;
 
-	zone_lock();
 	block = find_block(nr_pages, align_pages, &bit);
-	if (block) {
-		take_bits(block, bit, nr_pages);
-		pfn = pageblock_to_pfn(block) + bit;
-		residency_note_taken(pfn, nr_pages);
-		zone_count_locked(USE_RUN, (ptrdiff_t)nr_pages);
-		page = pfn_to_page(pfn);
-		page->kind = PAGE_RUN;
-		page->nr_pages = (uint32_t)nr_pages;
-		pagemap_write(pfn, PAGEMAP_RUN);
-	}
-	zone_unlock();
+	if (!block)
+		return NULL;
+	take_bits(block, bit, nr_pages);
+	pfn = pageblock_to_pfn(block) + bit;
+	residency_note_taken(pfn, nr_pages);
+	zone_count_locked(USE_RUN, (ptrdiff_t)nr_pages);
+	page = pfn_to_page(pfn);
+	WRITE_ONCE(page->kind, PAGE_RUN);
+	WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
+	pagemap_write(pfn, PAGEMAP_RUN);
 	return page;
+}
+
+struct page *run_alloc(size_t nr_pages, size_t align_pages)
+{
+	return zone_alloc(alloc_locked, nr_pages, align_pages);
 }
 
 static void free_tail_locked(size_t pfn, size_t nr_pages)
@@ -218,10 +221,9 @@ bool run_free(struct page *page)
 	bool is_run;
 
 	zone_lock();
-	is_run = page->kind == PAGE_RUN;
+	is_run = pagemap_claim(pfn, PAGEMAP_RUN);
 	if (is_run) {
-		page->kind = PAGE_NONE;
-		pagemap_write(pfn, 0);
+		WRITE_ONCE(page->kind, PAGE_NONE);
 		free_tail_locked(pfn, page->nr_pages);
 	}
 	zone_unlock();

@@ -21,8 +21,8 @@ static unsigned int batch_of(unsigned int order)
 
 static void push(struct pcp *pcp, struct page *page, unsigned int order)
 {
-	page->kind = PAGE_PCP;
-	page->order = (uint8_t)order;
+	WRITE_ONCE(page->kind, PAGE_PCP);
+	WRITE_ONCE(page->order, (uint8_t)order);
 	list_add(&page->list, &pcp->list[order]);
 	pcp->count[order]++;
 }
@@ -36,7 +36,7 @@ static struct page *pop(struct pcp *pcp, unsigned int order)
 	page = list_first_entry(&pcp->list[order], struct page, list);
 	list_del(&page->list);
 	pcp->count[order]--;
-	page->kind = PAGE_NONE;
+	WRITE_ONCE(page->kind, PAGE_NONE);
 	return page;
 }
 
@@ -46,13 +46,22 @@ void pcp_init(struct pcp *pcp)
 		list_init(&pcp->list[order]);
 }
 
-static struct page *zone_take_locked(unsigned int order)
+/* As zone_alloc wants it: 2^order pages. */
+static struct page *zone_take_locked(size_t nr_pages, size_t align)
 {
-	struct page *page = alloc_pages_locked(order);
+	struct page *page = alloc_pages_locked(ilog2(nr_pages));
 
+	(void)align; /* blocks are aligned to their size */
 	if (page)
-		zone_count_locked(USE_SLAB, (ptrdiff_t)1 << order);
+		zone_count_locked(USE_SLAB, (ptrdiff_t)nr_pages);
 	return page;
+}
+
+static struct page *zone_take(unsigned int order)
+{
+	size_t nr_pages = (size_t)1 << order;
+
+	return zone_alloc(zone_take_locked, nr_pages, nr_pages);
 }
 
 static void zone_give_locked(struct page *page, unsigned int order)
@@ -61,14 +70,19 @@ static void zone_give_locked(struct page *page, unsigned int order)
 	free_pages_locked(page, order);
 }
 
-static void refill(struct pcp *pcp, unsigned int order)
+/* The block to return, and then a batch's rest for the list. NULL: no memory. */
+static struct page *refill(struct pcp *pcp, unsigned int order)
 {
-	struct page *page;
+	struct page *first = zone_take(order), *page = first;
 
 	zone_lock();
-	for (unsigned int n = batch_of(order); n > 0 && (page = zone_take_locked(order)); n--)
-		push(pcp, page, order);
+	for (unsigned int n = batch_of(order); n > 1 && page; n--) {
+		page = zone_take_locked((size_t)1 << order, 0);
+		if (page)
+			push(pcp, page, order);
+	}
 	zone_unlock();
+	return first;
 }
 
 /* The coldest blocks go first. */
@@ -80,20 +94,10 @@ static void drain_order(struct pcp *pcp, unsigned int order, unsigned int nr_blo
 
 		list_del(&page->list);
 		pcp->count[order]--;
-		page->kind = PAGE_NONE;
+		WRITE_ONCE(page->kind, PAGE_NONE);
 		zone_give_locked(page, order);
 	}
 	zone_unlock();
-}
-
-static struct page *alloc_costly(unsigned int order)
-{
-	struct page *page;
-
-	zone_lock();
-	page = zone_take_locked(order);
-	zone_unlock();
-	return page;
 }
 
 static void free_costly(struct page *page, unsigned int order)
@@ -108,12 +112,9 @@ struct page *pcp_alloc(struct pcp *pcp, unsigned int order)
 	struct page *page;
 
 	if (order > PCP_MAX_ORDER)
-		return alloc_costly(order);
+		return zone_take(order);
 	page = pop(pcp, order);
-	if (page)
-		return page;
-	refill(pcp, order);
-	return pop(pcp, order);
+	return page ? page : refill(pcp, order);
 }
 
 void pcp_free(struct pcp *pcp, struct page *page, unsigned int order)
@@ -142,8 +143,8 @@ static struct page *run_take(struct pcp *pcp, struct page **set, unsigned int wa
 	for (; way + 1 < PCP_RUN_WAYS; way++)
 		set[way] = set[way + 1];
 	set[PCP_RUN_WAYS - 1] = NULL;
-	pcp->nr_run_pages -= page->nr_pages;
-	page->kind = PAGE_RUN;
+	WRITE_ONCE(pcp->nr_run_pages, pcp->nr_run_pages - page->nr_pages);
+	WRITE_ONCE(page->kind, PAGE_RUN);
 	pagemap_write(page_to_pfn(page), PAGEMAP_RUN);
 	return page;
 }
@@ -165,25 +166,23 @@ static void run_put(struct pcp *pcp, struct page **set, struct page *page)
 	for (unsigned int way = PCP_RUN_WAYS - 1; way > 0; way--)
 		set[way] = set[way - 1];
 	set[0] = page;
-	pcp->nr_run_pages += page->nr_pages;
+	WRITE_ONCE(pcp->nr_run_pages, pcp->nr_run_pages + page->nr_pages);
 }
 
 bool pcp_run_free(struct pcp *pcp, struct page *page)
 {
 	uint32_t nr_pages = READ_ONCE(page->nr_pages);
-	uint32_t *entry = &mm_map.pagemap[page_to_pfn(page)];
 
 	if (nr_pages > PCP_MAX_RUN_PAGES || pcp->nr_run_pages + nr_pages > PCP_RUN_PAGES)
 		return false;
-	/* Of two threads that free one run, one finds the entry gone. */
-	if (__atomic_exchange_n(entry, 0, __ATOMIC_RELAXED) != PAGEMAP_RUN)
+	if (!pagemap_claim(page_to_pfn(page), PAGEMAP_RUN))
 		return false;
-	page->kind = PAGE_PCP;
+	WRITE_ONCE(page->kind, PAGE_PCP);
 	run_put(pcp, run_set(pcp, nr_pages), page);
 	return true;
 }
 
-static void drain_runs(struct pcp *pcp)
+void pcp_drain_runs(struct pcp *pcp)
 {
 	for (unsigned int set = 0; set < PCP_RUN_SETS; set++)
 		while (pcp->run[set][0])
@@ -195,5 +194,5 @@ void pcp_drain(struct pcp *pcp)
 	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
 		if (pcp->count[order])
 			drain_order(pcp, order, pcp->count[order]);
-	drain_runs(pcp);
+	pcp_drain_runs(pcp);
 }

@@ -40,6 +40,9 @@ struct page *pcp_run_alloc(struct pcp *pcp, size_t nr_pages);
  */
 bool pcp_run_free(struct pcp *pcp, struct page *page);
 
+/* Give the runs back to the zone. */
+void pcp_drain_runs(struct pcp *pcp);
+
 /* Give everything back to the zone. */
 void pcp_drain(struct pcp *pcp);
 

@@ -105,23 +105,32 @@ static struct pageblock *find_fit(enum range_part part, size_t nr_units)
 	}
 }
 
-/* The aligned place in a range that is nearest to the part's packed end; may lie outside it. */
-static size_t aligned_place(const struct pageblock *range, size_t nr_units, size_t align_units)
+/*
+ * The aligned place in a range that is nearest to the part's packed end. False when there is none.
+ * Alignment is that of addresses: units are counted from address 0 here, so that nothing wraps.
+ */
+static bool aligned_place(const struct pageblock *range, size_t nr_units, size_t align_units,
+			  size_t *unit)
 {
-	size_t base = mm_map.base / UNIT_BYTES; /* alignment is that of addresses, not of units */
+	size_t base = mm_map.base / UNIT_BYTES;
+	size_t first = base + range_unit(range), end = base + range_end(range), place;
 
+	if (range->nr_units < nr_units)
+		return false;
 	if (range->part == RANGE_LOW)
-		return align_up(base + range_unit(range), align_units) - base;
-	return align_down(base + range_end(range) - nr_units, align_units) - base;
+		place = align_up(first, align_units);
+	else
+		place = align_down(end - nr_units, align_units);
+	*unit = place - base;
+	return place >= first && place + nr_units <= end;
 }
 
 static bool take_fit(enum range_part part, size_t nr_units, size_t align_units, size_t *unit)
 {
 	struct pageblock *range = find_fit(part, nr_units + align_units - 1);
 
-	if (!range)
+	if (!range || !aligned_place(range, nr_units, align_units, unit))
 		return false;
-	*unit = aligned_place(range, nr_units, align_units);
 	range_clip(range, *unit, nr_units);
 	return true;
 }
@@ -132,10 +141,7 @@ static bool take_lucky_fit(enum range_part part, size_t nr_units, size_t align_u
 	struct pageblock *range = NULL;
 
 	while ((range = range_next_locked(part, range))) {
-		if (range->nr_units < nr_units)
-			continue;
-		*unit = aligned_place(range, nr_units, align_units);
-		if (*unit < range_unit(range) || *unit + nr_units > range_end(range))
+		if (!aligned_place(range, nr_units, align_units, unit))
 			continue;
 		range_clip(range, *unit, nr_units);
 		return true;

@@ -42,9 +42,10 @@ static void search_buddy_block(struct reclaim *rc, size_t end)
 
 	while (pfn < end && !is_full(rc)) {
 		struct page *page = pfn_to_page(pfn);
-		size_t nr_pages = page->kind == PAGE_BUDDY ? (size_t)1 << page->order : 1;
+		bool is_free = READ_ONCE(page->kind) == PAGE_BUDDY;
+		size_t nr_pages = is_free ? (size_t)1 << page->order : 1;
 
-		if (page->kind == PAGE_BUDDY && residency_count_touched(pfn, nr_pages)) {
+		if (is_free && residency_count_touched(pfn, nr_pages)) {
 			buddy_isolate_locked(page);
 			add_extent(rc, EXTENT_BUDDY, pfn, nr_pages);
 		}
@@ -167,6 +168,7 @@ static void put_back_batch(struct reclaim *rc)
 		residency_note_purged(extent->pfn, extent->nr_dropped);
 		put_back(extent);
 	}
+	zone.nr_isolated = 0;
 	zone_unlock();
 }
 
@@ -175,15 +177,17 @@ static size_t visit_free_pages(void (*work)(struct reclaim *rc))
 {
 	struct reclaim rc = { .cursor = 0 };
 
-	for (;;) {
+	do {
+		lock_acquire(LOCK_RECLAIM);
 		zone_lock();
 		collect_locked(&rc);
+		zone.nr_isolated = rc.nr;
 		zone_unlock();
-		if (!rc.nr)
-			return rc.nr_done;
 		work(&rc);
 		put_back_batch(&rc);
-	}
+		lock_release(LOCK_RECLAIM);
+	} while (rc.nr);
+	return rc.nr_done;
 }
 
 size_t reclaim_all(void)

@@ -21,9 +21,9 @@ struct mm_map mm_map;
 /*
  * memblock's share of the window. Address space only, but what is freed to a thread that sleeps
  * waits in batches, 8.3 bytes an object: when one thread has made all of a heap as large as memory,
- * a quarter of the window, and another frees it, objects of 64 bytes need this share.
+ * a quarter of the window, and another frees it, objects of 32 bytes need this share.
  */
-#define MEMBLOCK_SHARE 32u
+#define MEMBLOCK_SHARE 16u
 #define MEMBLOCK_MIN MIB(1)
 /* A growth step: an eighth of what is open, so that the number of steps is logarithmic. */
 #define GROWTH_SHARE 8u

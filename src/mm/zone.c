@@ -13,6 +13,26 @@ void zone_unlock(void)
 	lock_release(LOCK_ZONE);
 }
 
+struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), size_t nr_pages,
+			size_t align)
+{
+	struct page *page;
+	bool wait;
+
+	zone_lock();
+	page = alloc(nr_pages, align);
+	wait = !page && zone.nr_isolated;
+	zone_unlock();
+	if (likely(!wait))
+		return page;
+	lock_acquire(LOCK_RECLAIM);
+	zone_lock();
+	page = alloc(nr_pages, align);
+	zone_unlock();
+	lock_release(LOCK_RECLAIM);
+	return page;
+}
+
 void zone_init(void)
 {
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)

@@ -58,6 +58,7 @@ struct zone {
 	size_t nr_opened;	  /* pages */
 	size_t nr_free_touched;	  /* free pages, wherever they are, that are not HOLE */
 	size_t nr_range_touched;  /* of these, those in free ranges */
+	size_t nr_isolated;	  /* extents that mm/reclaim.c holds at this moment */
 	size_t nr_used[NR_PAGE_USES];
 	size_t peak_used; /* highest sum of nr_used */
 };
@@ -69,6 +70,13 @@ void zone_unlock(void);
 
 /* Lay out an empty zone over mm_map. Boot only. */
 void zone_init(void);
+
+/*
+ * Call `alloc` under the lock. When it finds nothing while reclaim holds free pages, once more
+ * after those have been put back: who trims must not make others fail.
+ */
+struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), size_t nr_pages,
+			size_t align);
 
 /* Count pages into or out of use, with the peak. */
 void zone_count_locked(enum page_use use, ptrdiff_t nr_pages);

@@ -4,12 +4,47 @@
 #include <string.h>
 
 #include "core/lock.h"
+#include "mm/memmap.h"
 #include "slab/barn.h"
 #include "slab/sheaf.h"
 #include "slab/slab.h"
 
 /* Bytes that may wait in one outbox: large objects are handed over sooner. */
 #define BATCH_BYTES KIB(16)
+
+/*
+ * Without memory for a batch an object goes home by itself: then, and only then, the allocator
+ * writes into an object, a dead one, to link it to the next.
+ */
+struct stray {
+	struct stray *next;
+};
+
+static void stray_push(struct slot *owner, void *object)
+{
+	struct stray *stray = object;
+	struct stray *head = atomic_load_explicit(&owner->strays, memory_order_relaxed);
+
+	do
+		stray->next = head;
+	while (!atomic_compare_exchange_weak_explicit(&owner->strays, &head, stray,
+						      memory_order_release, memory_order_relaxed));
+}
+
+static void accept_strays(struct slot *slot)
+{
+	struct stray *stray, *next;
+
+	if (!atomic_load_explicit(&slot->strays, memory_order_relaxed))
+		return;
+	stray = atomic_exchange_explicit(&slot->strays, NULL, memory_order_acquire);
+	for (; stray; stray = next) {
+		void *object = stray;
+
+		next = stray->next;
+		slab_put_bulk(slot, pagemap_class(pagemap_read(virt_to_pfn(object))), &object, 1);
+	}
+}
 
 /* An empty batch for one owner and class; NULL: no memory. */
 static struct batch *batch_for(uint32_t entry)
@@ -78,6 +113,7 @@ static void accept_batches(struct slot *slot, struct batch *batch)
 void remote_collect(struct slot *slot)
 {
 	accept_batches(slot, inbox_take(slot));
+	accept_strays(slot);
 }
 
 static void adopt_batch(struct slot *slot, struct slot *owner, const struct batch *batch)
@@ -123,10 +159,7 @@ static void deliver(struct slot *slot, struct batch *batch)
 		inbox_push(owner, batch);
 }
 
-/*
- * Without memory for a batch the object stays taken: there is nowhere to remember it. What waits
- * is handed over when the next object comes, or by remote_flush.
- */
+/* What waits in the box is handed over when the next object comes, or by remote_flush. */
 void remote_free_slow(struct slot *slot, uint32_t entry, void *object)
 {
 	struct batch **box = remote_outbox(slot, entry), *batch = *box;
@@ -137,16 +170,23 @@ void remote_free_slow(struct slot *slot, uint32_t entry, void *object)
 	batch = batch_for(entry);
 	if (batch)
 		batch_add(batch, object);
+	else
+		remote_forward(entry, object);
 	WRITE_ONCE(*box, batch);
 }
 
 void remote_forward(uint32_t entry, void *object)
 {
 	struct slot *owner = slot_by_id(pagemap_slot(entry));
-	struct batch *batch = owner->state == SLOT_LOST ? NULL : batch_for(entry);
+	struct batch *batch;
 
-	if (!batch)
+	if (owner->state == SLOT_LOST)
 		return;
+	batch = batch_for(entry);
+	if (!batch) {
+		stray_push(owner, object);
+		return;
+	}
 	batch_add(batch, object);
 	inbox_push(owner, batch);
 }

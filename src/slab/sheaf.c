@@ -35,10 +35,10 @@ unsigned int sheaf_count(const struct slot *slot, unsigned int class)
 	return count > 0 && capacity ? (unsigned int)min_size((size_t)count, capacity) : 0;
 }
 
-/* The slot never has sheaves: the shared one passes from thread to thread, hardened ones check. */
+/* The shared slot passes from thread to thread and never has sheaves. */
 static bool is_direct(const struct slot *slot)
 {
-	return params.hardened || slot->state == SLOT_SHARED;
+	return slot->state == SLOT_SHARED;
 }
 
 static size_t budget_of(const struct slot *slot)

@@ -3,6 +3,7 @@
 
 #include "core/lock.h"
 #include "core/memblock.h"
+#include "core/params.h"
 #include "slab/remote.h"
 
 /* Slots are found by id through a table of tables, which grows without moving. */
@@ -128,7 +129,7 @@ struct slot *slot_enter(void)
 
 	if (likely(slot_is_held()))
 		return current_slot;
-	slot = current_slot == &slot_none ? slot_take() : NULL;
+	slot = current_slot == &slot_none && !params.hardened ? slot_take() : NULL;
 	if (!slot)
 		return slot_borrow();
 	current_slot = slot;
@@ -159,6 +160,7 @@ void slot_release(void)
 	if (!slot_is_held())
 		return;
 	remote_flush(slot);
+	pcp_drain_runs(&slot->pcp); /* half a MiB, that the next thread may never want */
 	current_slot = &slot_gone;
 	lock_acquire(LOCK_SLOTS);
 	slot->state = SLOT_FREE;

@@ -71,6 +71,7 @@ struct slot {
 	struct batch *outbox[NR_OUTBOXES];
 	struct pcp pcp;
 	_Atomic(struct batch *) inbox __cacheline_aligned; /* the one line that others write */
+	_Atomic(struct stray *) strays;			   /* objects that no batch had room for */
 };
 
 #define SHEAF_END ((void *)1)
@@ -94,7 +95,8 @@ static inline bool slot_is_held(void)
 
 /*
  * The slot to work with: the thread's own (taken now if it has none yet), else the shared one,
- * locked. Pass it to slot_leave when done. Never NULL.
+ * locked. Pass it to slot_leave when done. Never NULL. In hardened mode everybody uses the
+ * shared one: it has no sheaves and no other slots, so every free meets its slab at once.
  */
 struct slot *slot_enter(void);
 void slot_leave(struct slot *slot);

@@ -24,8 +24,8 @@ static struct page *start_area(size_t unit, size_t nr_pages)
 
 	residency_note_taken(pfn, units_of(nr_pages) * UNIT_PAGES);
 	zone_count_locked(USE_AREA, (ptrdiff_t)nr_pages);
-	page->kind = PAGE_AREA;
-	page->nr_pages = (uint32_t)nr_pages;
+	WRITE_ONCE(page->kind, PAGE_AREA);
+	WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	pagemap_write(pfn, PAGEMAP_AREA);
 	WRITE_ONCE(nr_areas, nr_areas + 1);
 	return page;
@@ -55,19 +55,22 @@ static void drop_slack(size_t pfn, size_t nr_pages)
 		purge_isolated(pfn + nr_pages, nr_slack);
 }
 
-struct page *area_alloc(size_t nr_pages, size_t align_bytes)
+static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 {
 	size_t align_units = max_size(align_bytes / UNIT_BYTES, 1);
-	struct page *page = NULL;
+	struct page *page;
 	size_t unit;
 
-	zone_lock();
-	if (range_alloc_locked(RANGE_HIGH, units_of(nr_pages), align_units, &unit)) {
-		page = start_area(unit, nr_pages);
-		drop_slack(unit * UNIT_PAGES, nr_pages);
-	}
-	zone_unlock();
+	if (!range_alloc_locked(RANGE_HIGH, units_of(nr_pages), align_units, &unit))
+		return NULL;
+	page = start_area(unit, nr_pages);
+	drop_slack(unit * UNIT_PAGES, nr_pages);
 	return page;
+}
+
+struct page *area_alloc(size_t nr_pages, size_t align_bytes)
+{
+	return zone_alloc(alloc_locked, nr_pages, align_bytes);
 }
 
 /* The program no longer uses these pages of an area; they are isolated, not free yet. */
@@ -98,7 +101,7 @@ bool area_free(struct page *page)
 	is_area = page->kind == PAGE_AREA;
 	if (is_area) {
 		nr_pages = page->nr_pages;
-		page->kind = PAGE_NONE;
+		WRITE_ONCE(page->kind, PAGE_NONE);
 		pagemap_write(pfn, 0);
 		WRITE_ONCE(nr_areas, nr_areas - 1);
 		zone_count_locked(USE_AREA, -(ptrdiff_t)nr_pages);

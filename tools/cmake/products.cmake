@@ -12,10 +12,13 @@ add_library(stitchmalloc_shared SHARED ${product_objects})
 set_target_properties(stitchmalloc_shared PROPERTIES OUTPUT_NAME stitchmalloc
 	EXPORT_NAME stitchmalloc VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
 	LINKER_LANGUAGE C LINK_DEPENDS ${exports_map})
+# initfirst: our constructor runs before those of other libraries, so that our fork handlers lock
+# last and unlock first: theirs may wait for threads that allocate.
 # noseparate-code: headers, code and constants are one mapping: a small process has two fewer.
 # -nodefaultlibs: whatever the compiler would like to pull in besides libc is a link error.
 target_link_options(stitchmalloc_shared PRIVATE -Wl,--version-script=${exports_map} -Wl,-z,nodelete
-	-Wl,-z,now -Wl,-z,noseparate-code -Wl,-z,relro -Wl,-z,defs -Wl,--gc-sections -nodefaultlibs)
+	-Wl,-z,initfirst -Wl,-z,now -Wl,-z,noseparate-code -Wl,-z,relro -Wl,-z,defs
+	-Wl,--gc-sections -nodefaultlibs)
 target_link_libraries(stitchmalloc_shared PRIVATE -lc)
 
 # One object with its internal names made local: they cannot clash with the program's, and
