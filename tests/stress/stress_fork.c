@@ -18,7 +18,7 @@
 
 #define LOADERS 3
 #define NR_BLOCKS 512
-#define HANG_SECONDS 100 /* no measure of speed: a child needs milliseconds */
+#define HANG_SECONDS 60 /* no measure of speed: a child needs milliseconds */
 
 static struct block inherited[NR_BLOCKS];
 static struct block handler_block;
@@ -48,9 +48,15 @@ static void *load_run(void *argument)
 
 	while (!atomic_load(&stop)) {
 		struct block *block = &blocks[rng_below(&rng, 256)];
+		void *pages[16];
 
 		block_free(block);
 		block_new(block, stress_size(&rng));
+		/* Not tagged: a fork shall find us where the locks are held. */
+		for (unsigned int i = 0; i < ARRAY_SIZE(pages); i++)
+			pages[i] = stitch_malloc(KIB(8) + rng_below(&rng, MIB(3)));
+		for (unsigned int i = 0; i < ARRAY_SIZE(pages); i++)
+			stitch_free(pages[i]);
 	}
 	for (unsigned int i = 0; i < 256; i++)
 		block_free(&blocks[i]);
