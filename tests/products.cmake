@@ -11,8 +11,8 @@ foreach(source ${semantics_tests} ${measured_tests})
 endforeach()
 
 # libraries/NAME.c is a shared library that the program NAME.c is linked with.
-file(GLOB helper_libraries CONFIGURE_DEPENDS semantics/libraries/*.c)
-foreach(source ${helper_libraries})
+file(GLOB shared_libraries CONFIGURE_DEPENDS semantics/libraries/*.c)
+foreach(source ${shared_libraries})
 	stitch_test_name(library ${source})
 	string(REPLACE "_libraries_" "_" name ${library})
 	add_library(${library} SHARED ${source})
