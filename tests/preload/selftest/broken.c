@@ -3,12 +3,14 @@
  *   cc -shared -fPIC -DFAULT=HELLO -o broken.so broken.c
  * Calls glibc's allocator by the names it exports beside the usual ones.
  */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 enum fault {
+	NONE,	/* the control: nothing is broken */
 	HELLO,	/* the constructor says something on stderr */
 	NOMEM,	/* the 1000th allocation fails, and each 1000th after it */
 	DIRTY,	/* calloc does not clear one block in 100 */
@@ -20,9 +22,11 @@ enum fault {
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t nr, size_t size);
 void *__libc_realloc(void *block, size_t size);
-size_t malloc_usable_size(void *block);
+void *__libc_memalign(size_t align, size_t size);
+void __libc_free(void *block);
 
 #define LARGE (32 << 10)
+#define MAPPED 2
 
 static atomic_ulong allocations, callocs, reallocs, large_ones;
 static __thread void *last;
@@ -38,6 +42,39 @@ __attribute__((destructor)) static void finish(void)
 {
 	if (FAULT == EXIT)
 		_exit(3);
+}
+
+/* A program that brings another allocator along (redis) must not mix the two: all of it here. */
+void free(void *block)
+{
+	__libc_free(block);
+}
+
+void *memalign(size_t align, size_t size)
+{
+	return __libc_memalign(align, size);
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+	return __libc_memalign(align, size);
+}
+
+int posix_memalign(void **block, size_t align, size_t size)
+{
+	*block = __libc_memalign(align, size);
+	return *block ? 0 : ENOMEM;
+}
+
+/* glibc keeps the size of a block, with three flags, in the word before it. */
+size_t malloc_usable_size(void *block)
+{
+	size_t size;
+
+	if (!block)
+		return 0;
+	size = ((size_t *)block)[-1];
+	return (size & ~(size_t)7) - (size & MAPPED ? 16 : 8);
 }
 
 static int fits(void *block, size_t size)
