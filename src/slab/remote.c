@@ -42,6 +42,7 @@ static void accept_strays(struct slot *slot)
 		void *object = stray;
 
 		next = stray->next;
+		stray->next = NULL; /* freed twice, it has made the list a ring */
 		slab_put_bulk(slot, pagemap_class(pagemap_read(virt_to_pfn(object))), &object, 1);
 	}
 }

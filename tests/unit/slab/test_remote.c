@@ -320,21 +320,82 @@ ISOLATED_TEST(frees_to_a_lost_slot_are_harmless)
 
 /* --- no memory ------------------------------------------------------------------------------- */
 
-/* An object that no batch can remember stays taken; nothing else happens. */
+/* Objects that no batch has room for go home one by one. */
 ISOLATED_TEST(no_memory_for_batches)
 {
+	struct kmalloc_usage usage;
+
 	two_threads("");
-	alloc_by(a, 10, BYTES);
-	while (memblock_alloc(CACHE_LINE))
-		;
-	free_by(b, 5);
+	alloc_by(a, MANY, BYTES);
+	memory_gone();
+	free_by(b, MANY - 5);
 	EXPECT_EQ(count_outboxes(b), 0);
 	EXPECT_EQ(a->inbox, NULL);
+	EXPECT(a->strays);
 	thread_switch(a);
-	for (unsigned int i = 5; i < 10; i++)
+	for (unsigned int i = MANY - 5; i < MANY; i++)
 		kfree(objects[i]);
-	for (unsigned int i = 0; i < 100; i++)
-		kfree(kmalloc(i));
+	remote_collect(a);
+	EXPECT(!a->strays);
+	kmalloc_usage_read(&usage);
+	EXPECT_EQ(usage.small_live, 0);
+	expect_valid();
+	alloc_by(a, MANY, BYTES); /* still without memory: they are all there again */
+	free_by(a, MANY);
+	expect_nothing_left();
+}
+
+/* What waits there while memory is short is no hindrance to what comes in batches later. */
+ISOLATED_TEST(strays_wait_for_the_heir)
+{
+	two_threads("");
+	alloc_by(a, 20, BYTES);
+	mm_thread_exit();
+	memory_gone();
+	free_by(b, 10);
+	EXPECT(a->strays);
+	memory_back();
+	for (unsigned int i = 10; i < 20; i++)
+		kfree(objects[i]);
+	remote_flush(b); /* adopts the slabs */
+	ASSERT_EQ(newcomer(), a);
+	remote_collect(a);
+	EXPECT(!a->strays);
+	expect_nothing_left();
+}
+
+ISOLATED_TEST(strays_of_a_lost_slot_are_dropped)
+{
+	two_threads("");
+	alloc_by(a, MANY, BYTES);
+	thread_switch(b);
+	memory_gone();
+	slots_after_fork();
+	ASSERT_EQ(a->state, SLOT_LOST);
+	free_by(b, MANY);
+	remote_forward(entry_of(objects[0]), objects[0]);
+	remote_flush(b);
+	EXPECT(!a->strays);
+	EXPECT_EQ(count_outboxes(b), 0);
+	memory_back();
+	expect_valid();
+}
+
+/* The list of strays is in dead objects: one that comes twice must not close it to a ring. */
+ISOLATED_TEST(a_stray_that_is_freed_twice_is_reported)
+{
+	two_threads("on_error=warn");
+	alloc_by(a, 10, BYTES);
+	memory_gone();
+	free_by(b, 2);
+	kfree(objects[0]);
+	thread_switch(a);
+	os_fake_capture_begin();
+	alarm(20);
+	remote_collect(a);
+	EXPECT(strstr(os_fake_capture_end(), "free(): double free of 0x"));
+	EXPECT(!a->strays);
+	memory_back();
 	expect_valid();
 }
 
