@@ -181,6 +181,52 @@ MM_TEST(a_part_that_cannot_grow_borrows_from_the_other)
 	EXPECT_EQ(take(RANGE_LOW, 1, 1), NONE);
 }
 
+/* A window whose first address is not a multiple of 8 units: aligned places lie below it, too. */
+static void boot_misaligned(void)
+{
+	boot_heap(MIB(128));
+	if (mm_map.base / UNIT_BYTES % 8)
+		return;
+	mm_map.base += UNIT_BYTES;
+	mm_map.nr_pages -= UNIT_PAGES;
+	zone.sections[0].high = --zone.sections[0].end;
+}
+
+/* The highest aligned place in units 0 .. nr_free - 1, tried one by one. */
+static size_t highest_place(size_t nr_free, size_t nr_units, size_t align_units)
+{
+	for (size_t unit = nr_free; unit-- > 0;)
+		if (unit + nr_units <= nr_free &&
+		    is_aligned(mm_map.base / UNIT_BYTES + unit, align_units))
+			return unit;
+	return NONE;
+}
+
+MM_TEST(an_aligned_place_lies_in_the_window_or_there_is_none)
+{
+	size_t all, unit;
+	char whole[64];
+
+	boot_misaligned();
+	all = mm_map.nr_pages / UNIT_PAGES;
+	zone_lock();
+	ASSERT_EQ(section_grow_locked(RANGE_HIGH, all, &unit), all);
+	for (size_t nr_free = 1; nr_free <= 17; nr_free++) {
+		range_free_locked(0, nr_free);
+		snprintf(whole, sizeof(whole), "0+%zu", nr_free);
+		for (size_t nr_units = 1; nr_units <= 17; nr_units++) {
+			for (size_t align = 2; align <= 8; align *= 2) {
+				unit = take(RANGE_HIGH, nr_units, align);
+				ASSERT_EQ(unit, highest_place(nr_free, nr_units, align));
+				if (unit != NONE)
+					range_free_locked(unit, nr_units);
+				ASSERT(!strcmp(free_ranges(RANGE_HIGH), whole));
+			}
+		}
+		ASSERT_EQ(take(RANGE_HIGH, nr_free, 1), 0);
+	}
+}
+
 MM_TEST(the_whole_window_is_one_range_at_most)
 {
 	boot_heap(MIB(16));
