@@ -128,6 +128,28 @@ ISOLATED_TEST(failure_leaves_the_object)
 	expect_valid();
 }
 
+/* No memory for a smaller one: the object stays where it is, which is good enough. */
+ISOLATED_TEST(to_less_never_fails)
+{
+	static const size_t sizes[] = { 5000, KIB(100), MIB(3), MIB(5) };
+	char *objects[ARRAY_SIZE(sizes)];
+
+	heap_up("reserve=32M");
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
+		fill(objects[i] = kmalloc(sizes[i]), sizes[i]);
+	for (size_t bytes = MIB(1); bytes; bytes /= 2)
+		while (kmalloc(bytes))
+			;
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		EXPECT_EQ(krealloc(objects[i], 16), objects[i]);
+		EXPECT_EQ(krealloc(objects[i], sizes[i] / 3), objects[i]);
+		EXPECT(ksize(objects[i]) >= sizes[i] / 3);
+		EXPECT(is_filled(objects[i], sizes[i] / 3));
+	}
+	EXPECT_EQ(krealloc(objects[0], MIB(20)), NULL);
+	expect_valid();
+}
+
 /* Growing a byte at a time: in place nearly always. */
 ISOLATED_TEST(steps)
 {
