@@ -242,4 +242,38 @@ TEST(the_child_starts_with_free_locks)
 	take_each();
 }
 
+/* Another library's handler, before ours, may start a thread that waits for us already. */
+static int child_with_a_sleeper(void)
+{
+	pthread_t thread;
+
+	alarm(20);
+	os_fake_reset();
+	entered = false;
+	if (pthread_create(&thread, NULL, enter_zone, NULL))
+		return 1;
+	wait_for_sleepers(1);
+	if (entered)
+		return 2;
+	lock_reset_all();
+	if (!os_fake_calls(OS_CALL_FUTEX_WAKE))
+		return 3;
+	pthread_join(thread, NULL);
+	return entered ? 0 : 4;
+}
+
+TEST(the_child_wakes_who_waits_already)
+{
+	int status = -1;
+	pid_t child;
+
+	lock_all_for_fork();
+	child = fork();
+	if (!child)
+		_exit(child_with_a_sleeper());
+	lock_release_all();
+	ASSERT(waitpid(child, &status, 0) == child);
+	EXPECT_EQ(status, 0);
+}
+
 RUN_TESTS

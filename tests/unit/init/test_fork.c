@@ -237,4 +237,46 @@ ISOLATED_TEST(forks_under_load)
 	expect_valid();
 }
 
+/* Free stretches without end, between runs in use, so that hundreds are isolated by turns. */
+static void *trimming_thread(void *unused)
+{
+	while (!stop) {
+		for (unsigned int i = 1; i < ARRAY_SIZE(objects); i += 2)
+			memset(objects[i], 1, KIB(12));
+		for (unsigned int i = 1; i < ARRAY_SIZE(objects); i += 2)
+			kfree(objects[i]);
+		kmalloc_trim();
+		for (unsigned int i = 1; i < ARRAY_SIZE(objects); i += 2)
+			EXPECT((objects[i] = kmalloc(KIB(12))));
+	}
+	mm_thread_exit();
+	return unused;
+}
+
+/* What a trim has taken out of the free lists is back before the fork. */
+ISOLATED_TEST(forks_beside_a_trim)
+{
+	pthread_t thread;
+
+	heap_up("");
+	for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++)
+		ASSERT((objects[i] = kmalloc(KIB(12))));
+	ASSERT(!pthread_create(&thread, NULL, trimming_thread, NULL));
+	for (unsigned int i = 0; i < 50; i++) {
+		pid_t child = heap_fork();
+
+		if (!child) {
+			EXPECT_EQ(zone.nr_isolated, 0);
+			EXPECT(validate_zone());
+			kmalloc_trim();
+			use_and_validate();
+			child_end();
+		}
+		expect_child_well(child);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	expect_valid();
+}
+
 RUN_TESTS
