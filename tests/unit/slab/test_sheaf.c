@@ -223,8 +223,6 @@ ISOLATED_TEST(hardened_sees_all_at_once)
 	heap_up("on_error=warn,hardened=1");
 	a = kmalloc(BYTES);
 	b = kmalloc(BYTES);
-	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
-		EXPECT_EQ(current_slot->class[class].capacity, 0);
 	EXPECT(strstr(free_report(a + 16), "inside an object"));
 	EXPECT(strstr(free_report(a + 1), "inside an object"));
 	EXPECT_STREQ(free_report(a), "");
@@ -235,10 +233,31 @@ ISOLATED_TEST(hardened_sees_all_at_once)
 		ASSERT((objects[i] = kmalloc(i % 3000)));
 	for (unsigned int i = 0; i < MANY; i++)
 		kfree(objects[i]);
-	EXPECT_EQ(current_slot->sheaf_bytes, 0);
+	EXPECT_EQ(slot_by_id(1)->sheaf_bytes, 0);
 	expect_valid();
 	kmalloc_trim();
 	EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
+}
+
+/* All use the shared slot: whoever frees an object finds its slab at hand. */
+ISOLATED_TEST(hardened_sees_at_once_what_others_free)
+{
+	char *object;
+
+	heap_up("on_error=warn,hardened=1");
+	object = kmalloc(BYTES);
+	for (unsigned int i = 0; i < MANY; i++)
+		ASSERT((objects[i] = kmalloc(i % SIZE_CLASS_MAX_BYTES)));
+	EXPECT_EQ(slot_count(), 1);
+	for (unsigned int i = 0; i < MANY; i++)
+		EXPECT_EQ(pagemap_slot(pagemap_read(virt_to_pfn(objects[i]))), 1);
+	EXPECT_STREQ(free_report(object), "");
+	thread_switch(&slot_gone);
+	EXPECT(strstr(free_report(object), "double free"));
+	for (unsigned int i = 0; i < MANY; i++)
+		EXPECT_STREQ(free_report(objects[i]), "");
+	EXPECT(strstr(free_report(objects[0]), "double free"));
+	expect_valid();
 }
 
 ISOLATED_TEST(double_free_kills)
