@@ -1,5 +1,6 @@
 /* usage.c - see kmalloc.h: what the heap holds, and giving back what it need not hold. */
 #include "core/memblock.h"
+#include "core/printk.h"
 #include "core/report.h"
 #include "kmalloc/kmalloc.h"
 #include "mm/reclaim.h"
@@ -188,6 +189,7 @@ bool kmalloc_trim(void)
 	slot = slot_enter();
 	remote_flush(slot);
 	sheaves_drain(slot);
+	VM_BUG_ON(!validate_slabs(slot));
 	slot_leave(slot);
 	slots_visit_free(sheaves_drain);
 	return reclaim_all() > 0;
