@@ -180,17 +180,24 @@ void kmalloc_report_caches(struct report *report)
 	}
 }
 
-bool kmalloc_trim(void)
+static void drain_own_slot(void)
 {
-	struct slot *slot;
+	struct slot *slot = slot_enter();
 
-	if (!mm_map.nr_pages)
-		return false;
-	slot = slot_enter();
-	remote_flush(slot);
 	sheaves_drain(slot);
 	VM_BUG_ON(!validate_slabs(slot));
+	remote_flush(slot);
 	slot_leave(slot);
-	slots_visit_free(sheaves_drain);
+}
+
+/* Twice: what one slot's sheaves held of another's objects lies in that one's inbox afterwards. */
+bool kmalloc_trim(void)
+{
+	if (!mm_map.nr_pages)
+		return false;
+	for (unsigned int pass = 0; pass < 2; pass++) {
+		drain_own_slot();
+		slots_visit_free(sheaves_drain);
+	}
 	return reclaim_all() > 0;
 }
