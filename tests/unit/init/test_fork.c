@@ -262,7 +262,7 @@ ISOLATED_TEST(forks_beside_a_trim)
 	for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++)
 		ASSERT((objects[i] = kmalloc(KIB(12))));
 	ASSERT(!pthread_create(&thread, NULL, trimming_thread, NULL));
-	for (unsigned int i = 0; i < 50; i++) {
+	for (unsigned int i = 0; i < 20; i++) {
 		pid_t child = heap_fork();
 
 		if (!child) {
