@@ -75,14 +75,16 @@ static size_t find_fit(enum range_part part, size_t nr, size_t align)
 /* The last resort: the lowest range in which an aligned place fits. */
 static size_t find_lucky(enum range_part part, size_t nr, size_t align)
 {
-	for (size_t first = 0; first < NR_UNITS; first++) {
-		size_t length = range_at(first, part), unit;
+	size_t base = mm_map.base / UNIT_BYTES;
 
-		if (length < nr)
-			continue;
-		unit = place_in(first, first + length, part, nr, align);
-		if (unit >= first && unit + nr <= first + length)
-			return unit;
+	for (size_t first = 0; first < NR_UNITS; first++) {
+		size_t length = range_at(first, part), found = NR_UNITS;
+
+		for (size_t unit = first; unit + nr <= first + length; unit++)
+			if ((base + unit) % align == 0 && (part == RANGE_HIGH || found == NR_UNITS))
+				found = unit;
+		if (found < NR_UNITS)
+			return found;
 	}
 	return NR_UNITS;
 }
