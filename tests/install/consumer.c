@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef USE_STITCH
+#include <stitch/stitch.h>
+#endif
 
 int main(void)
 {
@@ -19,6 +22,9 @@ int main(void)
 		    (uintptr_t)malloc - low < high - low)
 			printf("%s %s\n", text, file);
 	fclose(maps);
+#ifdef USE_STITCH
+	printf("version %s\n", stitch_version());
+#endif
 	free(text);
 	return 0;
 }

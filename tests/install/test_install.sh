@@ -1,6 +1,6 @@
 #!/bin/sh
 # test_install.sh BUILD: install into an empty prefix, then use what was installed as a user does:
-# by pkg-config, by find_package (shared and static), and by the launcher.
+# by pkg-config, by find_package (shared and static), in a static program and by the launcher.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 tmp=$(mktemp -d)
@@ -26,8 +26,10 @@ library=$(realpath "$libdir/libstitchmalloc.so")
 
 echo "pkg-config"
 # shellcheck disable=SC2046  # several words
-gcc "$here/consumer.c" -o "$tmp/by-pkg-config" $(pkg-config --cflags --libs stitchmalloc)
+gcc -DUSE_STITCH "$here/consumer.c" -o "$tmp/by-pkg-config" \
+	$(pkg-config --cflags --libs stitchmalloc)
 expect "malloc is from $library" "$tmp/by-pkg-config"
+expect "version $(pkg-config --modversion stitchmalloc)" "$tmp/by-pkg-config"
 
 echo "find_package"
 mkdir "$tmp/project"
@@ -36,6 +38,7 @@ cat >"$tmp/project/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.16)
 project(consumer C)
 find_package(stitchmalloc 0.1 REQUIRED)
+add_compile_definitions(USE_STITCH)
 add_executable(shared consumer.c)
 target_link_libraries(shared stitchmalloc::stitchmalloc)
 add_executable(static consumer.c)
@@ -45,6 +48,12 @@ cmake -G Ninja -S "$tmp/project" -B "$tmp/build" -DCMAKE_PREFIX_PATH="$tmp/prefi
 cmake --build "$tmp/build" >>"$tmp/log"
 expect "malloc is from $library" "$tmp/build/shared"
 expect "malloc is from $tmp/build/static" "$tmp/build/static"
+
+echo "static program"
+gcc -static "$here/consumer.c" "$libdir/libstitchmalloc.a" -o "$tmp/all-static" 2>"$tmp/stderr"
+cat "$tmp/stderr"
+[ ! -s "$tmp/stderr" ]
+expect "malloc is from $tmp/all-static" "$tmp/all-static"
 
 echo "launcher"
 expect "malloc is from $library" "$tmp/prefix/bin/stitchmalloc" run "$tmp/by-pkg-config"

@@ -1,13 +1,9 @@
 # cmake --install: the two libraries, the launcher, the headers, pkg-config and CMake packages.
 include(CMakePackageConfigHelpers)
-if(NOT TARGET stitchmalloc_shared)
-	return()
-endif()
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/stitchmalloc)
 
 install(TARGETS stitchmalloc_shared stitchmalloc_static launcher EXPORT stitchmalloc_targets)
-install(DIRECTORY DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stitch)
-install(DIRECTORY include/stitch TYPE INCLUDE OPTIONAL)
+install(DIRECTORY include/stitch TYPE INCLUDE)
 install(EXPORT stitchmalloc_targets FILE stitchmalloc-targets.cmake NAMESPACE stitchmalloc::
 	DESTINATION ${package_folder})
 

@@ -4,9 +4,6 @@ set(product_objects $<TARGET_OBJECTS:stitch_core> $<TARGET_OBJECTS:stitch_os>
 	$<TARGET_OBJECTS:stitch_entry>)
 
 set(exports_map ${PROJECT_SOURCE_DIR}/preload/exports.map)
-if(NOT EXISTS ${exports_map})
-	return()
-endif()
 # (The target is not called stitchmalloc: that is the launcher's file in Ninja's eyes.)
 add_library(stitchmalloc_shared SHARED ${product_objects})
 set_target_properties(stitchmalloc_shared PROPERTIES OUTPUT_NAME stitchmalloc
