@@ -27,6 +27,7 @@ add_custom_command(OUTPUT stitchmalloc.o
 set_source_files_properties(${PROJECT_BINARY_DIR}/stitchmalloc.o PROPERTIES
 	EXTERNAL_OBJECT ON GENERATED ON)
 add_library(stitchmalloc_static STATIC ${PROJECT_BINARY_DIR}/stitchmalloc.o)
+add_dependencies(stitchmalloc_static stitch_core stitch_os stitch_entry) # for Make
 set_target_properties(stitchmalloc_static PROPERTIES OUTPUT_NAME stitchmalloc
 	EXPORT_NAME static LINKER_LANGUAGE C)
 
