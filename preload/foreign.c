@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "core/hooks.h"
+#include "core/lock.h"
 #include "core/params.h"
 #include "core/printk.h"
 #include "entry.h"
@@ -73,11 +74,15 @@ static size_t foreign_usable_size(const void *object)
 	return NEXT(malloc_usable_size, object)((void *)(uintptr_t)object);
 }
 
+/* Once, by the first of the threads that boot; the others see it through the lock. */
 void foreign_install(void)
 {
-	foreign_ops = (struct foreign_ops){
-		.free = foreign_free,
-		.realloc = foreign_realloc,
-		.usable_size = foreign_usable_size,
-	};
+	lock_acquire(LOCK_BOOT);
+	if (!foreign_ops.free)
+		foreign_ops = (struct foreign_ops){
+			.free = foreign_free,
+			.realloc = foreign_realloc,
+			.usable_size = foreign_usable_size,
+		};
+	lock_release(LOCK_BOOT);
 }
