@@ -4,8 +4,7 @@
  * L2. Lock order is enum lock_rank: a thread only takes locks of a higher rank than all those it
  * holds. Debug builds check that at every acquisition; the fork handlers walk the same table.
  *
- * Every lock registers in a static table, one lock a rank: what cannot be named cannot be
- * forgotten at a fork.
+ * There is one lock a rank, in one static table: none can be forgotten at a fork.
  *
  * States of a lock's word: 0 free, 1 held, 2 held and somebody sleeps (Drepper, "Futexes are
  * tricky", mutex 2).

@@ -30,7 +30,7 @@ void kfree_slow(void *object);
 void kfree(void *object);
 /*
  * Resize in place where that is possible, else move. object != NULL, bytes > 0.
- * On NULL the object is untouched.
+ * On NULL the object is untouched; a request for no more than it holds never fails.
  */
 void *krealloc(void *object, size_t bytes);
 /* Usable bytes of a live object of ours, constant until it is freed or reallocated; 0 for NULL. */

@@ -5,7 +5,8 @@
  * may be interposed by another preload, which would call back into malloc.
  * Every call returns 0 (or a count, where said) on success and -errno on failure, and
  * never touches errno. Addresses and lengths are page-aligned, lengths are not 0.
- * May be called from any context; nothing here takes a lock or keeps state.
+ * May be called from any context; nothing here takes a lock. The only state kept is that the kernel
+ * has refused a vectored purge.
  *
  * The unit tests link tests/fake/os_fake.c in place of os_linux.c.
  */

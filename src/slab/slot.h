@@ -10,7 +10,8 @@
  *	held by		 who may touch it
  *	SLOT_FREE	 whoever has LOCK_SLOTS (adopters); it is on the stack of free slots
  *	SLOT_HELD	 its thread only; others push to its inbox
- *	SLOT_SHARED	 whoever has LOCK_SHARED_SLOT: threads without a slot of their own
+ *	SLOT_SHARED	 whoever has LOCK_SHARED_SLOT: threads without a slot of their own, and
+ *			 in hardened mode all
  *	SLOT_LOST	 nobody: its thread did not survive a fork, and may have been amid anything
  *
  * Lock order: LOCK_SHARED_SLOT, LOCK_SLOTS, then those of lower layers.

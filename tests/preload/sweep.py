@@ -299,20 +299,20 @@ def check_sandbox(preload, library):
 
 def main():
     parser = argparse.ArgumentParser(description="Sweep of all programs under a preload.")
-    parser.add_argument("library")
+    parser.add_argument("preload", metavar="library")
     parser.add_argument("pairs", nargs="*", metavar="NAME=VALUE")
     parser.add_argument("--only", default="", help="regular expression on the path")
     parser.add_argument("--jobs", type=int, default=3)
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if not os.path.isfile(args.library):
-        sys.exit("sweep: FAIL: no library '%s'" % args.library)
+    if not os.path.isfile(args.preload):
+        sys.exit("sweep: FAIL: no library '%s'" % args.preload)
     if not args.inside:
         enter(sys.argv[1:])
     start = time.monotonic()
     exceptions = read_exceptions()
-    library = build_sandbox(os.path.abspath(args.library))
+    library = build_sandbox(os.path.abspath(args.preload))
     preload = args.pairs + ["LD_PRELOAD=" + library]
     check_sandbox(preload, library)
     sweep = Sweep(preload, exceptions, args.verbose)
