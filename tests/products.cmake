@@ -51,6 +51,16 @@ foreach(source ${hostile_tests})
 	endif()
 endforeach()
 
+# hostile/libraries/NAME.c is a library that scripts preload, audit with or open; none is linked.
+file(GLOB hostile_libraries CONFIGURE_DEPENDS hostile/libraries/*.c hostile/libraries/*.cc)
+foreach(source ${hostile_libraries})
+	stitch_test_name(library ${source})
+	add_library(${library} MODULE ${source})
+	target_include_directories(${library} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+	target_compile_options(${library} PRIVATE -fno-builtin -Wno-deprecated-declarations)
+	target_link_libraries(${library} PRIVATE stitch_flags Threads::Threads ${CMAKE_DL_LIBS})
+endforeach()
+
 file(GLOB preload_tests CONFIGURE_DEPENDS preload/*.sh preload/*.py)
 list(FILTER preload_tests EXCLUDE REGEX "/lib\\.sh$|_work\\.py$")
 foreach(source ${preload_tests})
