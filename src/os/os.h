@@ -49,6 +49,11 @@ long os_purge_ranges(const struct os_range *ranges, unsigned int nr_ranges);
 /* Ask for the range never to be backed by huge pages. A kernel without them says -EINVAL. */
 int os_forbid_huge_pages(void *address, size_t bytes);
 
+/*
+ * The range reads as zero in the child of a fork, however it is made. Before Linux 4.14: -EINVAL.
+ */
+int os_wipe_on_fork(void *address, size_t bytes);
+
 /* One byte a page into resident[]; bit 0 tells whether the page is in memory. */
 int os_mincore(void *address, size_t bytes, unsigned char *resident);
 
@@ -56,6 +61,9 @@ int os_mincore(void *address, size_t bytes, unsigned char *resident);
 int os_futex_wait(_Atomic uint32_t *word, uint32_t value);
 /* Wake up to nr_waiters; the number woken or -errno. */
 int os_futex_wake(_Atomic uint32_t *word, unsigned int nr_waiters);
+
+/* Sleep for about so many microseconds, less when a signal comes. */
+void os_nap(uint32_t us);
 
 /* Write everything or -errno; restarts on EINTR and short counts. */
 int os_write(int fd, const void *bytes, size_t nr_bytes);

@@ -177,6 +177,11 @@ int os_forbid_huge_pages(void *address, size_t bytes)
 	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_NOHUGEPAGE);
 }
 
+int os_wipe_on_fork(void *address, size_t bytes)
+{
+	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_WIPEONFORK);
+}
+
 int os_mincore(void *address, size_t bytes, unsigned char *resident)
 {
 	return (int)syscall3(__NR_mincore, (long)address, (long)bytes, (long)resident);
@@ -191,6 +196,15 @@ int os_futex_wake(_Atomic uint32_t *word, unsigned int nr_waiters)
 {
 	return (int)syscall3(__NR_futex, (long)word, FUTEX_WAKE_PRIVATE,
 			     (long)min_size(nr_waiters, INT32_MAX));
+}
+
+/* By the futex call, which every filter allows that lets locks work. */
+void os_nap(uint32_t us)
+{
+	_Atomic uint32_t word = 0;
+	struct __kernel_timespec time = { us / 1000000, us % 1000000 * 1000ll };
+
+	syscall6(__NR_futex, (long)&word, FUTEX_WAIT_PRIVATE, 0, (long)&time, 0, 0);
 }
 
 int os_write(int fd, const void *bytes, size_t nr_bytes)

@@ -225,6 +225,15 @@ int os_forbid_huge_pages(void *address, size_t bytes)
 	return error ? error : (int)SYSCALL(SYS_madvise, address, bytes, MADV_NOHUGEPAGE);
 }
 
+int os_wipe_on_fork(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_WIPE_ON_FORK);
+
+	if (!error && fake.feature_off[OS_FEATURE_WIPE_ON_FORK])
+		error = -EINVAL;
+	return error ? error : (int)SYSCALL(SYS_madvise, address, bytes, MADV_WIPEONFORK);
+}
+
 int os_mincore(void *address, size_t bytes, unsigned char *resident)
 {
 	int error = enter(OS_CALL_MINCORE);
@@ -247,6 +256,14 @@ int os_futex_wake(_Atomic uint32_t *word, unsigned int nr_waiters)
 
 	nr_waiters = (unsigned int)min_size(nr_waiters, INT_MAX);
 	return error ? error : (int)SYSCALL(SYS_futex, word, FUTEX_WAKE_PRIVATE, nr_waiters);
+}
+
+void os_nap(uint32_t us)
+{
+	struct timespec time = { us / 1000000, us % 1000000 * 1000l };
+
+	count_one(OS_CALL_NAP);
+	SYSCALL(SYS_nanosleep, &time, NULL);
 }
 
 int os_write(int fd, const void *bytes, size_t nr_bytes)

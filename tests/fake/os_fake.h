@@ -23,12 +23,14 @@ enum os_call {
 	OS_CALL_PURGE,
 	OS_CALL_PURGE_RANGES,
 	OS_CALL_FORBID_HUGE_PAGES,
+	OS_CALL_WIPE_ON_FORK,
 	OS_CALL_MINCORE,
 	OS_CALL_FUTEX_WAIT,
 	OS_CALL_FUTEX_WAKE,
 	OS_CALL_WRITE,
 	OS_CALL_READ_FILE,
 	/* From here on: counted, but they cannot fail. */
+	OS_CALL_NAP,
 	OS_CALL_GETPID,
 	OS_CALL_GETTID,
 	OS_CALL_CLOCK_MS,
@@ -46,6 +48,8 @@ enum os_feature {
 	OS_FEATURE_VECTORED_PURGE,
 	/* Off: -EINVAL, as from a kernel without huge pages. */
 	OS_FEATURE_FORBID_HUGE_PAGES,
+	/* Off: -EINVAL, as from a kernel before 4.14. */
+	OS_FEATURE_WIPE_ON_FORK,
 	/* Off: -ENOSYS, as under a filter. */
 	OS_FEATURE_MINCORE,
 	NR_OS_FEATURES,
