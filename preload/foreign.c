@@ -16,7 +16,6 @@
 #include <stdlib.h>
 
 #include "core/hooks.h"
-#include "core/lock.h"
 #include "core/params.h"
 #include "core/printk.h"
 #include "entry.h"
@@ -74,15 +73,10 @@ static size_t foreign_usable_size(const void *object)
 	return NEXT(malloc_usable_size, object)((void *)(uintptr_t)object);
 }
 
-/* Once, by the first of the threads that boot; the others see it through the lock. */
+/* By every thread that finds no heap: all store the same. */
 void foreign_install(void)
 {
-	lock_acquire(LOCK_BOOT);
-	if (!foreign_ops.free)
-		foreign_ops = (struct foreign_ops){
-			.free = foreign_free,
-			.realloc = foreign_realloc,
-			.usable_size = foreign_usable_size,
-		};
-	lock_release(LOCK_BOOT);
+	WRITE_ONCE(foreign_ops.free, foreign_free);
+	WRITE_ONCE(foreign_ops.realloc, foreign_realloc);
+	WRITE_ONCE(foreign_ops.usable_size, foreign_usable_size);
 }

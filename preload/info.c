@@ -48,6 +48,7 @@ static const struct usage_figure {
 	FIGURE(run_live, "bytes in page runs up to 2 MiB"),
 	FIGURE(area_live, "bytes in areas above 2 MiB"),
 	FIGURE(nr_areas, "areas above 2 MiB"),
+	FIGURE(emergency_live, "bytes in objects allocated while a thread forked"),
 	FIGURE(free_resident, "bytes in free pages that may occupy memory"),
 	FIGURE(free_proved, "bytes of these that do"),
 	FIGURE(free_hole, "bytes in free pages that occupy none"),

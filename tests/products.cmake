@@ -42,9 +42,11 @@ foreach(source ${hostile_tests})
 	endif()
 	if(source MATCHES "\\.cc?$")
 		stitch_outer_program(${name} ${source})
-		set(command env LD_PRELOAD=$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:${name}>)
+		set(command env LD_PRELOAD=$<TARGET_FILE:stitchmalloc_shared>
+			$<TARGET_FILE:${name}>)
 	else()
-		set(command ${source} $<TARGET_FILE:stitchmalloc_shared> ${CMAKE_CURRENT_BINARY_DIR})
+		set(command ${source} $<TARGET_FILE:stitchmalloc_shared>
+			${CMAKE_CURRENT_BINARY_DIR})
 	endif()
 	if(NOT name MATCHES "_work$")
 		stitch_test(${name} "${labels}" 300 ${command})

@@ -1,8 +1,6 @@
 /* lock.c - see lock.h. */
 #include "core/lock.h"
 
-#include <limits.h>
-
 #include "core/printk.h"
 #include "os/os.h"
 
@@ -10,12 +8,12 @@ enum { LOCK_FREE, LOCK_HELD, LOCK_CONTENDED };
 
 struct lock {
 	_Atomic uint32_t word;
+	_Atomic uintptr_t owner; /* thread pointer; 0 or OWNER_IS_GONE while it is not known */
 } __cacheline_aligned;
 
-static struct lock locks[NR_LOCK_RANKS];
+#define OWNER_IS_GONE ((uintptr_t)1)
 
-/* Thread pointer of the thread that is forking and holds every lock; 0 at all other times. */
-static _Atomic uintptr_t forker;
+static struct lock locks[NR_LOCK_RANKS];
 
 /* Bit r: this thread holds the lock of rank r. Maintained in debug builds only. */
 static _Thread_local uint32_t held_ranks __tls_initial_exec;
@@ -28,15 +26,9 @@ static uintptr_t this_thread(void)
 	return (uintptr_t)__builtin_thread_pointer();
 }
 
-static bool is_forker(void)
-{
-	uintptr_t thread = atomic_load_explicit(&forker, memory_order_relaxed);
-
-	return unlikely(thread) && thread == this_thread();
-}
-
 static void note_acquired(enum lock_rank rank)
 {
+	atomic_store_explicit(&locks[rank].owner, this_thread(), memory_order_relaxed);
 	if (!CONFIG_DEBUG)
 		return;
 	BUG_ON(held_ranks >> rank); /* this rank or a higher one is held already */
@@ -45,6 +37,7 @@ static void note_acquired(enum lock_rank rank)
 
 static void note_released(enum lock_rank rank)
 {
+	atomic_store_explicit(&locks[rank].owner, 0, memory_order_relaxed);
 	if (!CONFIG_DEBUG)
 		return;
 	BUG_ON(!(held_ranks & 1u << rank));
@@ -53,7 +46,7 @@ static void note_released(enum lock_rank rank)
 
 bool lock_is_held(enum lock_rank rank)
 {
-	return !CONFIG_DEBUG || is_forker() || (held_ranks & 1u << rank);
+	return !CONFIG_DEBUG || (held_ranks & 1u << rank);
 }
 
 static bool try_lock(_Atomic uint32_t *word)
@@ -79,8 +72,6 @@ void lock_acquire(enum lock_rank rank)
 {
 	_Atomic uint32_t *word = &locks[rank].word;
 
-	if (is_forker())
-		return;
 	if (unlikely(!try_lock(word)))
 		lock_wait(word);
 	note_acquired(rank);
@@ -90,38 +81,23 @@ void lock_release(enum lock_rank rank)
 {
 	_Atomic uint32_t *word = &locks[rank].word;
 
-	if (is_forker())
-		return;
 	note_released(rank);
 	if (atomic_exchange_explicit(word, LOCK_FREE, memory_order_release) == LOCK_CONTENDED)
 		os_futex_wake(word, 1);
 }
 
-void lock_all_for_fork(void)
+/* A thread of the child may get the address of one that is gone: marked once, gone for good. */
+bool locks_held_by_others(void)
 {
-	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++)
-		lock_acquire((enum lock_rank)rank);
-	atomic_store_explicit(&forker, this_thread(), memory_order_relaxed);
-}
+	bool found = false;
 
-void lock_release_all(void)
-{
-	atomic_store_explicit(&forker, 0, memory_order_relaxed);
-	for (unsigned int rank = NR_LOCK_RANKS; rank-- > 0;)
-		lock_release((enum lock_rank)rank);
-}
+	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++) {
+		struct lock *lock = &locks[rank];
 
-/* A thread that another library's handler started in the child may wait already. */
-static void lock_reset(_Atomic uint32_t *word)
-{
-	if (atomic_exchange_explicit(word, LOCK_FREE, memory_order_release) == LOCK_CONTENDED)
-		os_futex_wake(word, INT_MAX);
-}
-
-void lock_reset_all(void)
-{
-	atomic_store_explicit(&forker, 0, memory_order_relaxed);
-	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++)
-		lock_reset(&locks[rank].word);
-	held_ranks = 0;
+		if (lock->word == LOCK_FREE || lock->owner == this_thread())
+			continue;
+		lock->owner = OWNER_IS_GONE;
+		found = true;
+	}
+	return found;
 }

@@ -9,9 +9,8 @@
  * States of a lock's word: 0 free, 1 held, 2 held and somebody sleeps (Drepper, "Futexes are
  * tricky", mutex 2).
  *
- * Fork: between lock_all_for_fork and lock_release_all (or lock_reset_all in the child) the forking
- * thread holds every lock. Handlers of other libraries run in that window and call malloc, so for
- * this thread taking and releasing any lock is a no-op meanwhile.
+ * Fork: kmalloc/gate.h sees to it that no lock is held then. A child that was made without our
+ * handlers may find locks held by threads that it does not have; locks_held_by_others tells.
  */
 #ifndef CORE_LOCK_H
 #define CORE_LOCK_H
@@ -35,9 +34,10 @@ void lock_release(enum lock_rank rank);
 /* For assertions: the calling thread holds the lock (debug builds; true otherwise). */
 bool lock_is_held(enum lock_rank rank);
 
-/* See the header comment. In the order: lock_all_for_fork, then one of the others. */
-void lock_all_for_fork(void);
-void lock_release_all(void);
-void lock_reset_all(void);
+/*
+ * In a child that has one thread, the caller: the thread of the parent that held one of the locks
+ * is not here and will never release it. Stays true from then on.
+ */
+bool locks_held_by_others(void);
 
 #endif

@@ -1,26 +1,23 @@
 /*
- * fork.c - see mm_init.h: fork by the lock-rank table.
+ * fork.c - see mm_init.h: fork by the gate.
  *
- * L9. The forking thread holds every lock over the fork, so that the child finds every
- * structure that a lock protects whole. What no lock protects, the slots of other threads, the
- * child gives up.
+ * L9. Nobody but the forking thread is inside the gate at the fork (kmalloc/gate.h), so that the
+ * child finds every structure whole, the slots of absent threads included.
  */
-#include "core/lock.h"
 #include "init/mm_init.h"
-#include "slab/slot.h"
+#include "kmalloc/gate.h"
 
 void mm_fork_prepare(void)
 {
-	lock_all_for_fork();
+	gate_close();
 }
 
 void mm_fork_parent(void)
 {
-	lock_release_all();
+	gate_open();
 }
 
 void mm_fork_child(void)
 {
-	slots_after_fork();
-	lock_reset_all();
+	gate_after_fork();
 }

@@ -3,6 +3,7 @@
 
 #include "core/lock.h"
 #include "core/params.h"
+#include "kmalloc/gate.h"
 #include "mm/section.h"
 #include "os/os.h"
 #include "slab/slot.h"
@@ -20,16 +21,19 @@ static bool boot(void)
 	os_start_read(&start);
 	params_init(&start);
 	zone_init();
-	if (!sections_boot(params.reserve) || !slots_boot()) {
+	if (!sections_boot(params.reserve))
+		return false;
+	if (!slots_boot()) {
 		mm_map = (struct mm_map){ 0 }; /* free() finds nothing of ours */
 		return false;
 	}
+	gate_boot(mm_map.wiped_on_fork);
 	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
 	return true;
 }
 
 /* A boot cannot come back to itself: nothing that it calls allocates. */
-static bool boot_once(void)
+static void boot_once(void)
 {
 	lock_acquire(LOCK_BOOT);
 	if (mm_state == MM_DOWN) {
@@ -37,6 +41,17 @@ static bool boot_once(void)
 		mm_state = boot() ? MM_UP : MM_FAILED;
 	}
 	lock_release(LOCK_BOOT);
+}
+
+/* While another thread forks there is no heap yet, and none can be made. */
+static bool boot_inside(void)
+{
+	gate_pass *pass = gate_enter_patiently();
+
+	if (!pass)
+		return false;
+	boot_once();
+	gate_leave(pass);
 	return mm_state == MM_UP;
 }
 
@@ -44,10 +59,21 @@ bool mm_init(void)
 {
 	uint32_t state = atomic_load_explicit(&mm_state, memory_order_acquire);
 
-	return likely(state == MM_UP) || (state != MM_FAILED && boot_once());
+	return likely(state == MM_UP) || (state != MM_FAILED && boot_inside());
 }
 
+/* By a visitor's pass: the slot's own passes to the next thread with it. */
 void mm_thread_exit(void)
 {
+	gate_pass *pass = gate_enter_visiting();
+
+	if (!pass) {
+		slot_abandon();
+		gate_note_pending();
+		return;
+	}
+	if (slot_is_held())
+		current_slot->inside = 1;
 	slot_release();
+	gate_leave(pass);
 }

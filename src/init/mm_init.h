@@ -22,8 +22,8 @@ extern _Atomic uint32_t mm_state;
 bool mm_init(void);
 
 /*
- * Fork handlers (pthread_atfork order: prepare before, parent/child after). prepare takes every
- * lock in rank order; the child forgets the threads that it does not have.
+ * Fork handlers (pthread_atfork order: prepare before, parent/child after). prepare closes the
+ * gate; the child inherits the slots of the threads that it does not have.
  */
 void mm_fork_prepare(void);
 void mm_fork_parent(void);

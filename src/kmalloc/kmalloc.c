@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "core/hooks.h"
+#include "kmalloc/deferred.h"
+#include "kmalloc/gate.h"
 #include "kmalloc/owner.h"
+#include "mm/emergency.h"
 #include "mm/pagerun.h"
 #include "mm/residency.h"
 #include "slab/remote.h"
@@ -55,16 +58,29 @@ static void *address_or_null(const struct page *page)
 	return page ? page_address(page) : NULL;
 }
 
-void *kmalloc_slow(size_t bytes)
+static void *kmalloc_inside(size_t bytes)
 {
 	struct page *page;
 
 	if (bytes <= SIZE_CLASS_MAX_BYTES)
 		return kmalloc_small((unsigned int)size_class_of(bytes));
-	if (bytes > KMALLOC_MAX_BYTES)
-		return NULL;
 	page = kmalloc_stocked(bytes);
 	return address_or_null(page ? page : kmalloc_pages(bytes, PAGE_SIZE));
+}
+
+void *kmalloc_slow(size_t bytes)
+{
+	gate_pass *pass;
+	void *object;
+
+	if (bytes > KMALLOC_MAX_BYTES)
+		return NULL;
+	pass = gate_enter();
+	if (unlikely(!pass))
+		return emergency_alloc(bytes, KMALLOC_MIN_ALIGN);
+	object = kmalloc_inside(bytes);
+	gate_leave(pass);
+	return object;
 }
 
 void *kmalloc(size_t bytes)
@@ -74,38 +90,60 @@ void *kmalloc(size_t bytes)
 	return likely(object) ? object : kmalloc_slow(bytes);
 }
 
-/* Clear what is not known to be zero of the first `bytes` bytes of pages just handed out. */
+/* The first stretch of touched pages in [*pfn, end): returns its length and moves *pfn there. */
+static size_t find_touched(size_t *pfn, size_t end)
+{
+	gate_pass *pass = gate_enter();
+	size_t nr_pages;
+
+	if (!pass)
+		return end - *pfn; /* all that is left may be */
+	zone_lock();
+	*pfn = residency_find(*pfn, end - *pfn, true, &nr_pages);
+	zone_unlock();
+	gate_leave(pass);
+	return nr_pages;
+}
+
+/*
+ * Clear what is not known to be zero of the first `bytes` bytes of pages just handed out. Outside
+ * the gate: it may take long.
+ */
 static void clear_touched(struct page *page, size_t bytes)
 {
 	size_t pfn = page_to_pfn(page), end = pfn + div_round_up(bytes, PAGE_SIZE), nr_pages;
 
 	for (; pfn < end; pfn += nr_pages) {
-		zone_lock();
-		pfn = residency_find(pfn, end - pfn, true, &nr_pages);
-		zone_unlock();
+		nr_pages = find_touched(&pfn, end);
 		if (nr_pages)
 			memset(pfn_to_virt(pfn), 0, nr_pages * PAGE_SIZE);
 	}
 }
 
+static void *zeroed(void *object, size_t bytes)
+{
+	return object ? memset(object, 0, bytes) : NULL;
+}
+
 void *kzalloc(size_t bytes)
 {
-	struct page *page;
-	void *object;
+	struct page *stocked, *page = NULL;
+	gate_pass *pass;
 
-	if (bytes <= SIZE_CLASS_MAX_BYTES) {
-		object = kmalloc(bytes);
-		return object ? memset(object, 0, bytes) : NULL;
-	}
+	if (bytes <= SIZE_CLASS_MAX_BYTES)
+		return zeroed(kmalloc(bytes), bytes);
 	if (bytes > KMALLOC_MAX_BYTES)
 		return NULL;
-	page = kmalloc_stocked(bytes);
-	if (page)
-		return memset(page_address(page), 0, bytes);
-	page = kmalloc_pages(bytes, PAGE_SIZE);
+	pass = gate_enter();
+	if (unlikely(!pass))
+		return zeroed(emergency_alloc(bytes, KMALLOC_MIN_ALIGN), bytes);
+	stocked = kmalloc_stocked(bytes);
+	if (!stocked)
+		page = kmalloc_pages(bytes, PAGE_SIZE);
+	gate_leave(pass);
 	if (page)
 		clear_touched(page, bytes);
-	return address_or_null(page);
+	return page ? page_address(page) : zeroed(address_or_null(stocked), bytes);
 }
 
 /* The smallest class that holds bytes and keeps the alignment; NR_SIZE_CLASSES: none does. */
@@ -121,14 +159,25 @@ static unsigned int aligned_class(size_t align, size_t bytes)
 void *kmalloc_aligned(size_t align, size_t bytes)
 {
 	unsigned int class = NR_SIZE_CLASSES;
+	gate_pass *pass;
+	void *object;
 
 	if (bytes > KMALLOC_MAX_BYTES)
 		return NULL;
 	if (bytes <= SIZE_CLASS_MAX_BYTES && align <= PAGE_SIZE)
 		class = aligned_class(align, bytes);
+	object = class < NR_SIZE_CLASSES ? sheaf_pop(current_slot, class) : NULL;
+	if (object)
+		return object;
+	pass = gate_enter();
+	if (unlikely(!pass))
+		return emergency_alloc(bytes, max_size(align, KMALLOC_MIN_ALIGN));
 	if (class < NR_SIZE_CLASSES)
-		return kmalloc(size_classes[class].size);
-	return address_or_null(kmalloc_pages(bytes, max_size(align, PAGE_SIZE)));
+		object = kmalloc_small(class);
+	else
+		object = address_or_null(kmalloc_pages(bytes, max_size(align, PAGE_SIZE)));
+	gate_leave(pass);
+	return object;
 }
 
 /* --- free ------------------------------------------------------------------------------------ */
@@ -167,8 +216,51 @@ static bool kfree_pages(const struct owner *owner)
 	return kfree_stocked(owner->page) || run_free(owner->page);
 }
 
-/* Everything but slab objects. */
-static void kfree_large(void *object)
+static uint32_t entry_of(const void *object)
+{
+	size_t pfn = virt_to_pfn(object);
+
+	return pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
+}
+
+static void kfree_inside_slow(void *object)
+{
+	uint32_t entry = entry_of(object);
+	struct owner owner;
+
+	if (likely(pagemap_is_slab(entry))) {
+		if (likely(slot_is_held()))
+			kfree_small(current_slot, entry, object);
+		else
+			kfree_small_entering(entry, object);
+		return;
+	}
+	owner = owner_of(object);
+	if ((owner.kind != OWNER_RUN && owner.kind != OWNER_AREA) || !kfree_pages(&owner))
+		owner_report_wrong("free()", object);
+}
+
+void kfree_inside(void *object)
+{
+	if (!sheaf_free(object))
+		kfree_inside_slow(object);
+}
+
+/* Everything that the heap proper has. */
+static void kfree_entering(void *object)
+{
+	gate_pass *pass = gate_enter();
+
+	if (unlikely(!pass)) {
+		deferred_free(object);
+		return;
+	}
+	kfree_inside_slow(object);
+	gate_leave(pass);
+}
+
+/* No slab's, run's or area's: nobody's whose lock would be needed. */
+static __slow void kfree_other(void *object)
 {
 	struct owner owner = owner_of(object);
 
@@ -176,21 +268,19 @@ static void kfree_large(void *object)
 		return;
 	if (owner.kind == OWNER_FOREIGN)
 		kfree_foreign(object);
-	else if (owner.kind == OWNER_WRONG || !kfree_pages(&owner))
+	else if (owner.kind != OWNER_EMERGENCY || !emergency_free(object))
 		owner_report_wrong("free()", object);
 }
 
 void kfree_slow(void *object)
 {
-	size_t pfn = virt_to_pfn(object);
-	uint32_t entry = pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
+	uint32_t entry = entry_of(object);
 
-	if (unlikely(!pagemap_is_slab(entry)))
-		kfree_large(object);
-	else if (likely(slot_is_held()))
-		kfree_small(current_slot, entry, object);
-	else
-		kfree_small_entering(entry, object);
+	if (unlikely(!entry))
+		kfree_other(object);
+	else if (!pagemap_is_slab(entry) || !slot_is_held() ||
+		 !remote_free_gathered(current_slot, entry, object))
+		kfree_entering(object);
 }
 
 void kfree(void *object)

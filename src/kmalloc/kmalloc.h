@@ -25,6 +25,8 @@ void *kmalloc_aligned(size_t align, size_t bytes);
 /* The parts of kmalloc and kfree that the inline fast paths did not take. */
 void *kmalloc_slow(size_t bytes);
 void kfree_slow(void *object);
+/* kfree, except foreign objects, for who is inside the gate (kmalloc/gate.h) already. */
+void kfree_inside(void *object);
 
 /* object: NULL, ours, or foreign (then the foreign_ops of core/hooks.h decide). */
 void kfree(void *object);
@@ -50,6 +52,7 @@ struct kmalloc_usage {
 	size_t run_live;	/* page runs handed out */
 	size_t area_live;	/* areas above 2 MiB handed out */
 	size_t nr_areas;
+	size_t emergency_live;	/* objects that were allocated while a thread forked */
 	size_t free_resident;	/* free pages that may occupy memory: what trim could release */
 	size_t free_proved;	/* of these, pages that do; 0 where nobody has asked the kernel */
 	size_t free_hole;	/* free pages known to occupy none */

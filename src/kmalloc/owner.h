@@ -14,19 +14,24 @@ enum owner_kind {
 	OWNER_SLAB,    /* in a slab; the object's own start is checked when it reaches its slab */
 	OWNER_RUN,     /* head of a page run */
 	OWNER_AREA,    /* head of an area */
+	OWNER_EMERGENCY, /* a live object of mm/emergency.h */
 	OWNER_WRONG,   /* in the heap, but nothing that malloc has given out starts there */
 };
 
 struct owner {
 	enum owner_kind kind;
 	uint32_t entry;	   /* of the page map */
-	struct page *page; /* of the address; not for OWNER_FOREIGN */
+	struct page *page; /* of the address; not for OWNER_FOREIGN and OWNER_EMERGENCY */
+	size_t bytes;	   /* OWNER_EMERGENCY: usable */
 };
 
 /* `address` is any address. */
 struct owner owner_of(const void *address);
 
-/* Usable bytes of the object; kind is OWNER_SLAB, OWNER_RUN or OWNER_AREA. */
+/* An object may start at the address; whether one in a slab is live is not said. */
+bool owner_starts_object(const struct owner *owner, const void *address);
+
+/* Usable bytes of the object; the kind is neither OWNER_FOREIGN nor OWNER_WRONG. */
 size_t owner_bytes(const struct owner *owner);
 
 /* Report a pointer that is no object: "<operation>: double free of ... (page run)" and such. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/hooks.h"
+#include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/owner.h"
 #include "mm/pagerun.h"
@@ -19,21 +20,29 @@ static bool small_fits(size_t old_bytes, size_t bytes)
 }
 
 /* Pages stay pages, and their kind stays their kind: 2 MiB is where runs end and areas begin. */
-static bool resize_in_place(const struct owner *owner, size_t bytes)
+static bool resize_pages(const struct owner *owner, size_t bytes)
 {
 	size_t nr_pages = div_round_up(bytes, PAGE_SIZE);
 
-	switch (owner->kind) {
-	case OWNER_SLAB:
-		return small_fits(owner_bytes(owner), bytes);
-	case OWNER_RUN:
+	if (owner->kind == OWNER_RUN)
 		return bytes > SIZE_CLASS_MAX_BYTES && nr_pages <= RUN_MAX_PAGES &&
 		       run_resize(owner->page, nr_pages);
-	case OWNER_AREA:
-		return nr_pages > RUN_MAX_PAGES && area_resize(owner->page, nr_pages);
-	default:
+	return nr_pages > RUN_MAX_PAGES && area_resize(owner->page, nr_pages);
+}
+
+static bool resize_in_place(const struct owner *owner, size_t bytes)
+{
+	gate_pass *pass;
+	bool resized;
+
+	if (owner->kind == OWNER_SLAB || owner->kind == OWNER_EMERGENCY)
+		return small_fits(owner_bytes(owner), bytes);
+	pass = gate_enter();
+	if (!pass)
 		return false;
-	}
+	resized = resize_pages(owner, bytes);
+	gate_leave(pass);
+	return resized;
 }
 
 static void *move(void *object, size_t old_bytes, size_t bytes)

@@ -2,7 +2,9 @@
 #include "core/memblock.h"
 #include "core/printk.h"
 #include "core/report.h"
+#include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
+#include "mm/emergency.h"
 #include "mm/reclaim.h"
 #include "mm/section.h"
 #include "slab/remote.h"
@@ -111,6 +113,22 @@ static size_t stocked_run_bytes(void)
 
 /* --- what is asked of it ---------------------------------------------------------------------- */
 
+/* `step` by `step`, each inside the gate; a fork gets in between. Returns the walk's pages. */
+static size_t walk_free_pages(bool (*step)(struct reclaim_walk *walk))
+{
+	struct reclaim_walk walk = { 0 };
+	gate_pass *pass;
+	bool more;
+
+	do {
+		pass = gate_enter_patiently();
+		more = pass && step(&walk);
+		if (pass)
+			gate_leave(pass);
+	} while (more);
+	return walk.nr_pages;
+}
+
 static void read_zone(struct kmalloc_usage *usage)
 {
 	size_t used = 0;
@@ -127,16 +145,16 @@ static void read_zone(struct kmalloc_usage *usage)
 	zone_unlock();
 }
 
-void kmalloc_usage_read(struct kmalloc_usage *usage)
+static void usage_read_inside(struct kmalloc_usage *usage)
 {
 	struct slab_usage slabs;
 	size_t stocked;
 
-	*usage = (struct kmalloc_usage){ 0 };
 	read_zone(usage);
 	usage->reserved = sections_reserved();
 	usage->metadata = sections_metadata() + memblock_opened();
 	usage->nr_areas = area_count();
+	usage->emergency_live = emergency_live();
 	usage->nr_slots = slot_count();
 	usage->nr_slots_held = slot_count_held();
 	stocked = min_size(usage->run_live, stocked_run_bytes());
@@ -152,9 +170,20 @@ void kmalloc_usage_read(struct kmalloc_usage *usage)
 	}
 }
 
+void kmalloc_usage_read(struct kmalloc_usage *usage)
+{
+	gate_pass *pass = gate_enter_patiently();
+
+	*usage = (struct kmalloc_usage){ 0 };
+	if (!pass)
+		return;
+	usage_read_inside(usage);
+	gate_leave(pass);
+}
+
 void kmalloc_usage_resolve(struct kmalloc_usage *usage)
 {
-	size_t nr_proved = mm_map.nr_pages ? reclaim_resolve() : 0;
+	size_t nr_proved = mm_map.nr_pages ? walk_free_pages(reclaim_resolve_some) : 0;
 
 	kmalloc_usage_read(usage);
 	usage->free_proved = nr_proved * PAGE_SIZE;
@@ -162,9 +191,13 @@ void kmalloc_usage_resolve(struct kmalloc_usage *usage)
 
 void kmalloc_report_caches(struct report *report)
 {
-	struct slab_usage slabs;
+	struct slab_usage slabs = { 0 };
+	gate_pass *pass = gate_enter_patiently();
 
-	slab_usage_read(&slabs);
+	if (pass) {
+		slab_usage_read(&slabs);
+		gate_leave(pass);
+	}
 	report_printf(report, "%-14s %8s %10s %10s %10s %8s %8s\n", "cache", "bytes", "live",
 		      "cached", "free", "slabs", "pages");
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
@@ -191,13 +224,21 @@ static void drain_own_slot(void)
 }
 
 /* Twice: what one slot's sheaves held of another's objects lies in that one's inbox afterwards. */
-bool kmalloc_trim(void)
+static void drain_slots(void)
 {
-	if (!mm_map.nr_pages)
-		return false;
-	for (unsigned int pass = 0; pass < 2; pass++) {
+	for (unsigned int round = 0; round < 2; round++) {
 		drain_own_slot();
 		slots_visit_free(sheaves_drain);
 	}
-	return reclaim_all() > 0;
+}
+
+bool kmalloc_trim(void)
+{
+	gate_pass *pass = mm_map.nr_pages ? gate_enter_patiently() : NULL;
+
+	if (!pass)
+		return false;
+	drain_slots();
+	gate_leave(pass);
+	return walk_free_pages(reclaim_some) > 0;
 }

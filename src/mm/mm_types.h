@@ -144,6 +144,7 @@ struct mm_map {
 	uint32_t *pagemap;
 	struct page *memmap;
 	struct pageblock *pageblocks; /* one past the array's end */
+	_Atomic uint32_t *wiped_on_fork; /* reads as 0 in a child; NULL: the kernel cannot */
 } __attribute__((aligned(4096)));
 
 extern struct mm_map mm_map;

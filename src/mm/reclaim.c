@@ -18,9 +18,10 @@ struct extent {
 	size_t nr_dropped; /* pages from the first on that the kernel reported as dropped */
 };
 
+/* A batch of isolated extents. */
 struct reclaim {
-	size_t cursor; /* pages below this pfn have been searched */
-	size_t nr_done; /* pages that were dropped, or found resident */
+	size_t cursor; /* struct reclaim_walk's */
+	size_t nr_done;
 	unsigned int nr;
 	struct extent extents[BATCH_EXTENTS];
 };
@@ -172,27 +173,27 @@ static void put_back_batch(struct reclaim *rc)
 	zone_unlock();
 }
 
-/* Isolate all free pages that are not HOLE, a batch at a time, do `work`, and put them back. */
-static size_t visit_free_pages(void (*work)(struct reclaim *rc))
+/* Isolate the next free pages that are not HOLE, do `work`, and put them back. */
+static bool visit_batch(struct reclaim_walk *walk, void (*work)(struct reclaim *rc))
 {
-	struct reclaim rc = { .cursor = 0 };
+	struct reclaim rc = { .cursor = walk->cursor };
 
-	do {
-		lock_acquire(LOCK_RECLAIM);
-		zone_lock();
-		collect_locked(&rc);
-		zone.nr_isolated = rc.nr;
-		zone_unlock();
-		work(&rc);
-		put_back_batch(&rc);
-		lock_release(LOCK_RECLAIM);
-	} while (rc.nr);
-	return rc.nr_done;
+	lock_acquire(LOCK_RECLAIM);
+	zone_lock();
+	collect_locked(&rc);
+	zone.nr_isolated = rc.nr;
+	zone_unlock();
+	work(&rc);
+	put_back_batch(&rc);
+	lock_release(LOCK_RECLAIM);
+	walk->cursor = rc.cursor;
+	walk->nr_pages += rc.nr_done;
+	return rc.nr;
 }
 
-size_t reclaim_all(void)
+bool reclaim_some(struct reclaim_walk *walk)
 {
-	return visit_free_pages(purge_batch);
+	return visit_batch(walk, purge_batch);
 }
 
 /* --- asking ------------------------------------------------------------------------------- */
@@ -223,7 +224,7 @@ static void resolve_batch(struct reclaim *rc)
 	}
 }
 
-size_t reclaim_resolve(void)
+bool reclaim_resolve_some(struct reclaim_walk *walk)
 {
-	return visit_free_pages(resolve_batch);
+	return visit_batch(walk, resolve_batch);
 }

@@ -3,18 +3,24 @@
  *
  * L3. Free pages that may have frames are isolated a batch at a time under the zone lock, dropped
  * (or looked up) without it, and put back in the state that the kernel's answer proves. Meanwhile
- * LOCK_RECLAIM is held: who finds no memory waits for it and looks again (zone_alloc), and a fork
- * finds nothing isolated.
+ * LOCK_RECLAIM is held: who finds no memory waits for it and looks again (zone_alloc). A batch at a
+ * time, so that a caller may let a fork in between.
  */
 #ifndef MM_RECLAIM_H
 #define MM_RECLAIM_H
 
 #include "mm/zone.h"
 
-/* Drop every free page of the zone that is not HOLE. Returns how many pages were dropped. */
-size_t reclaim_all(void);
+/* One walk over all free pages of the zone that are not HOLE. Starts all 0. */
+struct reclaim_walk {
+	size_t cursor;	 /* pages below this pfn have been met */
+	size_t nr_pages; /* that were dropped, or found to have a frame */
+};
 
-/* Ask which free pages have frames: they are RESIDENT afterwards. Returns how many. */
-size_t reclaim_resolve(void);
+/* Drop the pages of the next batch; false when there was none. */
+bool reclaim_some(struct reclaim_walk *walk);
+
+/* Ask which pages of the next batch have frames: they are RESIDENT afterwards. */
+bool reclaim_resolve_some(struct reclaim_walk *walk);
 
 #endif

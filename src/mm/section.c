@@ -5,9 +5,14 @@
 
 #include "base/math.h"
 #include "core/memblock.h"
+#include "mm/emergency.h"
 #include "os/os.h"
 
-struct mm_map mm_map;
+/*
+ * Among what the loader makes read-only after relocation, so that it needs no mapping of its own:
+ * the boot opens it for its own time.
+ */
+struct mm_map mm_map __attribute__((section(".data.rel.ro.mm_map")));
 
 /* The window without a limit (src/README.md, Names): 4 x memory, within these bounds. */
 #define WINDOW_MIN GIB(16)
@@ -25,6 +30,9 @@ struct mm_map mm_map;
  */
 #define MEMBLOCK_SHARE 16u
 #define MEMBLOCK_MIN MIB(1)
+/* The share of mm/emergency.h: what a process may allocate while one of its threads forks. */
+#define EMERGENCY_SHARE 64u
+#define EMERGENCY_MIN MIB(1)
 /* A growth step: an eighth of what is open, so that the number of steps is logarithmic. */
 #define GROWTH_SHARE 8u
 #define GROWTH_MAX_UNITS 64u
@@ -32,6 +40,7 @@ struct mm_map mm_map;
 struct window_plan {
 	size_t heap_bytes;	/* the window */
 	size_t section_bytes;	/* reserved at once */
+	size_t emergency_bytes;
 	size_t memblock_bytes;
 	size_t pagemap_bytes;
 	size_t pageblock_bytes;
@@ -47,6 +56,7 @@ static void plan_window(struct window_plan *plan, size_t heap_bytes, size_t sect
 
 	plan->heap_bytes = heap_bytes;
 	plan->section_bytes = section_bytes;
+	plan->emergency_bytes = max_size(heap_bytes / EMERGENCY_SHARE, EMERGENCY_MIN);
 	plan->memblock_bytes = max_size(heap_bytes / MEMBLOCK_SHARE, MEMBLOCK_MIN);
 	plan->pagemap_bytes = nr_pages * sizeof(uint32_t);
 	plan->pageblock_bytes = align_up(nr_pages / PAGEBLOCK_PAGES * sizeof(struct pageblock),
@@ -56,17 +66,27 @@ static void plan_window(struct window_plan *plan, size_t heap_bytes, size_t sect
 
 static size_t plan_array_bytes(const struct window_plan *plan)
 {
-	return plan->memblock_bytes + plan->pagemap_bytes + plan->pageblock_bytes +
-	       plan->memmap_bytes;
+	return PAGE_SIZE + plan->emergency_bytes + plan->memblock_bytes + plan->pagemap_bytes +
+	       plan->pageblock_bytes + plan->memmap_bytes;
+}
+
+/* Without it, nothing is lost but what kmalloc/gate.h says of children made without handlers. */
+static _Atomic uint32_t *open_wiped_page(void *page)
+{
+	if (os_open(page, PAGE_SIZE) || os_wipe_on_fork(page, PAGE_SIZE))
+		return NULL;
+	return page;
 }
 
 /*
- * Lay out [memblock, page map | pageblocks, memmap | heap] in a reserve that starts at `start`.
+ * Lay out [wiped page | emergency | memblock, page map | pageblocks, memmap | heap] in a reserve
+ * that starts at `start`.
  * memblock and the pageblocks run downwards: "," marks where open ends touch.
  */
 static bool lay_out(const struct window_plan *plan, char *start)
 {
-	char *pagemap = start + plan->memblock_bytes;
+	char *emergency = start + PAGE_SIZE, *memblock = emergency + plan->emergency_bytes;
+	char *pagemap = memblock + plan->memblock_bytes;
 	char *pageblocks_end = pagemap + plan->pagemap_bytes + plan->pageblock_bytes;
 	char *heap = pageblocks_end + plan->memmap_bytes;
 
@@ -75,7 +95,9 @@ static bool lay_out(const struct window_plan *plan, char *start)
 	mm_map.pagemap = (uint32_t *)(void *)pagemap;
 	mm_map.pageblocks = (struct pageblock *)(void *)pageblocks_end;
 	mm_map.memmap = (struct page *)(void *)pageblocks_end;
-	memblock_init(start, pagemap);
+	mm_map.wiped_on_fork = open_wiped_page(start);
+	emergency_init(emergency, plan->emergency_bytes);
+	memblock_init(memblock, pagemap);
 	zone.sections[0] = (struct section){ 0, 0, plan->section_bytes / UNIT_BYTES,
 					     plan->section_bytes / UNIT_BYTES };
 	zone.nr_sections = 1;
@@ -155,6 +177,8 @@ bool sections_boot(size_t reserve_bytes)
 	size_t limit = os_address_space_limit();
 	size_t window = default_window();
 
+	if (os_open(&mm_map, sizeof(mm_map)))
+		return false;
 	if (reserve_bytes)
 		window = clamp_size(roundup_pow_of_two(reserve_bytes), SMALLEST_WINDOW, WINDOW_MAX);
 	else if (limit / FIRST_SECTION_SHARE < window)

@@ -26,15 +26,25 @@ static inline void batch_add(struct batch *batch, void *object)
 /* The batch is full, or there is none, or it is for others. */
 void remote_free_slow(struct slot *slot, uint32_t entry, void *object);
 
-/* Free an object whose page map entry names another slot than `slot`, which is entered. */
-static inline void remote_free(struct slot *slot, uint32_t entry, void *object)
+/*
+ * Add the object to a batch that waits for more of its kind; false: there is none, or it is full.
+ * Whole at every instant, so that it needs no gate.
+ */
+static inline bool remote_free_gathered(struct slot *slot, uint32_t entry, void *object)
 {
 	struct batch *batch = *remote_outbox(slot, entry);
 
-	if (likely(batch) && likely(batch->entry == entry) &&
-	    likely(batch->nr_objects < batch->limit))
-		batch_add(batch, object);
-	else
+	if (unlikely(!batch) || unlikely(batch->entry != entry) ||
+	    unlikely(batch->nr_objects >= batch->limit))
+		return false;
+	batch_add(batch, object);
+	return true;
+}
+
+/* Free an object whose page map entry names another slot than `slot`, which is entered. */
+static inline void remote_free(struct slot *slot, uint32_t entry, void *object)
+{
+	if (!remote_free_gathered(slot, entry, object))
 		remote_free_slow(slot, entry, object);
 }
 

@@ -36,14 +36,17 @@ static struct {
 	struct slot *shared;
 } slots;
 
+/* id: 1..nr_slots. */
+static struct slot *slot_in_table(uint32_t id)
+{
+	return slots.tables[id / SLOTS_PER_TABLE][id % SLOTS_PER_TABLE];
+}
+
 struct slot *slot_by_id(uint32_t id)
 {
-	struct slot **table;
-
 	if (id == 0 || id > __atomic_load_n(&slots.nr_slots, __ATOMIC_ACQUIRE))
 		return NULL;
-	table = slots.tables[id / SLOTS_PER_TABLE];
-	return table[id % SLOTS_PER_TABLE];
+	return slot_in_table(id);
 }
 
 uint32_t slot_count(void)
@@ -153,6 +156,15 @@ void slot_leave(struct slot *slot)
 	lock_release(LOCK_SHARED_SLOT);
 }
 
+static void slot_free_locked(struct slot *slot)
+{
+	slot->inside = 0;
+	slot->state = SLOT_FREE;
+	slot->next_free = slots.free;
+	slots.free = slot;
+	WRITE_ONCE(slots.nr_held, slots.nr_held - 1);
+}
+
 void slot_release(void)
 {
 	struct slot *slot = current_slot;
@@ -163,10 +175,26 @@ void slot_release(void)
 	pcp_drain_runs(&slot->pcp); /* half a MiB, that the next thread may never want */
 	current_slot = &slot_gone;
 	lock_acquire(LOCK_SLOTS);
-	slot->state = SLOT_FREE;
-	slot->next_free = slots.free;
-	slots.free = slot;
-	WRITE_ONCE(slots.nr_held, slots.nr_held - 1);
+	slot_free_locked(slot);
+	lock_release(LOCK_SLOTS);
+}
+
+void slot_abandon(void)
+{
+	struct slot *slot = current_slot;
+
+	if (!slot_is_held())
+		return;
+	current_slot = &slot_gone;
+	slot->state = SLOT_LEFT;
+}
+
+void slots_collect_left(void)
+{
+	lock_acquire(LOCK_SLOTS);
+	for (uint32_t id = 1; id <= slots.nr_slots; id++)
+		if (slot_in_table(id)->state == SLOT_LEFT)
+			slot_free_locked(slot_in_table(id));
 	lock_release(LOCK_SLOTS);
 }
 
@@ -181,13 +209,18 @@ void slots_visit_free(void (*fn)(struct slot *))
 	lock_release(LOCK_SLOTS);
 }
 
-void slots_after_fork(void)
+/* No lock is to be had here, nor needed: the child has this one thread. */
+void slots_after_fork(bool nobody_was_inside)
 {
 	for (uint32_t id = 1; id <= slots.nr_slots; id++) {
-		struct slot *slot = slot_by_id(id);
+		struct slot *slot = slot_in_table(id);
 
-		if (slot->state == SLOT_HELD && slot != current_slot)
+		if ((slot->state != SLOT_HELD && slot->state != SLOT_LEFT) || slot == current_slot)
+			continue;
+		if (slot->inside && !nobody_was_inside)
 			slot->state = SLOT_LOST;
+		else
+			slot_free_locked(slot);
 	}
-	slots.nr_held = slot_is_held();
+	WRITE_ONCE(slots.nr_held, slot_is_held());
 }

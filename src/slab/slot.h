@@ -12,7 +12,9 @@
  *	SLOT_HELD	 its thread only; others push to its inbox
  *	SLOT_SHARED	 whoever has LOCK_SHARED_SLOT: threads without a slot of their own, and
  *			 in hardened mode all
- *	SLOT_LOST	 nobody: its thread did not survive a fork, and may have been amid anything
+ *	SLOT_LEFT	 nobody: its thread ended while a fork kept it from freeing the slot
+ *	SLOT_LOST	 nobody: its thread did not survive a _Fork or clone, which our handlers
+ *			 did not see, and was amid a slow path
  *
  * Lock order: LOCK_SHARED_SLOT, LOCK_SLOTS, then those of lower layers.
  */
@@ -49,7 +51,7 @@ struct slot_class {
 	uint32_t next_colour;	  /* bytes before the first object of the next slab */
 };
 
-enum slot_state { SLOT_FREE, SLOT_HELD, SLOT_SHARED, SLOT_LOST };
+enum slot_state { SLOT_FREE, SLOT_HELD, SLOT_SHARED, SLOT_LEFT, SLOT_LOST };
 
 struct slot {
 	/*
@@ -64,7 +66,9 @@ struct slot {
 	void **top[NR_SIZE_CLASSES];
 	uint32_t tag; /* page map entry of this slot's slabs, with class 0 */
 	uint32_t id;
-	_Atomic uint32_t state;	 /* enum slot_state; written under LOCK_SLOTS */
+	/* enum slot_state; written under LOCK_SLOTS, but HELD -> LEFT by its thread */
+	_Atomic uint32_t state;
+	_Atomic uint32_t inside; /* kmalloc/gate.h: its thread is in a slow path */
 	uint32_t sheaf_bytes;	 /* memory of the sheaves' arrays; bounded (sheaf.c) */
 	uint32_t nr_slab_pages;	 /* in the slot's slabs */
 	struct slot *next_free;	 /* LOCK_SLOTS */
@@ -112,6 +116,10 @@ struct slot *slot_enter_to_free(void);
 /* Leave the thread's slot to the next thread. */
 void slot_release(void);
 
+/* The same without a lock: somebody else frees the slot, by slots_collect_left. */
+void slot_abandon(void);
+void slots_collect_left(void);
+
 /* By the id in a page map entry; NULL when there is no such slot. */
 struct slot *slot_by_id(uint32_t id);
 
@@ -122,7 +130,10 @@ uint32_t slot_count_held(void);
 /* Call fn for every slot that nobody holds, the shared one too, under the lock that guards it. */
 void slots_visit_free(void (*fn)(struct slot *));
 
-/* In the child of a fork: slots of threads that are not here are lost. */
-void slots_after_fork(void);
+/*
+ * In the child of a fork: slots of threads that are not here are free. Not so if these may have
+ * been in slow paths and the slot shows that its thread was: it is lost.
+ */
+void slots_after_fork(bool nobody_was_inside);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * test_lock.c - exclusion, sleeping and waking, the ranks, and what the forking thread may do.
+ * test_lock.c - exclusion, sleeping and waking, the ranks, and who is not there.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -170,110 +170,67 @@ TEST(who_holds_what)
 	EXPECT_EQ(lock_is_held(LOCK_ZONE), !CONFIG_DEBUG);
 }
 
-/* --- fork --------------------------------------------------------------------------------- */
+/* --- a child without the other threads -------------------------------------------------------- */
 
-TEST(the_forker_holds_every_lock_and_takes_them_again)
+static int held_by_others_in_child(void)
 {
-	os_fake_reset();
-	lock_all_for_fork();
-	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++)
-		EXPECT(lock_is_held((enum lock_rank)rank));
+	return locks_held_by_others();
+}
+
+static int in_child(int (*body)(void))
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (!child)
+		_exit(body());
+	ASSERT(waitpid(child, &status, 0) == child);
+	return WEXITSTATUS(status);
+}
+
+TEST(free_locks_are_nobodys)
+{
+	EXPECT(!locks_held_by_others());
+	EXPECT_EQ(in_child(held_by_others_in_child), 0);
+}
+
+/* A signal handler that forks in the midst: the child goes on where its parent was. */
+TEST(ones_own_locks_are_not_others)
+{
 	lock_acquire(LOCK_ZONE);
-	lock_acquire(LOCK_BOOT); /* no order either: nothing is taken */
+	EXPECT_EQ(in_child(held_by_others_in_child), 0);
 	lock_release(LOCK_ZONE);
-	lock_release(LOCK_BOOT);
-	lock_release_all();
-	EXPECT_EQ(lock_is_held(LOCK_ZONE), !CONFIG_DEBUG);
-	take_each();
-	EXPECT_EQ(os_fake_calls(OS_CALL_ANY), 0);
 }
 
-TEST(a_release_in_the_forker_lets_nobody_in)
+static pthread_barrier_t holding;
+
+static void *hold_zone(void *unused)
+{
+	(void)unused;
+	lock_acquire(LOCK_ZONE);
+	pthread_barrier_wait(&holding);
+	pthread_barrier_wait(&holding);
+	lock_release(LOCK_ZONE);
+	return NULL;
+}
+
+/* Also when asked again: nobody will ever release it. */
+static int held_twice_asked(void)
+{
+	return locks_held_by_others() + locks_held_by_others();
+}
+
+TEST(a_lock_of_an_absent_thread_is_others)
 {
 	pthread_t thread;
 
-	os_fake_reset();
-	entered = false;
-	lock_all_for_fork();
-	acquire_and_release(LOCK_ZONE);
-	ASSERT(!pthread_create(&thread, NULL, enter_zone, NULL));
-	wait_for_sleepers(1);
-	acquire_and_release(LOCK_ZONE);
-	EXPECT(!entered);
-	lock_release_all();
+	pthread_barrier_init(&holding, NULL, 2);
+	ASSERT(!pthread_create(&thread, NULL, hold_zone, NULL));
+	pthread_barrier_wait(&holding);
+	EXPECT_EQ(in_child(held_twice_asked), 2);
+	pthread_barrier_wait(&holding);
 	pthread_join(thread, NULL);
-	EXPECT(entered);
-}
-
-/* In the child of lock_all_for_fork, with another thread asleep in the parent. */
-static int child_of_fork(void)
-{
-	pthread_t thread;
-
-	acquire_and_release(LOCK_ZONE);
-	lock_reset_all();
-	if (lock_is_held(LOCK_ZONE) != !CONFIG_DEBUG)
-		return 1;
-	take_each();
-	entered = false;
-	if (pthread_create(&thread, NULL, enter_zone, NULL))
-		return 2;
-	pthread_join(thread, NULL);
-	return entered ? 0 : 3;
-}
-
-TEST(the_child_starts_with_free_locks)
-{
-	pthread_t thread;
-	int status = -1;
-	pid_t child;
-
-	os_fake_reset();
-	lock_all_for_fork();
-	ASSERT(!pthread_create(&thread, NULL, enter_zone, NULL));
-	wait_for_sleepers(1);
-	child = fork();
-	if (!child)
-		_exit(child_of_fork());
-	lock_release_all();
-	ASSERT(waitpid(child, &status, 0) == child);
-	EXPECT_EQ(status, 0);
-	pthread_join(thread, NULL);
-	take_each();
-}
-
-/* Another library's handler, before ours, may start a thread that waits for us already. */
-static int child_with_a_sleeper(void)
-{
-	pthread_t thread;
-
-	alarm(20);
-	os_fake_reset();
-	entered = false;
-	if (pthread_create(&thread, NULL, enter_zone, NULL))
-		return 1;
-	wait_for_sleepers(1);
-	if (entered)
-		return 2;
-	lock_reset_all();
-	if (!os_fake_calls(OS_CALL_FUTEX_WAKE))
-		return 3;
-	pthread_join(thread, NULL);
-	return entered ? 0 : 4;
-}
-
-TEST(the_child_wakes_who_waits_already)
-{
-	int status = -1;
-	pid_t child;
-
-	lock_all_for_fork();
-	child = fork();
-	if (!child)
-		_exit(child_with_a_sleeper());
-	lock_release_all();
-	ASSERT(waitpid(child, &status, 0) == child);
-	EXPECT_EQ(status, 0);
+	EXPECT_EQ(in_child(held_by_others_in_child), 0);
 }
 
 RUN_TESTS

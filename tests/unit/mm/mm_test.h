@@ -7,6 +7,7 @@
 
 #include "fake/os_fake.h"
 #include "kunit.h"
+#include "mm/reclaim.h"
 #include "mm/section.h"
 
 #define MM_TEST(test_name) \
@@ -65,6 +66,25 @@ __attribute__((unused)) static bool is_touched(size_t pfn)
 	const struct pageblock *block = pfn_to_pageblock(pfn);
 
 	return block->touched[pfn % PAGEBLOCK_PAGES / 64] >> pfn % 64 & 1;
+}
+
+/* Drop, or look up, every free page that is not HOLE. Returns how many were dropped or found. */
+__attribute__((unused)) static size_t reclaim_all(void)
+{
+	struct reclaim_walk walk = { 0 };
+
+	while (reclaim_some(&walk))
+		;
+	return walk.nr_pages;
+}
+
+__attribute__((unused)) static size_t reclaim_resolve(void)
+{
+	struct reclaim_walk walk = { 0 };
+
+	while (reclaim_resolve_some(&walk))
+		;
+	return walk.nr_pages;
 }
 
 #endif

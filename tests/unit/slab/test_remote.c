@@ -292,7 +292,7 @@ ISOLATED_TEST(shared_slot_collects)
 	expect_nothing_left();
 }
 
-/* --- slots that a fork lost ------------------------------------------------------------------ */
+/* --- slots that were lost ------------------------------------------------------------------ */
 
 ISOLATED_TEST(frees_to_a_lost_slot_are_harmless)
 {
@@ -301,7 +301,8 @@ ISOLATED_TEST(frees_to_a_lost_slot_are_harmless)
 	two_threads("");
 	alloc_by(a, MANY, BYTES);
 	free_by(b, 10); /* some are on their way */
-	slots_after_fork();
+	a->inside = 1;
+	slots_after_fork(false);
 	ASSERT_EQ(a->state, SLOT_LOST);
 	for (unsigned int i = 10; i < MANY; i++) {
 		((char *)objects[i])[0] = 1;
@@ -370,7 +371,8 @@ ISOLATED_TEST(strays_of_a_lost_slot_are_dropped)
 	alloc_by(a, MANY, BYTES);
 	thread_switch(b);
 	memory_gone();
-	slots_after_fork();
+	a->inside = 1;
+	slots_after_fork(false);
 	ASSERT_EQ(a->state, SLOT_LOST);
 	free_by(b, MANY);
 	remote_forward(entry_of(objects[0]), objects[0]);

@@ -230,12 +230,17 @@ ISOLATED_TEST(visits_what_nobody_holds)
 	EXPECT_EQ(visited[2], a);
 }
 
-ISOLATED_TEST(fork_loses_the_slots_of_others)
+/* Whoever was in a slow path is lost; everybody else's slot is inherited. */
+ISOLATED_TEST(fork_leaves_the_slots_of_others)
 {
-	struct slot *mine, *free_one, *other;
+	struct slot *mine, *free_one, *other, *idle, *left;
 
 	heap_up("");
 	other = newcomer();
+	idle = newcomer();
+	left = newcomer();
+	slot_abandon();
+	EXPECT_EQ(left->state, SLOT_LEFT);
 	free_one = newcomer();
 	slot_release();
 	mine = newcomer();
@@ -243,15 +248,36 @@ ISOLATED_TEST(fork_loses_the_slots_of_others)
 	free_one = newcomer();
 	slot_release();
 	thread_switch(mine);
-	slots_after_fork();
+	mine->inside = 1;
+	other->inside = 1;
+	slots_after_fork(false);
 	EXPECT_EQ(other->state, SLOT_LOST);
 	EXPECT_EQ(mine->state, SLOT_HELD);
 	EXPECT_EQ(free_one->state, SLOT_FREE);
 	EXPECT_EQ(slot_by_id(1)->state, SLOT_SHARED);
 	EXPECT_EQ(slot_count_held(), 1);
+	EXPECT_EQ(newcomer(), left);
+	EXPECT_EQ(newcomer(), idle);
 	EXPECT_EQ(newcomer(), free_one);
 	EXPECT(newcomer() != other);
 	EXPECT_EQ(other->state, SLOT_LOST);
+}
+
+ISOLATED_TEST(a_slot_that_was_left_in_haste_is_collected)
+{
+	struct slot *mine, *left;
+
+	heap_up("");
+	left = newcomer();
+	slot_abandon();
+	EXPECT_EQ(current_slot, &slot_gone);
+	slot_abandon(); /* nothing left to leave */
+	mine = newcomer();
+	EXPECT(mine != left);
+	slots_collect_left();
+	EXPECT_EQ(slot_count_held(), 1);
+	EXPECT_EQ(newcomer(), left);
+	EXPECT_EQ(mine->state, SLOT_HELD);
 }
 
 /* Real threads, one after another: all get the same slot. */

@@ -1,0 +1,44 @@
+/* deferred.c - see deferred.h. */
+#include "kmalloc/deferred.h"
+
+#include "kmalloc/gate.h"
+#include "kmalloc/kmalloc.h"
+#include "kmalloc/owner.h"
+
+struct deferred {
+	struct deferred *next;
+};
+
+static _Atomic(struct deferred *) deferred_list;
+
+/* Marks an object whose turn has come: one that was freed twice has made the list a ring. */
+#define TAKEN ((struct deferred *)1)
+
+void deferred_free(void *object)
+{
+	struct owner owner = owner_of(object);
+	struct deferred *entry = object, *head;
+
+	if (!owner_starts_object(&owner, object)) {
+		owner_report_wrong("free()", object);
+		return;
+	}
+	head = atomic_load_explicit(&deferred_list, memory_order_relaxed);
+	do
+		entry->next = head;
+	while (!atomic_compare_exchange_weak_explicit(&deferred_list, &head, entry,
+						      memory_order_release, memory_order_relaxed));
+	gate_note_pending();
+}
+
+void deferred_free_all(void)
+{
+	struct deferred *entry, *next;
+
+	entry = atomic_exchange_explicit(&deferred_list, NULL, memory_order_acquire);
+	for (; entry && entry != TAKEN; entry = next) {
+		next = entry->next;
+		entry->next = TAKEN;
+		kfree_inside(entry);
+	}
+}

@@ -1,0 +1,95 @@
+/*
+ * gate.h - who is inside a slow path: what makes fork safe by construction.
+ *
+ * L6. Every lock of the allocator is taken, and everything but the tops of sheaves and the contents
+ * of outboxes is changed, between gate_enter and gate_leave. A thread that forks closes the
+ * gate, waits until nobody is inside, and forks: no lock is held, every structure is whole, and the
+ * child inherits the slots of all threads.
+ *
+ * Nobody waits for the gate, since the thread that forks may itself be waiting (glibc's fork takes
+ * the lock of the list of FILEs after all handlers) for one that allocates. Who is refused is
+ * served by mm/emergency.h, and what it frees is deferred (kmalloc/deferred.h). So is a signal
+ * handler that has interrupted a slow path of its own thread.
+ *
+ * The thread that has closed the gate may enter: it is alone inside.
+ *
+ * A child that was made without our handlers (_Fork, clone) finds at its first gate_enter that a
+ * page which the kernel wipes in children reads as zero, and looks who was inside: their slots are
+ * lost. If one of them held a lock the gate stays closed for good in that child.
+ */
+#ifndef KMALLOC_GATE_H
+#define KMALLOC_GATE_H
+
+#include "slab/slot.h"
+
+/* Shows that its holder is inside. */
+typedef _Atomic uint32_t gate_pass;
+
+struct gate {
+	_Atomic uintptr_t closed_by; /* thread pointer of who forks; GATE_CLOSED_FOR_GOOD */
+	_Atomic uint32_t pending;    /* something was deferred while the gate was closed */
+	gate_pass nr_visitors;	     /* threads inside that have no slot, or are leaving it */
+	_Atomic uint32_t *process_known; /* reads as 0 in a child that nobody has announced */
+} __cacheline_aligned;
+
+extern struct gate gate;
+
+#define GATE_CLOSED_FOR_GOOD ((uintptr_t)1)
+
+/* The thread is inside by a pass that is not its slot's. */
+extern _Thread_local bool gate_visiting __tls_initial_exec;
+
+/* Where mm/section.c has put the page that a fork wipes; NULL: there is none. Boot only. */
+void gate_boot(_Atomic uint32_t *wiped_on_fork);
+
+/* The rest of gate_enter. */
+gate_pass *gate_enter_visiting(void);
+gate_pass *gate_examine(gate_pass *pass);
+
+static inline bool gate_is_calm(void)
+{
+	return !atomic_load_explicit(&gate.closed_by, memory_order_relaxed) &&
+	       !atomic_load_explicit(&gate.pending, memory_order_relaxed) &&
+	       atomic_load_explicit(gate.process_known, memory_order_relaxed);
+}
+
+/* Before anything that takes a lock. NULL: not now, do without. Never waits. */
+static inline gate_pass *gate_enter(void)
+{
+	gate_pass *pass;
+
+	if (unlikely(!slot_is_held()))
+		return gate_enter_visiting();
+	pass = &current_slot->inside;
+	if (unlikely(atomic_load_explicit(pass, memory_order_relaxed)) || unlikely(gate_visiting))
+		return NULL; /* a signal handler, amid a slow path of this thread */
+	/* Sequentially consistent, as gate_close: one of the two sees the other. */
+	atomic_exchange(pass, 1);
+	return likely(gate_is_calm()) ? pass : gate_examine(pass);
+}
+
+void gate_leave_visiting(void);
+
+static inline void gate_leave(gate_pass *pass)
+{
+	if (likely(pass != &gate.nr_visitors))
+		atomic_store_explicit(pass, 0, memory_order_release);
+	else
+		gate_leave_visiting();
+}
+
+/* As gate_enter, but waits for a fork of another thread, a second at most: for reports. */
+gate_pass *gate_enter_patiently(void);
+
+/* A thread was refused and has left something to be done: the next inside sees to it. */
+static inline void gate_note_pending(void)
+{
+	atomic_store(&gate.pending, 1);
+}
+
+/* Around a fork; the child calls the last in place of gate_open. */
+void gate_close(void);
+void gate_open(void);
+void gate_after_fork(void);
+
+#endif
