@@ -1,9 +1,9 @@
 /*
  * Programs that lock themselves in before they allocate, each stage in a process of its own.
  *
- * whole:  the kernel kills the process when the library (told by the instruction's address, which is
- *	   no secret without address space randomisation) makes a call that syscalls.def does not
- *	   list; libc and the program may do what they like. From before the program is loaded.
+ * whole:  the kernel kills the process when the library (told by the instruction's address, which
+ *	   is no secret without address space randomisation) makes a call that syscalls.def does
+ *	   not list; libc and the program may do what they like. From before the program is loaded.
  * whole without a call: each listed call is taken away in turn, and the process must be killed:
  *	   the list names no more than is needed, and the filter is seen to work.
  * inside: the same filter, set by the program itself: calls of the start alone are not allowed.
