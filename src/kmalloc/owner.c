@@ -2,17 +2,45 @@
 #include "kmalloc/owner.h"
 
 #include "base/bitmap.h"
+#include "core/memblock.h"
 #include "core/misuse.h"
 #include "mm/section.h"
-#include "slab/size_class.h"
+#include "slab/sheaf.h"
+#include "slab/slab.h"
 
-static enum owner_kind kind_of_entry(uint32_t entry, const void *address)
+/* vm.mmap_min_addr: nothing is mapped below, but what a null pointer and an offset make. */
+#define FIRST_ADDRESS KIB(64)
+/* The rest is the kernel's, or what it maps only for who asks for just that address. */
+#define END_OF_ADDRESSES ((uintptr_t)1 << 47)
+
+static enum slab_place place_of(const struct owner *owner, const void *address)
 {
+	if (sheaf_top_is(owner->entry, address))
+		return SLAB_FREE;
+	return slab_place_of(owner->page, pagemap_class(owner->entry), address);
+}
+
+static enum owner_kind kind_of(const struct owner *owner, const void *address)
+{
+	uint32_t entry = owner->entry;
+
 	if (pagemap_is_slab(entry))
-		return OWNER_SLAB;
+		return place_of(owner, address) == SLAB_TAKEN ? OWNER_SLAB : OWNER_WRONG;
 	if (!entry || !is_aligned((uintptr_t)address, PAGE_SIZE))
 		return OWNER_WRONG;
 	return entry == PAGEMAP_RUN ? OWNER_RUN : OWNER_AREA;
+}
+
+/* Where not even another allocator has anything; NULL when it may have. */
+static const char *nobodys_place(const void *address)
+{
+	if ((uintptr_t)address < FIRST_ADDRESS)
+		return "near NULL";
+	if ((uintptr_t)address >= END_OF_ADDRESSES)
+		return "no address of a program";
+	if (address >= memblock_start() && (uintptr_t)address < mm_map.base)
+		return "the allocator's own memory";
+	return NULL;
 }
 
 struct owner owner_of(const void *address)
@@ -20,13 +48,16 @@ struct owner owner_of(const void *address)
 	size_t pfn = virt_to_pfn(address);
 	struct owner owner = { .kind = OWNER_FOREIGN };
 
-	if (pfn >= mm_map.nr_pages)
+	if (pfn >= mm_map.nr_pages) {
+		if (nobodys_place(address))
+			owner.kind = OWNER_WRONG;
 		return owner;
+	}
 	owner.entry = pagemap_read(pfn);
 	if (!owner.entry && !pfn_is_reserved(pfn))
 		return owner;
-	owner.kind = kind_of_entry(owner.entry, address);
 	owner.page = pfn_to_page(pfn);
+	owner.kind = kind_of(&owner, address);
 	return owner;
 }
 
@@ -55,17 +86,37 @@ static const char *kind_name(uint32_t entry)
 	return entry == PAGEMAP_RUN ? "page run" : "area";
 }
 
+static void report_in_slab(const char *operation, const struct owner *owner, const void *address)
+{
+	const char *what = SLAB_INSIDE_TEXT;
+	char name[SIZE_CLASS_NAME_BYTES];
+
+	if (place_of(owner, address) != SLAB_INSIDE)
+		what = "freed object";
+	size_class_name(&size_classes[pagemap_class(owner->entry)], name);
+	misuse_report(operation, what, address, name);
+}
+
+static void report_outside(const char *operation, const void *address)
+{
+	const char *place = nobodys_place(address);
+
+	misuse_report(operation, "invalid pointer", address, place ? place : "no part of the heap");
+}
+
 __slow void owner_report_wrong(const char *operation, const void *address)
 {
 	size_t pfn = virt_to_pfn(address), head;
+	struct owner owner = owner_of(address);
 
 	if (!pfn_is_reserved(pfn))
-		misuse_report(operation, "invalid pointer", address, "no part of the heap");
+		report_outside(operation, address);
 	else if (!pfn_is_open(pfn))
 		misuse_report(operation, "invalid pointer", address, "heap that was never used");
+	else if (pagemap_is_slab(owner.entry))
+		report_in_slab(operation, &owner, address);
 	else if (covering_head(pfn, &head))
-		misuse_report(operation, "invalid pointer, inside an object:", address,
-			      kind_name(pagemap_read(head)));
+		misuse_report(operation, SLAB_INSIDE_TEXT, address, kind_name(pagemap_read(head)));
 	else
 		misuse_report(operation, "double free or invalid pointer", address, "free pages");
 }

@@ -11,16 +11,17 @@
 
 enum owner_kind {
 	OWNER_FOREIGN, /* no part of the heap */
-	OWNER_SLAB,    /* in a slab; the object's own start is checked when it reaches its slab */
+	OWNER_SLAB,    /* object of a slab; it may be free in some sheaf, outbox or inbox */
 	OWNER_RUN,     /* head of a page run */
 	OWNER_AREA,    /* head of an area */
-	OWNER_WRONG,   /* in the heap, but nothing that malloc has given out starts there */
+	OWNER_WRONG,   /* nothing that malloc has given out starts there: in the heap or its own
+			* structures, or where no allocator has anything */
 };
 
 struct owner {
 	enum owner_kind kind;
 	uint32_t entry;	   /* of the page map */
-	struct page *page; /* of the address; not for OWNER_FOREIGN */
+	struct page *page; /* of the address; for objects, runs and areas */
 };
 
 /* `address` is any address. */

@@ -23,7 +23,7 @@ static inline void batch_add(struct batch *batch, void *object)
 	WRITE_ONCE(batch->nr_objects, (uint16_t)(batch->nr_objects + 1));
 }
 
-/* The batch is full, or there is none, or it is for others. */
+/* The batch is full, or there is none, or it is for others; or the object is none. */
 void remote_free_slow(struct slot *slot, uint32_t entry, void *object);
 
 /* Free an object whose page map entry names another slot than `slot`, which is entered. */
@@ -32,7 +32,8 @@ static inline void remote_free(struct slot *slot, uint32_t entry, void *object)
 	struct batch *batch = *remote_outbox(slot, entry);
 
 	if (likely(batch) && likely(batch->entry == entry) &&
-	    likely(batch->nr_objects < batch->limit))
+	    likely(batch->nr_objects < batch->limit) &&
+	    likely((uintptr_t)object % SIZE_CLASS_GRAIN == 0))
 		batch_add(batch, object);
 	else
 		remote_free_slow(slot, entry, object);
