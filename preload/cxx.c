@@ -18,9 +18,11 @@
 #include <dlfcn.h>
 
 #include "base/math.h"
+#include "core/params.h"
 #include "core/printk.h"
 #include "entry.h"
 #include "kmalloc/kmalloc.h"
+#include "kmalloc/sized.h"
 
 #if !STITCH_PREFIX
 
@@ -218,25 +220,65 @@ __operator void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, 
 				   tag);
 }
 
-__operator void _ZdlPv(void *object)
+static void own_delete(void *object)
 {
 	free_inline(object);
 }
 
-__operator void _ZdaPv(void *object)
+static void own_delete_array(void *object)
 {
 	_ZdlPv(object);
 }
 
+static void own_delete_aligned(void *object, size_t align)
+{
+	(void)align;
+	free_inline(object);
+}
+
+static void own_delete_array_aligned(void *object, size_t align)
+{
+	_ZdlPvSt11align_val_t(object, align);
+}
+
+SYMBOL_OF(own_delete) void _ZdlPv(void *object);
+SYMBOL_OF(own_delete_array) void _ZdaPv(void *object);
+SYMBOL_OF(own_delete_aligned) void _ZdlPvSt11align_val_t(void *object, size_t align);
+SYMBOL_OF(own_delete_array_aligned) void _ZdaPvSt11align_val_t(void *object, size_t align);
+
+/*
+ * In hardened mode the sizes are compared with the objects', unless the program has operators of
+ * its own: what those give out may lie inside what they have asked for.
+ */
+static bool pair_is_own(void)
+{
+	return _Znwm == own_new && _ZdlPv == own_delete;
+}
+
+static bool aligned_pair_is_own(void)
+{
+	return _ZnwmSt11align_val_t == own_new_aligned &&
+	       _ZdlPvSt11align_val_t == own_delete_aligned;
+}
+
+static __slow void check_size(bool is_own, void *object, size_t align, size_t bytes)
+{
+	if (is_own)
+		sized_free_check("operator delete", object, align, bytes, false);
+}
+
 __operator void _ZdlPvm(void *object, size_t bytes)
 {
-	(void)bytes;
+	if (unlikely(params.hardened))
+		check_size(pair_is_own(), object, 0, bytes);
 	_ZdlPv(object);
 }
 
 __operator void _ZdaPvm(void *object, size_t bytes)
 {
-	(void)bytes;
+	if (unlikely(params.hardened))
+		check_size(pair_is_own() && _Znam == own_new_array && _ZdaPv == own_delete_array,
+			   object, 0, bytes);
 	_ZdaPv(object);
 }
 
@@ -252,26 +294,20 @@ __operator void _ZdaPvRKSt9nothrow_t(void *object, const void *tag)
 	_ZdaPv(object);
 }
 
-__operator void _ZdlPvSt11align_val_t(void *object, size_t align)
-{
-	(void)align;
-	free_inline(object);
-}
-
-__operator void _ZdaPvSt11align_val_t(void *object, size_t align)
-{
-	_ZdlPvSt11align_val_t(object, align);
-}
-
 __operator void _ZdlPvmSt11align_val_t(void *object, size_t bytes, size_t align)
 {
-	(void)bytes;
+	if (unlikely(params.hardened))
+		check_size(aligned_pair_is_own(), object, align, bytes);
 	_ZdlPvSt11align_val_t(object, align);
 }
 
 __operator void _ZdaPvmSt11align_val_t(void *object, size_t bytes, size_t align)
 {
-	(void)bytes;
+	if (unlikely(params.hardened))
+		check_size(aligned_pair_is_own() &&
+			   _ZnamSt11align_val_t == own_new_array_aligned &&
+			   _ZdaPvSt11align_val_t == own_delete_array_aligned,
+			   object, align, bytes);
 	_ZdaPvSt11align_val_t(object, align);
 }
 

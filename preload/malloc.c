@@ -13,9 +13,11 @@
 
 #include "base/math.h"
 #include "core/hooks.h"
+#include "core/params.h"
 #include "entry.h"
 #include "init/mm_init.h"
 #include "kmalloc/kmalloc.h"
+#include "kmalloc/sized.h"
 #include "os/os.h"
 
 void *ENTRY(malloc)(size_t bytes);
@@ -203,18 +205,34 @@ __visible void ENTRY(cfree)(void *object)
 	free_inline(object);
 }
 
-/* C23. The sizes are the program's word about its own block, which we need not take. */
+static __slow void free_sized_slow(void *object, size_t bytes)
+{
+	if (params.hardened)
+		sized_free_check("free_sized()", object, 0, bytes, true);
+	free_slow(object);
+}
+
+static __slow void free_aligned_sized_slow(void *object, size_t align, size_t bytes)
+{
+	if (params.hardened)
+		sized_free_check("free_aligned_sized()", object, align, bytes, false);
+	free_slow(object);
+}
+
+/*
+ * C23. The sizes are the program's word about its own block, which we need not take: only
+ * in hardened mode, in which the fast path finds nothing to do, are they looked at.
+ */
 __visible void ENTRY(free_sized)(void *object, size_t bytes)
 {
-	(void)bytes;
-	free_inline(object);
+	if (unlikely(!sheaf_free(object)))
+		free_sized_slow(object, bytes);
 }
 
 __visible void ENTRY(free_aligned_sized)(void *object, size_t align, size_t bytes)
 {
-	(void)align;
-	(void)bytes;
-	free_inline(object);
+	if (unlikely(!sheaf_free(object)))
+		free_aligned_sized_slow(object, align, bytes);
 }
 
 #if !STITCH_PREFIX

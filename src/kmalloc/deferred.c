@@ -19,7 +19,7 @@ void deferred_free(void *object)
 	struct owner owner = owner_of(object);
 	struct deferred *entry = object, *head;
 
-	if (!owner_starts_object(&owner, object)) {
+	if (owner.kind == OWNER_WRONG || owner.kind == OWNER_FOREIGN) {
 		owner_report_wrong("free()", object);
 		return;
 	}

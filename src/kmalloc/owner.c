@@ -2,16 +2,31 @@
 #include "kmalloc/owner.h"
 
 #include "base/bitmap.h"
+#include "core/memblock.h"
 #include "core/misuse.h"
 #include "mm/emergency.h"
 #include "mm/section.h"
-#include "slab/size_class.h"
+#include "slab/sheaf.h"
 #include "slab/slab.h"
 
-static enum owner_kind kind_of_entry(uint32_t entry, const void *address)
+/* vm.mmap_min_addr: nothing is mapped below, but what a null pointer and an offset make. */
+#define FIRST_ADDRESS KIB(64)
+/* The rest is the kernel's, or what it maps only for who asks for just that address. */
+#define END_OF_ADDRESSES ((uintptr_t)1 << 47)
+
+static enum slab_place place_of(const struct owner *owner, const void *address)
 {
+	if (sheaf_top_is(owner->entry, address))
+		return SLAB_FREE;
+	return slab_place_of(owner->page, pagemap_class(owner->entry), address);
+}
+
+static enum owner_kind kind_of(const struct owner *owner, const void *address)
+{
+	uint32_t entry = owner->entry;
+
 	if (pagemap_is_slab(entry))
-		return OWNER_SLAB;
+		return place_of(owner, address) == SLAB_TAKEN ? OWNER_SLAB : OWNER_WRONG;
 	if (!entry || !is_aligned((uintptr_t)address, PAGE_SIZE))
 		return OWNER_WRONG;
 	return entry == PAGEMAP_RUN ? OWNER_RUN : OWNER_AREA;
@@ -24,33 +39,36 @@ static struct owner emergency_owner(const void *address)
 	return (struct owner){ .kind = bytes ? OWNER_EMERGENCY : OWNER_WRONG, .bytes = bytes };
 }
 
+/* Where not even another allocator has anything; NULL when it may have. */
+static const char *nobodys_place(const void *address)
+{
+	if ((uintptr_t)address < FIRST_ADDRESS)
+		return "near NULL";
+	if ((uintptr_t)address >= END_OF_ADDRESSES)
+		return "no address of a program";
+	if (address >= memblock_start() && (uintptr_t)address < mm_map.base)
+		return "the allocator's own memory";
+	return NULL;
+}
+
 struct owner owner_of(const void *address)
 {
 	size_t pfn = virt_to_pfn(address);
 	struct owner owner = { .kind = OWNER_FOREIGN };
 
-	if (pfn >= mm_map.nr_pages)
-		return emergency_contains(address) ? emergency_owner(address) : owner;
+	if (pfn >= mm_map.nr_pages) {
+		if (emergency_contains(address))
+			return emergency_owner(address);
+		if (nobodys_place(address))
+			owner.kind = OWNER_WRONG;
+		return owner;
+	}
 	owner.entry = pagemap_read(pfn);
 	if (!owner.entry && !pfn_is_reserved(pfn))
 		return owner;
-	owner.kind = kind_of_entry(owner.entry, address);
 	owner.page = pfn_to_page(pfn);
+	owner.kind = kind_of(&owner, address);
 	return owner;
-}
-
-bool owner_starts_object(const struct owner *owner, const void *address)
-{
-	const struct page *head;
-
-	if (owner->kind == OWNER_FOREIGN || owner->kind == OWNER_WRONG)
-		return false;
-	if (owner->kind != OWNER_SLAB)
-		return true;
-	head = slab_head(owner->page);
-	return size_class_divide(&size_classes[pagemap_class(owner->entry)],
-				 (uint32_t)((const char *)address - slab_first_object(head))) <
-	       head->nr_objects;
 }
 
 size_t owner_bytes(const struct owner *owner)
@@ -80,30 +98,40 @@ static const char *kind_name(uint32_t entry)
 	return entry == PAGEMAP_RUN ? "page run" : "area";
 }
 
-static void report_inside_object(const char *operation, const void *address, uint32_t entry)
+static void report_in_slab(const char *operation, const struct owner *owner, const void *address)
 {
+	const char *what = SLAB_INSIDE_TEXT;
 	char name[SIZE_CLASS_NAME_BYTES];
 
-	size_class_name(&size_classes[pagemap_class(entry)], name);
-	misuse_report(operation, "invalid pointer, inside an object:", address, name);
+	if (place_of(owner, address) != SLAB_INSIDE)
+		what = "freed object";
+	size_class_name(&size_classes[pagemap_class(owner->entry)], name);
+	misuse_report(operation, what, address, name);
+}
+
+static void report_outside(const char *operation, const void *address)
+{
+	const char *place = nobodys_place(address);
+
+	misuse_report(operation, "invalid pointer", address, place ? place : "no part of the heap");
 }
 
 __slow void owner_report_wrong(const char *operation, const void *address)
 {
 	size_t pfn = virt_to_pfn(address), head;
+	struct owner owner = owner_of(address);
 
 	if (emergency_contains(address))
 		misuse_report(operation, "double free or invalid pointer", address,
 			      "emergency memory");
-	else if (pfn_is_reserved(pfn) && pfn_is_open(pfn) && pagemap_is_slab(pagemap_read(pfn)))
-		report_inside_object(operation, address, pagemap_read(pfn));
 	else if (!pfn_is_reserved(pfn))
-		misuse_report(operation, "invalid pointer", address, "no part of the heap");
+		report_outside(operation, address);
 	else if (!pfn_is_open(pfn))
 		misuse_report(operation, "invalid pointer", address, "heap that was never used");
+	else if (pagemap_is_slab(owner.entry))
+		report_in_slab(operation, &owner, address);
 	else if (covering_head(pfn, &head))
-		misuse_report(operation, "invalid pointer, inside an object:", address,
-			      kind_name(pagemap_read(head)));
+		misuse_report(operation, SLAB_INSIDE_TEXT, address, kind_name(pagemap_read(head)));
 	else
 		misuse_report(operation, "double free or invalid pointer", address, "free pages");
 }

@@ -11,25 +11,23 @@
 
 enum owner_kind {
 	OWNER_FOREIGN, /* no part of the heap */
-	OWNER_SLAB,    /* in a slab; the object's own start is checked when it reaches its slab */
+	OWNER_SLAB,    /* object of a slab; it may be free in some sheaf, outbox or inbox */
 	OWNER_RUN,     /* head of a page run */
 	OWNER_AREA,    /* head of an area */
 	OWNER_EMERGENCY, /* a live object of mm/emergency.h */
-	OWNER_WRONG,   /* in the heap, but nothing that malloc has given out starts there */
+	OWNER_WRONG,   /* nothing that malloc has given out starts there: in the heap or its own
+			* structures, or where no allocator has anything */
 };
 
 struct owner {
 	enum owner_kind kind;
 	uint32_t entry;	   /* of the page map */
-	struct page *page; /* of the address; not for OWNER_FOREIGN and OWNER_EMERGENCY */
+	struct page *page; /* of the address; for objects, runs and areas */
 	size_t bytes;	   /* OWNER_EMERGENCY: usable */
 };
 
 /* `address` is any address. */
 struct owner owner_of(const void *address);
-
-/* An object may start at the address; whether one in a slab is live is not said. */
-bool owner_starts_object(const struct owner *owner, const void *address);
 
 /* Usable bytes of the object; the kind is neither OWNER_FOREIGN nor OWNER_WRONG. */
 size_t owner_bytes(const struct owner *owner);

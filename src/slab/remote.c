@@ -165,6 +165,10 @@ void remote_free_slow(struct slot *slot, uint32_t entry, void *object)
 {
 	struct batch **box = remote_outbox(slot, entry), *batch = *box;
 
+	if ((uintptr_t)object % SIZE_CLASS_GRAIN) {
+		slab_report(SLAB_INSIDE_TEXT, object, pagemap_class(entry));
+		return;
+	}
 	WRITE_ONCE(*box, NULL);
 	if (batch)
 		deliver(slot, batch);

@@ -23,7 +23,7 @@ static inline void batch_add(struct batch *batch, void *object)
 	WRITE_ONCE(batch->nr_objects, (uint16_t)(batch->nr_objects + 1));
 }
 
-/* The batch is full, or there is none, or it is for others. */
+/* The batch is full, or there is none, or it is for others; or the object is none. */
 void remote_free_slow(struct slot *slot, uint32_t entry, void *object);
 
 /*
@@ -35,7 +35,8 @@ static inline bool remote_free_gathered(struct slot *slot, uint32_t entry, void 
 	struct batch *batch = *remote_outbox(slot, entry);
 
 	if (unlikely(!batch) || unlikely(batch->entry != entry) ||
-	    unlikely(batch->nr_objects >= batch->limit))
+	    unlikely(batch->nr_objects >= batch->limit) ||
+	    unlikely((uintptr_t)object % SIZE_CLASS_GRAIN))
 		return false;
 	batch_add(batch, object);
 	return true;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "core/misuse.h"
 #include "core/params.h"
 #include "slab/barn.h"
 #include "slab/remote.h"
@@ -143,18 +142,14 @@ static void flush(struct slot *slot, unsigned int class)
 	WRITE_ONCE(slot->top[class], first + count - nr);
 }
 
-static __slow void report_double_free(unsigned int class, const void *object)
-{
-	char name[SIZE_CLASS_NAME_BYTES];
-
-	size_class_name(&size_classes[class], name);
-	misuse_report("free()", "double free of", object, name);
-}
-
 void sheaf_free_slow(struct slot *slot, unsigned int class, void *object)
 {
 	if (slot->top[class][-1] == object) {
-		report_double_free(class, object);
+		slab_report("double free of", object, class);
+		return;
+	}
+	if (unlikely((uintptr_t)object % SIZE_CLASS_GRAIN)) {
+		slab_report(SLAB_INSIDE_TEXT, object, class);
 		return;
 	}
 	if (*slot->top[class] == SHEAF_END)

@@ -21,6 +21,7 @@ _Static_assert(NR_SIZE_CLASSES < 64, "the page map gives a class 8 bits, bit mas
 /* The largest object, and the grain of all sizes and addresses. */
 #define SIZE_CLASS_MAX_BYTES 8192u
 #define SIZE_CLASS_GRAIN 16u
+#define GRAIN_SHIFT 4u
 
 struct size_class {
 	uint16_t size;	    /* bytes from object to object; a multiple of 16 */
@@ -38,6 +39,16 @@ extern const uint8_t size_class_index[SIZE_CLASS_MAX_BYTES / SIZE_CLASS_GRAIN + 
 static inline size_t size_class_of(size_t bytes)
 {
 	return size_class_index[(bytes + SIZE_CLASS_GRAIN - 1) / SIZE_CLASS_GRAIN];
+}
+
+/* The same for objects that are multiples of `align`, a power of two; NR_SIZE_CLASSES: none is. */
+static inline unsigned int size_class_of_aligned(size_t align, size_t bytes)
+{
+	size_t class = size_class_of(bytes);
+
+	while (class < NR_SIZE_CLASSES && lowest_bit(size_classes[class].size) < align)
+		class++;
+	return (unsigned int)class;
 }
 
 /*

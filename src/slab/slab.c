@@ -168,12 +168,11 @@ unsigned int slab_take_bulk(struct slot *slot, unsigned int class, void **object
 
 /* --- objects in ----------------------------------------------------------------------------- */
 
-static __slow void report_object(const char *what, const void *object,
-				 const struct size_class *class)
+__slow void slab_report(const char *what, const void *object, unsigned int class)
 {
 	char name[SIZE_CLASS_NAME_BYTES];
 
-	size_class_name(class, name);
+	size_class_name(&size_classes[class], name);
 	misuse_report("free()", what, object, name);
 }
 
@@ -185,7 +184,7 @@ static __slow void put_stray(struct slot *slot, unsigned int class, void *object
 	if (pagemap_is_slab(entry) && pagemap_class(entry) == class && (entry ^ slot->tag) != class)
 		remote_forward(entry, object);
 	else
-		report_object("double free of", object, &size_classes[class]);
+		slab_report("double free of", object, class);
 }
 
 /* The slab was full before the last free, or has only free objects after it. */
@@ -203,13 +202,13 @@ static __slow void slab_event(struct slot *slot, unsigned int class, struct page
 }
 
 /* A slab never has an object at `index`, or it is free: the program freed what it must not. */
-static __slow void report_put(const struct size_class *class, const struct page *head,
-			      uint32_t index, const void *object)
+static __slow void report_put(unsigned int class, const struct page *head, uint32_t index,
+			      const void *object)
 {
 	if (index >= head->nr_objects)
-		report_object("invalid pointer, inside an object:", object, class);
+		slab_report(SLAB_INSIDE_TEXT, object, class);
 	else
-		report_object("double free of", object, class);
+		slab_report("double free of", object, class);
 }
 
 /* Set the object's bit; false when it is set already. */
@@ -239,7 +238,7 @@ static __slow void put_checked(struct slot *slot, unsigned int class, void *obje
 	index = size_class_divide(&size_classes[class],
 				  (uint32_t)((char *)object - slab_first_object(head)));
 	if (index >= head->nr_objects || !set_free(head, index))
-		report_put(&size_classes[class], head, index, object);
+		report_put(class, head, index, object);
 	else if (--head->until_event == 0)
 		slab_event(slot, class, head);
 }
@@ -291,6 +290,20 @@ void slab_trim(struct slot *slot)
 				slab_destroy(slot, class, head);
 		}
 	}
+}
+
+/* --- questions ------------------------------------------------------------------------------ */
+
+enum slab_place slab_place_of(struct page *page, unsigned int class, const void *address)
+{
+	const struct page *head = slab_head(page);
+	uint32_t index = size_class_divide(&size_classes[class],
+					   (uint32_t)((const char *)address -
+						      slab_first_object(head)));
+
+	if (index >= READ_ONCE(head->nr_objects))
+		return SLAB_INSIDE;
+	return READ_ONCE(head->bitmap[index / 64]) >> index % 64 & 1 ? SLAB_FREE : SLAB_TAKEN;
 }
 
 /* --- change of owner ------------------------------------------------------------------------ */

@@ -64,6 +64,19 @@ void slab_put_bulk(struct slot *slot, unsigned int class, void **objects, unsign
  */
 void slab_adopt_locked(struct slot *slot, struct slot *owner, void *object);
 
+/* What an address in a slab is; an object in a sheaf, batch or outbox is taken. */
+enum slab_place { SLAB_TAKEN, SLAB_FREE, SLAB_INSIDE /* where no object starts */ };
+
+/*
+ * `page` is the address's, in a slab of this class. No locks: true as long as the caller owns an
+ * object there, and else what it was a moment ago.
+ */
+enum slab_place slab_place_of(struct page *page, unsigned int class, const void *address);
+
+/* Report a wrong free of something in a slab. */
+#define SLAB_INSIDE_TEXT "invalid pointer, inside an object:"
+void slab_report(const char *what, const void *object, unsigned int class);
+
 /* Give the pages of empty slabs back, down to the last. */
 void slab_trim(struct slot *slot);
 

@@ -7,9 +7,13 @@
  * usable bytes in the shadow and is checked when it is freed, resized, exchanged or looked at.
  * Before the first round each fault of calls.h is planted in turn, and must be seen.
  *
+ * All of it goes on in a storm of SIGALRM, whose handler touches memory, its stack and errno, and
+ * leaves every system call that waits with EINTR.
+ *
  * Environment: FUZZ_SECONDS (10), SEED (random), THREADS (4), FUZZ_OPS (single-threaded
- * operations a round), FUZZ_LIVE_MIB (bound on what is live). SEED=n makes n the first
- * round's seed; with --replay the single-threaded part of that round is all that runs.
+ * operations a round), FUZZ_LIVE_MIB (bound on what is live), FUZZ_ALARM (microseconds between two
+ * signals, 300; 0: none). SEED=n makes n the first round's seed; with --replay the
+ * single-threaded part of that round is all that runs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +24,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -181,6 +186,35 @@ static void catch_signals(void)
 	sigaltstack(&alternate, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		sigaction(numbers[i], &action, NULL);
+}
+
+static suseconds_t alarm_us;
+static _Atomic unsigned long nr_alarms;
+
+/* As a handler should: nothing of it is left but what it counts. */
+static void handle_alarm(int number)
+{
+	volatile unsigned char used_stack[512];
+	int saved_errno = errno;
+
+	for (size_t i = 0; i < sizeof(used_stack); i++)
+		used_stack[i] = (unsigned char)number;
+	errno = EINTR;
+	atomic_fetch_add(&nr_alarms, 1);
+	errno = saved_errno;
+}
+
+/* Timers are not inherited: for each round anew. Without SA_RESTART, so that futexes return. */
+static void start_storm(void)
+{
+	const struct timeval period = { 0, alarm_us };
+	const struct itimerval timer = { period, period };
+	struct sigaction action = { .sa_handler = handle_alarm };
+
+	if (!alarm_us)
+		return;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 static void remember(struct seat *seat, enum call call, void *before, const struct block *request,
@@ -629,8 +663,10 @@ static void check_memory(void)
 	peak = (size_t)usage.ru_maxrss * 1024;
 	for (unsigned int i = 0; i < nr_threads; i++)
 		nr_ops += seats[i].nr_ops;
-	printf("%lu threaded operations, peak live %zu MiB, peak RSS %zu MiB\n", nr_ops,
-	       atomic_load(&peak_live_bytes) >> 20, peak >> 20);
+	printf("%lu threaded operations, %lu alarms, peak live %zu MiB, peak RSS %zu MiB\n", nr_ops,
+	       atomic_load(&nr_alarms), atomic_load(&peak_live_bytes) >> 20, peak >> 20);
+	if (alarm_us && !atomic_load(&nr_alarms))
+		fault(NULL, NULL, "no alarm has come");
 	if (!SANITIZED && peak > 3 * live_limit + MIB(256))
 		fault(NULL, NULL, "the resident set is out of bounds");
 }
@@ -649,6 +685,7 @@ static int in_child(void (*work)(unsigned long, double), unsigned long nr_ops, d
 	}
 	if (!child) {
 		catch_signals();
+		start_storm();
 		work(nr_ops, deadline);
 		exit(0); /* with exit handlers: a sanitizer has its say there */
 	}
@@ -724,6 +761,7 @@ int main(int argc, char **argv)
 		random_seed = (uint64_t)getpid();
 	round_seed = env_number("SEED", random_seed >> 32);
 	nr_threads = (unsigned int)env_number("THREADS", 4);
+	alarm_us = (suseconds_t)env_number("FUZZ_ALARM", 300) % 1000000;
 	live_limit = MIB(env_number("FUZZ_LIVE_MIB", SANITIZED ? 64 : 512));
 	if (nr_threads < 1 || nr_threads > MAX_THREADS)
 		nr_threads = 4;

@@ -14,11 +14,28 @@ static enum owner_kind kind_of(const void *address)
 
 ISOLATED_TEST(everything_is_foreign_before_the_boot)
 {
-	int local;
+	static int global;
+	int local = 0;
 
-	EXPECT_EQ(kind_of(NULL), OWNER_FOREIGN);
 	EXPECT_EQ(kind_of(&local), OWNER_FOREIGN);
-	EXPECT_EQ(kind_of((void *)UINTPTR_MAX), OWNER_FOREIGN);
+	EXPECT_EQ(kind_of(&global), OWNER_FOREIGN);
+	EXPECT_EQ(kind_of((void *)8), OWNER_WRONG);
+	EXPECT_EQ(kind_of((void *)UINTPTR_MAX), OWNER_WRONG);
+}
+
+/* Where no allocator can have anything, so that no other one is asked. */
+ISOLATED_TEST(impossible_addresses_are_wrong)
+{
+	heap_up("");
+	for (uintptr_t near_null = 0; near_null < KIB(64); near_null++)
+		ASSERT_EQ(kind_of((void *)near_null), OWNER_WRONG);
+	EXPECT_EQ(kind_of((void *)KIB(64)), OWNER_FOREIGN);
+	for (unsigned int shift = 47; shift < 64; shift++) {
+		EXPECT_EQ(kind_of((void *)((uintptr_t)1 << shift)), OWNER_WRONG);
+		EXPECT_EQ(kind_of((void *)-((uintptr_t)1 << shift)), OWNER_WRONG);
+	}
+	EXPECT_EQ(kind_of((void *)(((uintptr_t)1 << 47) - 1)), OWNER_FOREIGN);
+	EXPECT_EQ(kind_of((void *)UINTPTR_MAX), OWNER_WRONG);
 }
 
 ISOLATED_TEST(outside_is_foreign)
@@ -30,20 +47,18 @@ ISOLATED_TEST(outside_is_foreign)
 	heap_up("");
 	base = mm_map.base;
 	end = base + mm_map.nr_pages * PAGE_SIZE;
-	for (uintptr_t near_null = 0; near_null < 3 * PAGE_SIZE; near_null++)
-		ASSERT_EQ(kind_of((void *)near_null), OWNER_FOREIGN);
-	EXPECT_EQ(kind_of((void *)UINTPTR_MAX), OWNER_FOREIGN);
-	EXPECT_EQ(kind_of((void *)(UINTPTR_MAX >> 1)), OWNER_FOREIGN);
 	EXPECT_EQ(kind_of(&local), OWNER_FOREIGN);
 	EXPECT_EQ(kind_of(&global), OWNER_FOREIGN);
-	EXPECT_EQ(kind_of((void *)(base - 1)), OWNER_FOREIGN);
 	EXPECT_EQ(kind_of((void *)end), OWNER_FOREIGN);
 	EXPECT_EQ(kind_of((void *)base), OWNER_WRONG);
 	EXPECT_EQ(kind_of((void *)(end - 1)), OWNER_WRONG);
-	/* The allocator's own structures are no part of the heap. */
-	EXPECT_EQ(kind_of(mm_map.pagemap), OWNER_FOREIGN);
-	EXPECT_EQ(kind_of(mm_map.memmap), OWNER_FOREIGN);
-	EXPECT_EQ(kind_of(current_slot), OWNER_FOREIGN);
+	/* Nor are the allocator's own structures another's. */
+	EXPECT_EQ(kind_of((void *)(base - 1)), OWNER_WRONG);
+	EXPECT_EQ(kind_of(mm_map.pagemap), OWNER_WRONG);
+	EXPECT_EQ(kind_of(mm_map.memmap), OWNER_WRONG);
+	EXPECT_EQ(kind_of(slot_by_id(1)), OWNER_WRONG);
+	EXPECT_EQ(kind_of(memblock_start()), OWNER_WRONG);
+	EXPECT_EQ(kind_of((const char *)memblock_start() - 1), OWNER_FOREIGN);
 }
 
 /* Under RLIMIT_AS the window is larger than what is reserved; others may map there. */
@@ -70,9 +85,31 @@ ISOLATED_TEST(slab_objects)
 	EXPECT_EQ(pagemap_slot(owner.entry), current_slot->id);
 	EXPECT_EQ(pagemap_class(owner.entry), class_of(500));
 	EXPECT_EQ(owner_bytes(&owner), 512);
-	/* The start of an object is checked when it reaches its slab. */
-	EXPECT_EQ(kind_of(object + 1), OWNER_SLAB);
-	EXPECT_EQ(kind_of(object + 511), OWNER_SLAB);
+	for (unsigned int at = 1; at < 512; at++)
+		ASSERT_EQ(kind_of(object + at), OWNER_WRONG);
+}
+
+/* What was freed last, and what lies in its slab; not what the sheaf has below its top. */
+ISOLATED_TEST(freed_slab_objects)
+{
+	char *object, *other;
+
+	heap_up("");
+	object = kmalloc(500);
+	other = kmalloc(500);
+	EXPECT_EQ(kind_of(object), OWNER_SLAB);
+	EXPECT_EQ(kind_of(other), OWNER_SLAB);
+	kfree(object);
+	EXPECT_EQ(kind_of(object), OWNER_WRONG);
+	kfree(other);
+	EXPECT_EQ(kind_of(object), OWNER_SLAB);
+	EXPECT_EQ(kind_of(other), OWNER_WRONG);
+	object = kmalloc(500);
+	other = kmalloc(500);
+	kfree(other);
+	kmalloc_trim();
+	EXPECT_EQ(kind_of(other), OWNER_WRONG);
+	EXPECT_EQ(kind_of(object), OWNER_SLAB);
 }
 
 ISOLATED_TEST(runs_and_areas)
@@ -113,7 +150,7 @@ static void expect_wrong(const void *address, const char *what, const char *wher
 ISOLATED_TEST(wrong_pointers_are_described)
 {
 	static const char inside[] = "invalid pointer, inside an object:";
-	char *run, *area, *neighbour;
+	char *run, *area, *neighbour, *object, *freed;
 
 	heap_up("on_error=warn,reserve=1G");
 	run = kmalloc(KIB(80));
@@ -123,6 +160,15 @@ ISOLATED_TEST(wrong_pointers_are_described)
 	expect_wrong(run + 8, inside, "page run");
 	expect_wrong(neighbour + KIB(79), inside, "page run");
 	expect_wrong(area + MIB(511), inside, "area");
+	object = kmalloc(500);
+	freed = kmalloc(500);
+	expect_wrong(object + 16, inside, "kmalloc-512");
+	kfree(freed);
+	expect_wrong(freed, "freed object", "kmalloc-512");
+	expect_wrong((void *)8, "invalid pointer", "near NULL");
+	expect_wrong((void *)-(uintptr_t)8, "invalid pointer", "no address of a program");
+	expect_wrong(mm_map.pagemap, "invalid pointer", "the allocator's own memory");
+	expect_wrong((void *)KIB(64), "invalid pointer", "no part of the heap");
 	kfree(neighbour);
 	expect_wrong(neighbour, "double free or invalid pointer", "free pages");
 	kfree(area);

@@ -456,6 +456,28 @@ static void see(void *context, const struct batch *batch)
 	nr_seen += batch->nr_objects;
 }
 
+/* With and without a batch that has room for it. */
+ISOLATED_TEST(misaligned_pointers_are_seen_at_once)
+{
+	char line[128];
+
+	two_threads("on_error=warn");
+	alloc_by(a, 2, 64);
+	thread_switch(b);
+	for (unsigned int i = 0; i < 2; i++) {
+		char *inside = (char *)objects[0] + 8 * i + 1;
+
+		snprintf(line, sizeof(line), "stitchmalloc: free(): invalid pointer, inside an "
+			 "object: %p (kmalloc-64)\n", inside);
+		os_fake_capture_begin();
+		kfree(inside);
+		EXPECT_STREQ(os_fake_capture_end(), line);
+		EXPECT_EQ(count_outboxes(b), i);
+		kfree(objects[i]);
+	}
+	EXPECT_EQ(count_outboxes(b), 2);
+}
+
 ISOLATED_TEST(visitors_leave_the_inbox_as_it_was)
 {
 	struct batch *first;

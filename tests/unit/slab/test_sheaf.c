@@ -260,6 +260,49 @@ ISOLATED_TEST(hardened_sees_at_once_what_others_free)
 	expect_valid();
 }
 
+/* Without sheaves, with an empty one, with one that has room, and with a full one. */
+ISOLATED_TEST(misaligned_pointers_are_seen_at_once)
+{
+	char *object, line[128];
+
+	heap_up("on_error=warn");
+	object = kmalloc(BYTES);
+	for (unsigned int i = 0; i < 2000; i++)
+		ASSERT((objects[i] = kmalloc(BYTES)));
+	for (unsigned int i = 0; i < 2000; i++) {
+		char *inside = object + 1 + i % 15;
+
+		EXPECT(!sheaf_free(inside));
+		snprintf(line, sizeof(line), "stitchmalloc: free(): invalid pointer, inside an "
+			 "object: %p (kmalloc-64)\n", inside);
+		EXPECT_STREQ(free_report(inside), line);
+		kfree(objects[i]);
+	}
+	kmalloc_trim();
+	kfree(object);
+	expect_valid();
+}
+
+/* Of every address in and around the heap, without one that a mistake makes. */
+ISOLATED_TEST(pfns_of_objects)
+{
+	char *object;
+
+	heap_up("");
+	object = kmalloc(KIB(100));
+	for (size_t at = 0; at < KIB(100); at++) {
+		if (at % 16)
+			ASSERT(object_to_pfn(object + at) >= mm_map.nr_pages);
+		else
+			ASSERT_EQ(object_to_pfn(object + at), virt_to_pfn(object + at));
+	}
+	EXPECT(object_to_pfn((void *)(mm_map.base - 16)) >= mm_map.nr_pages);
+	EXPECT_EQ(object_to_pfn((void *)(mm_map.base + mm_map.nr_pages * PAGE_SIZE)),
+		  mm_map.nr_pages);
+	EXPECT(object_to_pfn(NULL) >= mm_map.nr_pages);
+	EXPECT(object_to_pfn((void *)(UINTPTR_MAX - 15)) >= mm_map.nr_pages);
+}
+
 ISOLATED_TEST(double_free_kills)
 {
 	void *a, *b;

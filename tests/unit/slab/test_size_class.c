@@ -76,6 +76,21 @@ TEST(alignment_divides_size)
 	}
 }
 
+TEST(aligned_classes_are_the_smallest)
+{
+	for (size_t align = 1; align <= 4096; align *= 2)
+		for (size_t bytes = 0; bytes <= SIZE_CLASS_MAX_BYTES; bytes++) {
+			unsigned int class = size_class_of_aligned(align, bytes);
+
+			ASSERT(class < NR_SIZE_CLASSES);
+			ASSERT(size_classes[class].size >= bytes);
+			ASSERT_EQ(size_classes[class].size % align, 0);
+			for (size_t less = size_class_of(bytes); less < class; less++)
+				ASSERT(size_classes[less].size % align);
+		}
+	EXPECT_EQ(size_class_of_aligned(16384, 100), NR_SIZE_CLASSES);
+}
+
 /* What slab.c and barn.c count on. */
 TEST(slabs_and_sheaves_have_room)
 {

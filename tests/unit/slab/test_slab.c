@@ -258,6 +258,29 @@ ISOLATED_TEST(misuse_ignored_leaves_slabs_intact)
 	misuse_leaves_slabs_intact("on_error=ignore", 0, true);
 }
 
+/* Taken until they are back in their slab, wherever they wait; nothing starts in between. */
+ISOLATED_TEST(places_in_slabs)
+{
+	unsigned int class = class_of(48);
+	struct page *page;
+	char *object, *other;
+
+	heap_up("");
+	object = kmalloc(48);
+	other = kmalloc(48);
+	page = pfn_to_page(virt_to_pfn(object));
+	EXPECT_EQ(slab_place_of(page, class, object), SLAB_TAKEN);
+	EXPECT_EQ(slab_place_of(page, class, other), SLAB_TAKEN);
+	for (unsigned int at = 1; at < 48; at++)
+		EXPECT_EQ(slab_place_of(page, class, object + at), SLAB_INSIDE);
+	kfree(object);
+	EXPECT_EQ(slab_place_of(page, class, object), SLAB_TAKEN);
+	kmalloc_trim();
+	EXPECT_EQ(slab_place_of(page, class, object), SLAB_FREE);
+	EXPECT_EQ(slab_place_of(page, class, other), SLAB_TAKEN);
+	EXPECT_EQ(slab_place_of(page, class, object + 16), SLAB_INSIDE);
+}
+
 ISOLATED_TEST(misuse_kills)
 {
 	struct slot *slot = own_slot("");
