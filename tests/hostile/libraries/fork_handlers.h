@@ -1,4 +1,6 @@
-/* How often the fork handlers of this copy of libraries/fork_handlers.c have run, in this process. */
+/*
+ * fork_handlers.h - how often the fork handlers of this copy of libraries/fork_handlers.c have run,
+ * in this process.
  */
 struct handler_counts {
 	unsigned long nr_prepared, nr_in_parent, nr_in_child;
