@@ -53,11 +53,18 @@ foreach(source ${hostile_tests})
 	endif()
 endforeach()
 
-# hostile/libraries/NAME.c is a library that scripts preload, audit with or open; none is linked.
+# hostile/libraries/NAME.c is a shared library that the program NAME.c is linked with; without such
+# a program it is one that scripts preload, audit with or open.
 file(GLOB hostile_libraries CONFIGURE_DEPENDS hostile/libraries/*.c hostile/libraries/*.cc)
 foreach(source ${hostile_libraries})
 	stitch_test_name(library ${source})
-	add_library(${library} MODULE ${source})
+	string(REPLACE "_libraries_" "_" name ${library})
+	if(TARGET ${name})
+		add_library(${library} SHARED ${source})
+		target_link_libraries(${name} PRIVATE ${library})
+	else()
+		add_library(${library} MODULE ${source})
+	endif()
 	target_include_directories(${library} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 	target_compile_options(${library} PRIVATE -fno-builtin -Wno-deprecated-declarations)
 	target_link_libraries(${library} PRIVATE stitch_flags Threads::Threads ${CMAKE_DL_LIBS})

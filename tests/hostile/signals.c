@@ -1,8 +1,8 @@
 /*
  * Signals that handlers take quietly, and cancellation, in threads that are in the allocator.
  *
- * Four threads allocate, free each other's blocks and check the tags in them, while each of them sends
- * signals to all of them and an interval timer to any of them. The handlers run on stacks of
+ * Four threads allocate, free each other's blocks and check the tags in them, while each of them
+ * sends signals to all of them and an interval timer to any of them. The handlers run on stacks of
  * hardly any size, touch memory and errno, and are not restarted: every wait ends with EINTR.
  *
  * Then threads are cancelled at any moment. Cancellation is deferred, as it is by default: no

@@ -1,8 +1,8 @@
 /*
- * A preload that puts itself before open, mmap, munmap, dlsym, pthread_create and getenv, as tracers
- * and file-system wrappers do, and allocates in each of them: whoever calls one of these with a lock
- * of the allocator held, or before its heap is up, comes back into it. Exits with 3 when a
- * function was never called: the test would prove nothing.
+ * A preload that puts itself before open, mmap, munmap, dlsym, pthread_create and getenv, as
+ * tracers and file-system wrappers do, and allocates in each of them: whoever calls one of these
+ * with a lock of the allocator held, or before its heap is up, comes back into it. Exits with 3
+ * when a function was never called: the test would prove nothing.
  */
 #include "semantics/check.h"
 
