@@ -23,16 +23,24 @@ void memblock_init(char *start, char *end)
 	memblock.open = memblock.next = memblock.end = end;
 }
 
-/* Make [open - bytes, open) usable, a whole step where that fits. */
-static bool open_more(size_t bytes)
+/* A multiple of the page size. */
+static bool open_step(size_t step)
 {
-	size_t left = (size_t)(memblock.open - memblock.start);
-	size_t step = min_size(left, align_up(bytes, OPEN_STEP));
-
-	if (bytes > left || os_open(memblock.open - step, step))
+	if (os_open(memblock.open - step, step))
 		return false;
 	WRITE_ONCE(memblock.open, memblock.open - step);
 	return true;
+}
+
+/* Make [open - bytes, open) usable: a whole step where that fits, else what is needed now. */
+static bool open_more(size_t bytes)
+{
+	size_t left = (size_t)(memblock.open - memblock.start);
+
+	if (bytes > left)
+		return false;
+	return open_step(min_size(left, align_up(bytes, OPEN_STEP))) ||
+	       open_step(align_up(bytes, OS_PAGE_SIZE));
 }
 
 static void *alloc_locked(size_t bytes)
@@ -53,11 +61,6 @@ void *memblock_alloc(size_t bytes)
 	block = alloc_locked(align_up(bytes, CACHE_LINE));
 	lock_release(LOCK_MEMBLOCK);
 	return block;
-}
-
-const void *memblock_start(void)
-{
-	return memblock.start;
 }
 
 size_t memblock_opened(void)
