@@ -77,6 +77,14 @@ void lock_acquire(enum lock_rank rank)
 	note_acquired(rank);
 }
 
+bool lock_try_acquire(enum lock_rank rank)
+{
+	if (!try_lock(&locks[rank].word))
+		return false;
+	note_acquired(rank);
+	return true;
+}
+
 void lock_release(enum lock_rank rank)
 {
 	_Atomic uint32_t *word = &locks[rank].word;

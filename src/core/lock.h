@@ -30,6 +30,8 @@ enum lock_rank {
 
 void lock_acquire(enum lock_rank rank);
 void lock_release(enum lock_rank rank);
+/* False: somebody else has it. */
+bool lock_try_acquire(enum lock_rank rank);
 
 /* For assertions: the calling thread holds the lock (debug builds; true otherwise). */
 bool lock_is_held(enum lock_rank rank);

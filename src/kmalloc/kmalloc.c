@@ -7,6 +7,7 @@
 #include "kmalloc/deferred.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/owner.h"
+#include "mm/decay.h"
 #include "mm/emergency.h"
 #include "mm/pagerun.h"
 #include "mm/residency.h"
@@ -79,6 +80,8 @@ void *kmalloc_slow(size_t bytes)
 	if (unlikely(!pass))
 		return emergency_alloc(bytes, KMALLOC_MIN_ALIGN);
 	object = kmalloc_inside(bytes);
+	if (unlikely(decay_is_due()))
+		decay_step();
 	gate_leave(pass);
 	return object;
 }
@@ -256,6 +259,8 @@ static void kfree_entering(void *object)
 		return;
 	}
 	kfree_inside_slow(object);
+	if (unlikely(decay_is_due()))
+		decay_step();
 	gate_leave(pass);
 }
 

@@ -195,6 +195,7 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_pages)
 	take_bits(block, bit, nr_pages);
 	pfn = pageblock_to_pfn(block) + bit;
 	residency_note_taken(pfn, nr_pages);
+	residency_note_used(pfn, nr_pages);
 	zone_count_locked(USE_RUN, (ptrdiff_t)nr_pages);
 	page = pfn_to_page(pfn);
 	WRITE_ONCE(page->kind, PAGE_RUN);
@@ -240,6 +241,7 @@ static bool extend_locked(struct page *page, size_t nr_more)
 		return false;
 	take_bits(block, bit, nr_more);
 	residency_note_taken(pfn, nr_more);
+	residency_note_used(pfn, nr_more);
 	zone_count_locked(USE_RUN, (ptrdiff_t)nr_more);
 	return true;
 }

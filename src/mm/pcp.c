@@ -3,6 +3,7 @@
 
 #include "mm/memmap.h"
 #include "mm/page_alloc.h"
+#include "mm/residency.h"
 #include "mm/pagerun.h"
 
 /*
@@ -52,8 +53,10 @@ static struct page *zone_take_locked(size_t nr_pages, size_t align)
 	struct page *page = alloc_pages_locked(ilog2(nr_pages));
 
 	(void)align; /* blocks are aligned to their size */
-	if (page)
-		zone_count_locked(USE_SLAB, (ptrdiff_t)nr_pages);
+	if (!page)
+		return NULL;
+	residency_note_used(page_to_pfn(page), nr_pages);
+	zone_count_locked(USE_SLAB, (ptrdiff_t)nr_pages);
 	return page;
 }
 

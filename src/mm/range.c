@@ -70,7 +70,7 @@ static size_t units_touched(size_t unit, size_t nr_units)
  *
  *	|--- left ---|--- taken ---|--- right ---|
  */
-static void range_clip(struct pageblock *range, size_t unit, size_t nr_units)
+void range_clip_locked(struct pageblock *range, size_t unit, size_t nr_units)
 {
 	size_t left = unit - range_unit(range);
 	size_t right = range_end(range) - (unit + nr_units);
@@ -131,7 +131,7 @@ static bool take_fit(enum range_part part, size_t nr_units, size_t align_units, 
 
 	if (!range || !aligned_place(range, nr_units, align_units, unit))
 		return false;
-	range_clip(range, *unit, nr_units);
+	range_clip_locked(range, *unit, nr_units);
 	return true;
 }
 
@@ -143,7 +143,7 @@ static bool take_lucky_fit(enum range_part part, size_t nr_units, size_t align_u
 	while ((range = range_next_locked(part, range))) {
 		if (!aligned_place(range, nr_units, align_units, unit))
 			continue;
-		range_clip(range, *unit, nr_units);
+		range_clip_locked(range, *unit, nr_units);
 		return true;
 	}
 	return false;
@@ -205,7 +205,7 @@ bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)
 	range = unit_range(unit);
 	if (range->kind != PAGEBLOCK_RANGE || range->part != part || range->nr_units < nr_units)
 		return false;
-	range_clip(range, unit, nr_units);
+	range_clip_locked(range, unit, nr_units);
 	return true;
 }
 

@@ -25,6 +25,9 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 /* Take exactly these units if they are the first of a free range of this part. */
 bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units);
 
+/* Take these units, which are part of the free range. */
+void range_clip_locked(struct pageblock *range, size_t unit, size_t nr_units);
+
 /* Return units; the part is that of the first. All of them were taken from one part. */
 void range_free_locked(size_t unit, size_t nr_units);
 

@@ -22,6 +22,9 @@ struct extent {
 struct reclaim {
 	size_t cursor; /* struct reclaim_walk's */
 	size_t nr_done;
+	size_t end;		    /* of the walk */
+	struct reclaim_limit limit; /* nr_pages: touched pages that may still be isolated */
+	bool aged;		    /* min_age_ms counts */
 	unsigned int nr;
 	struct extent extents[BATCH_EXTENTS];
 };
@@ -33,7 +36,26 @@ static void add_extent(struct reclaim *rc, int kind, size_t pfn, size_t nr_pages
 
 static bool is_full(const struct reclaim *rc)
 {
-	return rc->nr == BATCH_EXTENTS;
+	return rc->nr == BATCH_EXTENTS || !rc->limit.nr_pages;
+}
+
+static void count_down(struct reclaim *rc, size_t nr_touched)
+{
+	rc->limit.nr_pages -= min_size(rc->limit.nr_pages, nr_touched);
+}
+
+static bool is_due(const struct reclaim *rc, const struct pageblock *block)
+{
+	uint16_t age = (uint16_t)(zone.now - block->freed_at);
+
+	return !rc->aged || (block->freed_at && age * TICK_MS >= rc->limit.min_age_ms);
+}
+
+/* The two pageblocks of a unit, at its first page: a free block or range may begin in the first. */
+static bool unit_is_due(const struct reclaim *rc, size_t pfn)
+{
+	return is_due(rc, pfn_to_pageblock(pfn)) ||
+	       is_due(rc, pfn_to_pageblock(pfn + PAGEBLOCK_PAGES));
 }
 
 /* A free block whose head lies in the pageblock and that has touched pages is taken whole. */
@@ -45,10 +67,12 @@ static void search_buddy_block(struct reclaim *rc, size_t end)
 		struct page *page = pfn_to_page(pfn);
 		bool is_free = READ_ONCE(page->kind) == PAGE_BUDDY;
 		size_t nr_pages = is_free ? (size_t)1 << page->order : 1;
+		size_t nr_touched = is_free ? residency_count_touched(pfn, nr_pages) : 0;
 
-		if (is_free && residency_count_touched(pfn, nr_pages)) {
+		if (nr_touched) {
 			buddy_isolate_locked(page);
 			add_extent(rc, EXTENT_BUDDY, pfn, nr_pages);
+			count_down(rc, nr_touched);
 		}
 		pfn += nr_pages;
 	}
@@ -63,22 +87,48 @@ static void search_run_block(struct reclaim *rc, struct pageblock *block, size_t
 
 		if (nr_pages)
 			add_extent(rc, EXTENT_RUN, pfn, nr_pages);
+		count_down(rc, nr_pages);
 		rc->cursor = nr_pages ? pfn + nr_pages : end;
 	}
 }
 
+/* Touched pages of a unit that is due, which is looked at herewith. */
+static size_t look_at_unit(const struct reclaim *rc, size_t unit)
+{
+	size_t pfn = unit * UNIT_PAGES;
+
+	if (is_full(rc) || !unit_is_due(rc, pfn))
+		return 0;
+	for (unsigned int block = 0; block < UNIT_PAGEBLOCKS; block++)
+		pfn_to_pageblock(pfn + block * PAGEBLOCK_PAGES)->freed_at = 0;
+	return residency_count_touched(pfn, UNIT_PAGES);
+}
+
+/* The first units in a row that are due. What is behind them begins a range of its own then. */
 static void search_range(struct reclaim *rc, struct pageblock *range)
 {
-	size_t unit = range_unit(range), nr_units = range->nr_units;
-	size_t pfn = unit * UNIT_PAGES, nr_pages = nr_units * UNIT_PAGES;
-	size_t nr_touched = residency_count_touched(pfn, nr_pages);
+	size_t unit = range_unit(range), end = unit + range->nr_units, first;
+	size_t nr_touched = 0;
 
-	if (nr_touched) {
-		range_claim_locked(range->part, unit, nr_units);
+	while (unit < end && !(nr_touched = look_at_unit(rc, unit)))
+		unit++;
+	for (first = unit; nr_touched; nr_touched = unit < end ? look_at_unit(rc, unit) : 0) {
 		zone.nr_free_touched -= nr_touched;
-		add_extent(rc, EXTENT_RANGE, pfn, nr_pages);
+		count_down(rc, nr_touched);
+		unit++;
 	}
-	rc->cursor = pfn + nr_pages;
+	if (unit > first) {
+		range_clip_locked(range, first, unit - first);
+		add_extent(rc, EXTENT_RANGE, first * UNIT_PAGES, (unit - first) * UNIT_PAGES);
+	}
+	rc->cursor = unit * UNIT_PAGES;
+}
+
+/* A pageblock that is not due yet keeps its age. */
+static void note_looked_at(const struct reclaim *rc, struct pageblock *block)
+{
+	if (is_due(rc, block))
+		block->freed_at = 0;
 }
 
 static void search_pageblock(struct reclaim *rc)
@@ -86,26 +136,27 @@ static void search_pageblock(struct reclaim *rc)
 	size_t end = (rc->cursor / PAGEBLOCK_PAGES + 1) * PAGEBLOCK_PAGES;
 	struct pageblock *block = pfn_to_pageblock(rc->cursor);
 
-	if (block->kind == PAGEBLOCK_BUDDY)
-		search_buddy_block(rc, end);
-	else if (block->kind == PAGEBLOCK_RUNS)
-		search_run_block(rc, block, end);
-	else if (block->kind == PAGEBLOCK_RANGE && end - rc->cursor == PAGEBLOCK_PAGES)
+	if (block->kind == PAGEBLOCK_RANGE && end - rc->cursor == PAGEBLOCK_PAGES) {
 		search_range(rc, block);
+		return;
+	}
+	if (block->kind == PAGEBLOCK_BUDDY &&
+	    unit_is_due(rc, align_down(rc->cursor, UNIT_PAGES)))
+		search_buddy_block(rc, end);
+	else if (block->kind == PAGEBLOCK_RUNS && is_due(rc, block))
+		search_run_block(rc, block, end);
 	else
 		rc->cursor = end;
+	if (rc->cursor >= end)
+		note_looked_at(rc, block);
 }
 
 /* Isolate the next batch. Every free page is met once, whatever becomes of it. */
 static void collect_locked(struct reclaim *rc)
 {
 	rc->nr = 0;
-	while (rc->cursor < mm_map.nr_pages && !is_full(rc)) {
-		if (pfn_is_open(rc->cursor))
-			search_pageblock(rc);
-		else
-			rc->cursor = align_down(rc->cursor, UNIT_PAGES) + UNIT_PAGES;
-	}
+	while ((rc->cursor = pfn_next_open(rc->cursor)) < rc->end && !is_full(rc))
+		search_pageblock(rc);
 }
 
 /* The kernel has dropped so many bytes from the first range on. Returns how many are done with. */
@@ -174,21 +225,39 @@ static void put_back_batch(struct reclaim *rc)
 }
 
 /* Isolate the next free pages that are not HOLE, do `work`, and put them back. */
+static bool visit_batch_locked(struct reclaim_walk *walk, struct reclaim *rc,
+			       void (*work)(struct reclaim *rc))
+{
+	rc->cursor = walk->cursor;
+	zone_lock();
+	collect_locked(rc);
+	zone.nr_isolated = rc->nr;
+	zone_unlock();
+	work(rc);
+	put_back_batch(rc);
+	walk->cursor = rc->cursor;
+	walk->nr_pages += rc->nr_done;
+	return rc->nr;
+}
+
 static bool visit_batch(struct reclaim_walk *walk, void (*work)(struct reclaim *rc))
 {
-	struct reclaim rc = { .cursor = walk->cursor };
+	struct reclaim rc = { .end = mm_map.nr_pages, .limit = { .nr_pages = SIZE_MAX } };
+	bool more;
 
 	lock_acquire(LOCK_RECLAIM);
-	zone_lock();
-	collect_locked(&rc);
-	zone.nr_isolated = rc.nr;
-	zone_unlock();
-	work(&rc);
-	put_back_batch(&rc);
+	more = visit_batch_locked(walk, &rc, work);
 	lock_release(LOCK_RECLAIM);
-	walk->cursor = rc.cursor;
-	walk->nr_pages += rc.nr_done;
-	return rc.nr;
+	return more;
+}
+
+bool reclaim_aged_locked(struct reclaim_walk *walk, struct reclaim_limit *limit, size_t end)
+{
+	struct reclaim rc = { .end = end, .limit = *limit, .aged = true };
+	bool more = visit_batch_locked(walk, &rc, purge_batch);
+
+	*limit = rc.limit;
+	return more;
 }
 
 bool reclaim_some(struct reclaim_walk *walk)

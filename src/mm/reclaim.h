@@ -20,6 +20,18 @@ struct reclaim_walk {
 /* Drop the pages of the next batch; false when there was none. */
 bool reclaim_some(struct reclaim_walk *walk);
 
+/* What decay asks for. */
+struct reclaim_limit {
+	size_t nr_pages;     /* to drop; counted down */
+	uint32_t min_age_ms; /* of a pageblock: nothing was freed into it for so long */
+};
+
+/*
+ * As reclaim_some, with LOCK_RECLAIM held, up to the page `end`, within the limit. Pageblocks are
+ * only looked at if something was freed into them since they were last.
+ */
+bool reclaim_aged_locked(struct reclaim_walk *walk, struct reclaim_limit *limit, size_t end);
+
 /* Ask which pages of the next batch have frames: they are RESIDENT afterwards. */
 bool reclaim_resolve_some(struct reclaim_walk *walk);
 

@@ -28,12 +28,20 @@ void residency_note_freed(size_t pfn, size_t nr_pages)
 	for_each_piece(piece, pfn, nr_pages) {
 		bitmap_set_range(piece.block->touched, piece.first, piece.nr);
 		bitmap_clear_range(piece.block->proved, piece.first, piece.nr);
+		piece.block->freed_at = zone.now;
 	}
 }
 
 void residency_note_taken(size_t pfn, size_t nr_pages)
 {
 	zone.nr_free_touched -= residency_count_touched(pfn, nr_pages);
+}
+
+void residency_note_used(size_t pfn, size_t nr_pages)
+{
+	size_t nr_holes = nr_pages - residency_count_touched(pfn, nr_pages);
+
+	WRITE_ONCE(zone.nr_holes_used, zone.nr_holes_used + nr_holes);
 }
 
 void residency_note_purged(size_t pfn, size_t nr_pages)

@@ -15,6 +15,9 @@ void residency_note_freed(size_t pfn, size_t nr_pages);
 /* Free pages are handed out. Their state stays, for whoever asks whether they are zero. */
 void residency_note_taken(size_t pfn, size_t nr_pages);
 
+/* Pages that were taken are given to the program, which will fault in those that are HOLE. */
+void residency_note_used(size_t pfn, size_t nr_pages);
+
 /* Pages that are not free (isolated) were dropped by the kernel. */
 void residency_note_purged(size_t pfn, size_t nr_pages);
 

@@ -325,6 +325,24 @@ bool pfn_is_open(size_t pfn)
 	return section && (unit < READ_ONCE(section->low) || unit >= READ_ONCE(section->high));
 }
 
+size_t pfn_next_open(size_t pfn)
+{
+	size_t unit = pfn / UNIT_PAGES;
+
+	for (unsigned int s = 0; s < READ_ONCE(zone.nr_sections); s++) {
+		const struct section *section = &zone.sections[s];
+		size_t low = READ_ONCE(section->low), high = READ_ONCE(section->high);
+
+		if (unit < section->start)
+			unit = section->start;
+		if (unit >= low && unit < high)
+			unit = high;
+		if (unit < low || (unit >= high && unit < section->end))
+			return max_size(pfn, unit * UNIT_PAGES);
+	}
+	return mm_map.nr_pages;
+}
+
 bool pfn_is_reserved(size_t pfn)
 {
 	return section_of(pfn / UNIT_PAGES);

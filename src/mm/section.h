@@ -26,6 +26,9 @@ size_t section_grow_locked(enum range_part part, size_t nr_units, size_t *unit);
 /* The page lies in an opened part of the heap, so that its struct page can be looked at. */
 bool pfn_is_open(size_t pfn);
 
+/* The first page from pfn on that does; mm_map.nr_pages when there is none. */
+size_t pfn_next_open(size_t pfn);
+
 /* The address lies in a section: it is nobody else's. */
 bool pfn_is_reserved(size_t pfn);
 

@@ -1,6 +1,8 @@
 /* zone.c - see zone.h. */
 #include "mm/zone.h"
 
+#include "core/params.h"
+
 struct zone zone;
 
 void zone_lock(void)
@@ -40,6 +42,9 @@ void zone_init(void)
 			list_init(&zone.free_area[order].free_list[list]);
 	for (unsigned int bucket = 0; bucket < NR_RUN_BUCKETS; bucket++)
 		list_init(&zone.run_buckets[bucket]);
+	zone.watermark[WMARK_HIGH] = params.retain / PAGE_SIZE;
+	zone.watermark[WMARK_LOW] = zone.watermark[WMARK_HIGH] / 2;
+	zone.now = zone_tick(0);
 }
 
 void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)

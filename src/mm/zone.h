@@ -44,6 +44,9 @@ struct free_area {
 /* Lists of run blocks by their longest free run; exact below 16 pages, a quarter octave above. */
 #define NR_RUN_BUCKETS 41u
 
+/* Bounds of free pages with frames (mm/decay.h). */
+enum watermark { WMARK_LOW, WMARK_HIGH, NR_WATERMARKS };
+
 /* Pages by use, those that a pcp keeps for it included. */
 enum page_use { USE_SLAB, USE_RUN, USE_AREA, NR_PAGE_USES };
 
@@ -58,12 +61,24 @@ struct zone {
 	size_t nr_opened;	  /* pages */
 	size_t nr_free_touched;	  /* free pages, wherever they are, that are not HOLE */
 	size_t nr_range_touched;  /* of these, those in free ranges */
+	size_t nr_holes_used;	  /* HOLE pages given to the program, ever */
+	size_t watermark[NR_WATERMARKS]; /* pages; LOCK_RECLAIM */
+	uint16_t now;		  /* zone_tick when decay last looked at the clock */
 	size_t nr_isolated;	  /* extents that mm/reclaim.c holds at this moment */
 	size_t nr_used[NR_PAGE_USES];
 	size_t peak_used; /* highest sum of nr_used */
 };
 
 extern struct zone zone;
+
+/* The coarse time by which pageblocks age, in units of 64 ms; never 0. */
+#define TICK_MS 64u
+static inline uint16_t zone_tick(uint64_t ms)
+{
+	uint16_t tick = (uint16_t)(ms / TICK_MS);
+
+	return tick ? tick : 1;
+}
 
 void zone_lock(void);
 void zone_unlock(void);

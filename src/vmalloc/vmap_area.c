@@ -1,7 +1,6 @@
 /* vmap_area.c - see vmap_area.h. */
 #include "vmalloc/vmap_area.h"
 
-#include "core/params.h"
 #include "mm/range.h"
 #include "mm/residency.h"
 #include "os/os.h"
@@ -23,6 +22,7 @@ static struct page *start_area(size_t unit, size_t nr_pages)
 	struct page *page = pfn_to_page(pfn);
 
 	residency_note_taken(pfn, units_of(nr_pages) * UNIT_PAGES);
+	residency_note_used(pfn, nr_pages);
 	zone_count_locked(USE_AREA, (ptrdiff_t)nr_pages);
 	WRITE_ONCE(page->kind, PAGE_AREA);
 	WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
@@ -80,15 +80,10 @@ static void note_unused(size_t pfn, size_t nr_pages)
 	zone.nr_free_touched -= nr_pages; /* counted when the units are returned */
 }
 
-/* Return units with unused pages, which keep their frames unless enough is kept already. */
+/* Return units with unused pages, which keep their frames for the time being (mm/decay.h). */
 static void return_units(size_t unit, size_t nr_units)
 {
-	size_t pfn = unit * UNIT_PAGES, nr_pages = nr_units * UNIT_PAGES;
-	size_t nr_touched = residency_count_touched(pfn, nr_pages);
-
-	if ((zone.nr_range_touched + nr_touched) * PAGE_SIZE > params.retain)
-		purge_isolated(pfn, nr_pages);
-	zone.nr_free_touched += residency_count_touched(pfn, nr_pages);
+	zone.nr_free_touched += residency_count_touched(unit * UNIT_PAGES, nr_units * UNIT_PAGES);
 	range_free_locked(unit, nr_units);
 }
 
@@ -124,6 +119,7 @@ static bool extend_locked(struct page *page, size_t nr_pages)
 		return false;
 	if (nr_more)
 		residency_note_taken((unit + nr_units) * UNIT_PAGES, nr_more * UNIT_PAGES);
+	residency_note_used(page_to_pfn(page) + page->nr_pages, nr_pages - page->nr_pages);
 	return true;
 }
 

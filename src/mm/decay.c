@@ -1,0 +1,116 @@
+/* decay.c - see decay.h. */
+#include "mm/decay.h"
+
+#include "core/params.h"
+#include "mm/reclaim.h"
+#include "os/os.h"
+
+/* Time between two instalments: long against what one costs. */
+#define INSTALMENT_MS 20u
+/* An instalment is this many pages a millisecond passed: 320 MiB a second, 3 % of a processor. */
+#define PAGES_PER_MS 80u
+#define LONGEST_PASSED_MS 1000u
+/* Dropped pages that are faulted in again within this time should have stayed. */
+#define REGRET_MS 10000u
+
+/* LOCK_RECLAIM. */
+static struct {
+	struct reclaim_walk hand;
+	uint64_t last_ms;      /* of the last instalment */
+	uint64_t dropped_ms;   /* when the excess was last dropped */
+	size_t nr_dropped;     /* pages of the excess, dropped lately */
+	size_t nr_holes_used;  /* zone's, when last looked at */
+} decay;
+
+static size_t retained_pages(void)
+{
+	return params.retain / PAGE_SIZE;
+}
+
+/* What was dropped and soon faulted in again shall stay the next time. */
+static void learn(uint64_t now)
+{
+	size_t nr_used = READ_ONCE(zone.nr_holes_used) - decay.nr_holes_used;
+	size_t regret = min_size(nr_used, decay.nr_dropped);
+
+	decay.nr_holes_used += nr_used;
+	if (now - decay.dropped_ms > REGRET_MS)
+		regret = decay.nr_dropped = 0;
+	decay.nr_dropped -= regret;
+	WRITE_ONCE(zone.watermark[WMARK_HIGH], zone.watermark[WMARK_HIGH] + regret);
+}
+
+/* By half in REGRET_MS. */
+static void forget(uint64_t passed_ms)
+{
+	size_t above = zone.watermark[WMARK_HIGH] - retained_pages();
+	size_t part = above * min_size(passed_ms, REGRET_MS) / (2 * REGRET_MS);
+
+	WRITE_ONCE(zone.watermark[WMARK_HIGH], zone.watermark[WMARK_HIGH] - part);
+}
+
+/* Once round at most. */
+static void drop(size_t nr_pages, uint32_t min_age_ms)
+{
+	struct reclaim_limit limit = { .nr_pages = nr_pages, .min_age_ms = min_age_ms };
+	size_t start = decay.hand.cursor;
+
+	while (limit.nr_pages && reclaim_aged_locked(&decay.hand, &limit, mm_map.nr_pages))
+		;
+	if (!limit.nr_pages)
+		return;
+	decay.hand.cursor = 0;
+	while (limit.nr_pages && reclaim_aged_locked(&decay.hand, &limit, start))
+		;
+}
+
+static size_t excess(enum watermark mark)
+{
+	size_t nr_free = READ_ONCE(zone.nr_free_touched);
+
+	return nr_free > zone.watermark[mark] ? nr_free - zone.watermark[mark] : 0;
+}
+
+static void drop_excess(uint64_t now)
+{
+	size_t nr_pages = excess(WMARK_HIGH), nr_before = decay.hand.nr_pages;
+
+	if (!nr_pages)
+		return;
+	drop(nr_pages, 0);
+	decay.dropped_ms = now;
+	decay.nr_dropped += decay.hand.nr_pages - nr_before;
+}
+
+static void drop_aged(uint64_t passed_ms)
+{
+	size_t nr_pages = PAGES_PER_MS * min_size(passed_ms, LONGEST_PASSED_MS);
+
+	drop(min_size(nr_pages, excess(WMARK_LOW)), params.decay_ms);
+}
+
+static void step_locked(uint64_t now)
+{
+	uint64_t passed_ms = now - decay.last_ms;
+
+	learn(now);
+	drop_excess(now);
+	if (passed_ms < INSTALMENT_MS)
+		return;
+	decay.last_ms = now;
+	forget(passed_ms);
+	drop_aged(passed_ms);
+}
+
+void decay_step(void)
+{
+	uint64_t now = os_clock_ms();
+
+	WRITE_ONCE(zone.now, zone_tick(now));
+	if (now - READ_ONCE(decay.last_ms) < INSTALMENT_MS && !excess(WMARK_HIGH))
+		return;
+	if (!lock_try_acquire(LOCK_RECLAIM))
+		return;
+	step_locked(now);
+	lock_release(LOCK_RECLAIM);
+}

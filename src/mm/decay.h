@@ -1,0 +1,31 @@
+/*
+ * decay.h - free pages go back to the system while the program runs.
+ *
+ * L3. Freed pages stay for a while, since the next allocation is likely to want them and a page
+ * fault is the dearest thing there is. Two watermarks bound what stays:
+ *
+ *	free pages with frames	what is done, by whoever is in a slow path
+ *	up to WMARK_LOW		nothing
+ *	up to WMARK_HIGH	pageblocks into which nothing was freed for params.decay_ms are
+ *				dropped, in instalments by the time that has passed
+ *	above			the excess is dropped at once
+ *
+ * A hand goes round over the pageblocks, so that what was freed long ago goes first. WMARK_HIGH
+ * rises by what had to be faulted in again soon after it was dropped (a program that frees and
+ * allocates the same memory by turns) and falls back with time to params.retain.
+ */
+#ifndef MM_DECAY_H
+#define MM_DECAY_H
+
+#include "mm/zone.h"
+
+/* There may be something to do. Racy and cheap. */
+static inline bool decay_is_due(void)
+{
+	return READ_ONCE(zone.nr_free_touched) > READ_ONCE(zone.watermark[WMARK_LOW]);
+}
+
+/* Do it, unless it was done just now or somebody else is at it. Takes LOCK_RECLAIM. */
+void decay_step(void);
+
+#endif
