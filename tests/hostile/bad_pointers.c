@@ -484,7 +484,7 @@ static void prepare(struct scene *scene)
 							"free()";
 
 	scene->pointer = wrong->make(wrong->argument);
-	snprintf(scene->line, sizeof(scene->line), "%s: %.*s%p%s", operation,
+	snprintf(scene->line, sizeof(scene->line), "stitchmalloc: %s: %.*s%p%s", operation,
 		 (int)(strstr(what, "%p") - what), what, scene->pointer, strstr(what, "%p") + 2);
 }
 

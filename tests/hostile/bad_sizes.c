@@ -85,7 +85,7 @@ static void prepare(struct scene *scene)
 	scene->pointer = allocate(wrong, name);
 	if (wrong->resized)
 		scene->pointer = realloc(scene->pointer, wrong->resized);
-	snprintf(scene->line, sizeof(scene->line), "%s: %.*s%p%s", name->operation,
+	snprintf(scene->line, sizeof(scene->line), "stitchmalloc: %s: %.*s%p%s", name->operation,
 		 (int)(strstr(line, "%p") - line), line, scene->pointer, strstr(line, "%p") + 2);
 }
 

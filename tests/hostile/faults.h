@@ -29,7 +29,7 @@ struct scene {
 	void (*settle)(struct scene *scene); /* afterwards: all that is free goes home */
 	const void *wrong, *call;
 	void *pointer;
-	char line[160];	/* what is due, without "stitchmalloc: " and the end of line */
+	char line[160];	/* what is due, without its end */
 	bool committed; /* the fault's call has returned */
 };
 
@@ -67,7 +67,7 @@ static inline void expect_said(const struct scene *scene, const char *name, bool
 	const char *text = said();
 
 	if (due && !faults.silent)
-		snprintf(line, sizeof(line), "stitchmalloc: %s\n", scene->line);
+		snprintf(line, sizeof(line), "%s\n", scene->line);
 	if (strcmp(text, line))
 		fault_failed("%s: expected \"%s\", got \"%s\"", name, line, text);
 }
