@@ -1,6 +1,6 @@
 /*
- * A program that brings its own malloc along, as browsers do: the loader finds it before any preload,
- * so that libc and all libraries use it, and ours sees next to nothing. The program runs
+ * A program that brings its own malloc along, as browsers do: the loader finds it before any
+ * preload, so that libc and all libraries use it, and ours sees next to nothing. The program runs
  * through, with what it defines and what it has left to others.
  */
 #include "semantics/check.h"

@@ -1,6 +1,6 @@
 /*
- * A plug-in opened with RTLD_DEEPBIND and the program free and resize each other's blocks, as far as
- * any preload can make that work: the plug-in's malloc, free and realloc are libc's, and a
+ * A plug-in opened with RTLD_DEEPBIND and the program free and resize each other's blocks, as far
+ * as any preload can make that work: the plug-in's malloc, free and realloc are libc's, and a
  * block of ours that it frees itself is lost on libc. Under foreign=warn each block that
  * crosses the border is one line, under foreign=abort the first is the last.
  */
