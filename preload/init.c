@@ -71,17 +71,23 @@ int __cxa_atexit(void (*function)(void *), void *argument, void *handle);
 
 /* Many programs close stderr before they are through; this copy of it is ours. */
 static int stats_fd;
+static struct os_file stats_file;
 
+/* Some close every descriptor: then the number is somebody else's connection by now. */
 static void stats_at_exit(void *unused)
 {
+	struct os_file now;
+
 	(void)unused;
-	usage_print(stats_fd);
+	if (!os_file_of(stats_fd, &now) && now.inode == stats_file.inode &&
+	    now.device == stats_file.device)
+		usage_print(stats_fd);
 }
 
 static void stats_arm(void)
 {
 	stats_fd = os_duplicate_fd(2, 100);
-	if (stats_fd >= 0)
+	if (stats_fd >= 0 && !os_file_of(stats_fd, &stats_file))
 		__cxa_atexit(stats_at_exit, NULL, NULL);
 }
 

@@ -184,6 +184,15 @@ static bool grow(enum range_part part, size_t nr_units, size_t align_units)
 	return grown;
 }
 
+static bool take_grown(enum range_part part, size_t nr_units, size_t align_units, size_t *unit)
+{
+	return grow(part, nr_units, align_units) && take_fit(part, nr_units, align_units, unit);
+}
+
+/*
+ * When a part cannot grow the other may: before a new piece of LOW is kept from huge pages it is a
+ * mapping of its own, for which a program that has used up vm.max_map_count has no room.
+ */
 bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_units, size_t *unit)
 {
 	enum range_part other = part == RANGE_LOW ? RANGE_HIGH : RANGE_LOW;
@@ -191,8 +200,9 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 	if (nr_units + align_units - 1 > mm_map.nr_pages / UNIT_PAGES)
 		return false;
 	return take_fit(part, nr_units, align_units, unit) ||
-	       (grow(part, nr_units, align_units) && take_fit(part, nr_units, align_units, unit)) ||
+	       take_grown(part, nr_units, align_units, unit) ||
 	       take_fit(other, nr_units, align_units, unit) ||
+	       take_grown(other, nr_units, align_units, unit) ||
 	       (align_units > 1 && take_lucky_fit(part, nr_units, align_units, unit));
 }
 

@@ -177,7 +177,8 @@ bool sections_boot(size_t reserve_bytes)
 	size_t limit = os_address_space_limit();
 	size_t window = default_window();
 
-	if (os_open(&mm_map, sizeof(mm_map)))
+	/* Twice, for there is no other way round a passing refusal. */
+	if (os_open(&mm_map, sizeof(mm_map)) && os_open(&mm_map, sizeof(mm_map)))
 		return false;
 	if (reserve_bytes)
 		window = clamp_size(roundup_pow_of_two(reserve_bytes), SMALLEST_WINDOW, WINDOW_MAX);

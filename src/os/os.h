@@ -74,6 +74,14 @@ long os_read_file(const char *path, void *buffer, size_t nr_bytes);
 /* A close-on-exec copy of fd numbered `lowest` or above. The descriptor or -errno. */
 int os_duplicate_fd(int fd, int lowest);
 
+/* What a descriptor stands for: equal for two of the same file, pipe or device. */
+struct os_file {
+	uint64_t device;
+	uint64_t inode;
+};
+
+int os_file_of(int fd, struct os_file *file);
+
 int os_getpid(void);
 int os_gettid(void);
 

@@ -7,6 +7,7 @@
  */
 #include <asm/errno.h>
 #include <asm/signal.h>
+#include <asm/stat.h>
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
 #include <linux/futex.h>
@@ -258,6 +259,16 @@ long os_read_file(const char *path, void *buffer, size_t nr_bytes)
 int os_duplicate_fd(int fd, int lowest)
 {
 	return (int)syscall3(__NR_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+}
+
+int os_file_of(int fd, struct os_file *file)
+{
+	struct stat status;
+	int error = (int)syscall3(__NR_fstat, fd, (long)&status, 0);
+
+	if (!error)
+		*file = (struct os_file){ status.st_dev, status.st_ino };
+	return error;
 }
 
 int os_getpid(void)

@@ -2,7 +2,7 @@
  * death.h - what the death programs share.
  *
  * Each commits one fault and prints nothing itself. If it comes to its end, that is exit 0: its
- * .expect file says whether it should.
+ * .expect file says whether it should. The whole table of wrong pointers is hostile/bad_pointers.c.
  */
 #ifndef DEATH_DEATH_H
 #define DEATH_DEATH_H

@@ -3,7 +3,8 @@
 
 The names come from preload/exports.map, so that none is forgotten; each is called in a process
 of its own at each stage of first_and_last_work.c and of libraries/first_and_last.cc, the latter
-preloaded before and behind ours. A process in which the call was made ends with 42.
+preloaded before and behind ours. A process in which the call was made ends with 42. (glibc's loader
+has allocated by then: what truly comes first is in unit/preload/test_first_call.c.)
 """
 import os
 import re

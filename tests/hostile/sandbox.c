@@ -48,7 +48,7 @@ static const struct listed listed[] = {
 /* What glibc's threads, children and signals need besides, and this test. */
 static const unsigned int needed_by_libc[] = {
 	__NR_clone, __NR_clone3, __NR_set_robust_list, __NR_rseq, __NR_exit, __NR_exit_group,
-	__NR_wait4, __NR_rt_sigreturn, __NR_sched_yield, __NR_newfstatat, __NR_fstat, __NR_brk,
+	__NR_wait4, __NR_rt_sigreturn, __NR_sched_yield, __NR_newfstatat, __NR_brk,
 };
 
 static struct sock_filter filter[MAX_FILTER];
@@ -277,10 +277,12 @@ static void expect_success(const char *stage)
 static void expect_killed(size_t without)
 {
 	char stage[20];
-	int status;
+	int status = 0;
 
 	snprintf(stage, sizeof(stage), "whole%zu", without);
-	status = run_stage(stage);
+	/* Threads that wait for each other are a matter of luck. */
+	for (int attempt = 0; attempt < 50 && !status; attempt++)
+		status = run_stage(stage);
 	CHECK(WIFSIGNALED(status) && (WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGKILL),
 	      "nothing calls %s: status %#x: %s", listed[without].name, status, output);
 }

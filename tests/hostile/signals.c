@@ -17,7 +17,7 @@
 
 #define NR_THREADS 4
 #define NR_SHARED 256
-#define NR_STEPS 15000
+#define NR_STEPS 40000
 #define NR_CANCELLED 100
 
 struct block {
@@ -39,16 +39,23 @@ static uint64_t random_next(uint64_t *state)
 	return *state ^= *state << 17;
 }
 
+/* Half of them page runs, for which threads meet at one lock. */
 static size_t random_size(uint64_t *state)
 {
 	switch (random_next(state) % 64) {
 	case 0:
 		return random_next(state) % ((size_t)5 << 20);
-	case 1 ... 8:
-		return random_next(state) % 500000;
+	case 1 ... 32:
+		return 270000 + random_next(state) % 200000;
 	default:
 		return random_next(state) % 2000;
 	}
+}
+
+/* The ends of a long block are enough: its neighbours are not in its middle. */
+static size_t edge(size_t bytes)
+{
+	return bytes < 256 ? bytes : 128;
 }
 
 static void quiet_handler(int number)
@@ -69,7 +76,8 @@ static struct block block_new(uint64_t *state)
 	errno = 77;
 	block.address = malloc(block.bytes);
 	CHECK(block.address && errno == 77, "malloc(%zu): errno %d", block.bytes, errno);
-	memset(block.address, block.tag, block.bytes);
+	memset(block.address, block.tag, edge(block.bytes));
+	memset(block.address + block.bytes - edge(block.bytes), block.tag, edge(block.bytes));
 	return block;
 }
 
@@ -77,8 +85,10 @@ static void block_free(struct block *block)
 {
 	if (!block->address)
 		return;
-	CHECK(all_bytes_are(block->address, block->tag, block->bytes), "%zu bytes at %p changed",
-	      block->bytes, (void *)block->address);
+	CHECK(all_bytes_are(block->address, block->tag, edge(block->bytes)) &&
+	      all_bytes_are(block->address + block->bytes - edge(block->bytes), block->tag,
+			    edge(block->bytes)),
+	      "%zu bytes at %p changed", block->bytes, (void *)block->address);
 	errno = 77;
 	free(block->address);
 	CHECK(errno == 77, "free: errno %d", errno);
@@ -109,7 +119,7 @@ static void *storm(void *argument)
 
 		exchange(&block, &state);
 		block_free(&block);
-		if (i % 16 == 0)
+		if (i % 4 == 0)
 			pthread_kill(threads[random_next(&state) % NR_THREADS], SIGUSR1);
 		if (i % 8192 == 0)
 			malloc_trim(0);

@@ -139,7 +139,11 @@ static size_t expected_place(enum range_part part, size_t nr, size_t align)
 		return unit;
 	if (!can_grow(part, nr, align)) {
 		unit = find_fit(other, nr, align);
-		return unit < NR_UNITS || align == 1 ? unit : find_lucky(part, nr, align);
+		if (unit < NR_UNITS)
+			return unit;
+		if (!can_grow(other, nr, align))
+			return align == 1 ? NR_UNITS : find_lucky(part, nr, align);
+		part = other;
 	}
 	follow_growth(part, nr + align - 1 - free_at_edge(part));
 	return find_fit(part, nr, align);

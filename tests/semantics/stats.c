@@ -1,6 +1,7 @@
 /*
  * stats=1: the report comes when the process exits, after its last handlers, also when it has
- * closed standard error before; never from _exit, and never without the option.
+ * closed standard error before; never from _exit, never without the option, and never into a file
+ * that has got the descriptor's number since.
  */
 #include <fcntl.h>
 
@@ -14,11 +15,23 @@ static void last_words(void)
 		_exit(1);
 }
 
+/* Every number is soon a descriptor of its data. */
+static void be_daemon(void)
+{
+	int file = open(getenv("DATA_FILE"), O_WRONLY | O_APPEND);
+
+	CHECK(file >= 0, "the data file");
+	for (int fd = 0; fd < 300; fd++)
+		dup2(file, fd);
+}
+
 static void be(const char *what)
 {
 	if (!strcmp(what, "quick"))
 		_exit(0);
-	if (!strcmp(what, "closed"))
+	if (!strcmp(what, "daemon"))
+		be_daemon();
+	else if (!strcmp(what, "closed"))
 		close(2);
 	else
 		atexit(last_words);
@@ -31,6 +44,19 @@ static void run_on(const char *what, const char *conf)
 	int status = run_again(what, "STITCH_CONF", conf, text, sizeof(text));
 
 	CHECK(!status, "%s: status %d: %s", what, status, text);
+}
+
+static void keeps_out_of_data(void)
+{
+	char name[] = "/tmp/stats.XXXXXX";
+	int file = mkstemp(name);
+
+	CHECK(file >= 0, "mkstemp");
+	setenv("DATA_FILE", name, 1);
+	run_on("daemon", "stats=1");
+	CHECK(!lseek(file, 0, SEEK_END), "the report was written into a file of the program");
+	unlink(name);
+	close(file);
 }
 
 int main(int argc, char **argv)
@@ -54,5 +80,6 @@ int main(int argc, char **argv)
 	CHECK(!strncmp(text, version, strlen(version)), "after close(2) it wrote: %s", text);
 	run_on("quick", "stats=1");
 	CHECK(!*text, "_exit wrote: %s", text);
+	keeps_out_of_data();
 	return 0;
 }

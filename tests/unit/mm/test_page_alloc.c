@@ -202,11 +202,12 @@ MM_TEST(no_memory_no_block_and_nothing_lost)
 
 	boot_heap(MIB(16));
 	for (unsigned int nth = 1; nth <= 4; nth++) {
-		os_fake_fail(OS_CALL_OPEN, nth, 1, ENOMEM);
+		os_fake_fail(OS_CALL_OPEN, nth, UINT_MAX, ENOMEM);
 		EXPECT(!take(3));
 		EXPECT_EQ(zone.nr_opened, 0);
 		EXPECT(validate_zone());
 	}
+	os_fake_fail(OS_CALL_OPEN, 0, 0, 0);
 	page = take(3);
 	ASSERT(page);
 	for (unsigned int unit = 1; unit < 4; unit++)

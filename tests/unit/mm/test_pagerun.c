@@ -200,10 +200,11 @@ MM_TEST(no_memory_no_run_and_nothing_lost)
 {
 	boot_heap(MIB(16));
 	for (unsigned int nth = 1; nth <= 4; nth++) {
-		os_fake_fail(OS_CALL_OPEN, nth, 1, ENOMEM);
+		os_fake_fail(OS_CALL_OPEN, nth, UINT_MAX, ENOMEM);
 		EXPECT_EQ(take(5, 1), SIZE_MAX);
 		EXPECT(validate_zone());
 	}
+	os_fake_fail(OS_CALL_OPEN, 0, 0, 0);
 	for (size_t i = 0; i < 8; i++)
 		ASSERT_EQ(take(511, 1), i * PAGEBLOCK_PAGES);
 	EXPECT_EQ(take(2, 1), SIZE_MAX);

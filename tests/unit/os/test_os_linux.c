@@ -496,6 +496,26 @@ static void *get_tid(void *unused)
 	return NULL;
 }
 
+TEST(files_are_told_apart)
+{
+	struct os_file first, again, other;
+	int copy, ends[2], other_file = open("/dev/null", O_RDONLY);
+
+	ASSERT(other_file >= 0 && !pipe(ends));
+	copy = os_duplicate_fd(ends[0], 50);
+	EXPECT(copy >= 50);
+	EXPECT_EQ(os_file_of(ends[0], &first), 0);
+	EXPECT_EQ(os_file_of(copy, &again), 0);
+	EXPECT(first.device == again.device && first.inode == again.inode);
+	EXPECT_EQ(os_file_of(other_file, &other), 0);
+	EXPECT(first.device != other.device || first.inode != other.inode);
+	close(other_file);
+	close(copy);
+	close(ends[0]);
+	close(ends[1]);
+	EXPECT_EQ(os_file_of(copy, &again), -EBADF);
+}
+
 TEST(who_we_are)
 {
 	pthread_t thread;
