@@ -44,9 +44,10 @@ static void learn(uint64_t now)
 static void forget(uint64_t passed_ms)
 {
 	size_t above = zone.watermark[WMARK_HIGH] - retained_pages();
-	size_t part = above * min_size(passed_ms, REGRET_MS) / (2 * REGRET_MS);
 
-	WRITE_ONCE(zone.watermark[WMARK_HIGH], zone.watermark[WMARK_HIGH] - part);
+	above >>= min_size(passed_ms / REGRET_MS, 63);
+	above -= above * (passed_ms % REGRET_MS) / (2 * REGRET_MS);
+	WRITE_ONCE(zone.watermark[WMARK_HIGH], retained_pages() + above);
 }
 
 /* Once round at most. */

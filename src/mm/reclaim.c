@@ -124,31 +124,29 @@ static void search_range(struct reclaim *rc, struct pageblock *range)
 	rc->cursor = unit * UNIT_PAGES;
 }
 
-/* A pageblock that is not due yet keeps its age. */
-static void note_looked_at(const struct reclaim *rc, struct pageblock *block)
-{
-	if (is_due(rc, block))
-		block->freed_at = 0;
-}
-
 static void search_pageblock(struct reclaim *rc)
 {
 	size_t end = (rc->cursor / PAGEBLOCK_PAGES + 1) * PAGEBLOCK_PAGES;
 	struct pageblock *block = pfn_to_pageblock(rc->cursor);
+	bool whole = is_aligned(rc->cursor, PAGEBLOCK_PAGES);
 
-	if (block->kind == PAGEBLOCK_RANGE && end - rc->cursor == PAGEBLOCK_PAGES) {
+	if (block->kind == PAGEBLOCK_RANGE && whole) {
 		search_range(rc, block);
 		return;
 	}
 	if (block->kind == PAGEBLOCK_BUDDY &&
-	    unit_is_due(rc, align_down(rc->cursor, UNIT_PAGES)))
+	    unit_is_due(rc, align_down(rc->cursor, UNIT_PAGES))) {
 		search_buddy_block(rc, end);
-	else if (block->kind == PAGEBLOCK_RUNS && is_due(rc, block))
+	} else if (block->kind == PAGEBLOCK_RUNS && is_due(rc, block)) {
 		search_run_block(rc, block, end);
-	else
-		rc->cursor = end;
-	if (rc->cursor >= end)
-		note_looked_at(rc, block);
+	} else {
+		rc->cursor = end; /* the inside of a range, say, that the hand was amid */
+		return;
+	}
+	if (whole && rc->cursor >= end && is_due(rc, block))
+		block->freed_at = 0;
+	if (rc->cursor > end) /* a free block that is the whole unit */
+		pfn_to_pageblock(end)->freed_at = 0;
 }
 
 /* Isolate the next batch. Every free page is met once, whatever becomes of it. */

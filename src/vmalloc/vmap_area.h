@@ -3,7 +3,7 @@
  *
  * L5. Whole 4 MiB units of address space from the range allocator's HIGH part, of which only the
  * pages that were asked for are ever counted or touched. Freed areas keep their frames for the next
- * one, up to params.retain bytes of free resident memory; beyond that they are purged at once.
+ * one for a while (mm/decay.h).
  *
  * Takes LOCK_ZONE itself. The head's page map entry is PAGEMAP_AREA from area_alloc to area_free.
  */

@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 
-#include "core/params.h"
 #include "mm/page_alloc.h"
 #include "mm/range.h"
 #include "mm/reclaim.h"
@@ -11,12 +10,6 @@
 #include "unit/mm/mm_test.h"
 #include "vmalloc/vmap_area.h"
 
-/* Retain everything, or nothing. */
-static void boot(size_t bytes, bool retain)
-{
-	boot_heap(bytes);
-	params.retain = retain ? TIB(1) : 0;
-}
 
 static size_t take(size_t nr_pages)
 {
@@ -51,7 +44,7 @@ MM_TEST(an_area_is_whole_units_of_address_space)
 {
 	size_t pfn;
 
-	boot(MIB(64), true);
+	boot_heap(MIB(64));
 	pfn = take(UNIT_PAGES + 1);
 	ASSERT_EQ(pfn, unit_from_end(2));
 	EXPECT_EQ(pfn_to_page(pfn)->kind, PAGE_AREA);
@@ -73,7 +66,7 @@ MM_TEST(an_area_is_whole_units_of_address_space)
 
 MM_TEST(every_alignment_up_to_a_gigabyte)
 {
-	boot(GIB(8), true);
+	boot_heap(GIB(8));
 	for (size_t align = 1; align <= GIB(1); align *= 2) {
 		struct page *page = area_alloc(3, align);
 
@@ -87,7 +80,7 @@ MM_TEST(only_the_head_of_an_area_is_freed_and_only_once)
 {
 	size_t first, second;
 
-	boot(MIB(64), true);
+	boot_heap(MIB(64));
 	first = take(2 * UNIT_PAGES);
 	second = take(10);
 	EXPECT(!give(first + 1));
@@ -106,7 +99,7 @@ MM_TEST(only_the_head_of_an_area_is_freed_and_only_once)
 
 MM_TEST(no_memory_no_area_and_nothing_lost)
 {
-	boot(MIB(16), true);
+	boot_heap(MIB(16));
 	for (unsigned int nth = 1; nth <= 4; nth++) {
 		os_fake_fail(OS_CALL_OPEN, nth, UINT_MAX, ENOMEM);
 		EXPECT_EQ(take(600), SIZE_MAX);
@@ -130,7 +123,7 @@ MM_TEST(growing_within_the_last_unit_takes_nothing)
 {
 	size_t pfn;
 
-	boot(MIB(64), true);
+	boot_heap(MIB(64));
 	pfn = take(600);
 	EXPECT(resize(pfn, UNIT_PAGES));
 	EXPECT_EQ(pfn_to_page(pfn)->nr_pages, UNIT_PAGES);
@@ -145,7 +138,7 @@ MM_TEST(growing_takes_the_free_units_behind)
 {
 	size_t behind, pfn;
 
-	boot(MIB(64), true);
+	boot_heap(MIB(64));
 	behind = take(3 * UNIT_PAGES);
 	pfn = take(UNIT_PAGES);
 	ASSERT_EQ(pfn + UNIT_PAGES, behind);
@@ -169,7 +162,7 @@ MM_TEST(an_area_stays_in_its_part)
 {
 	size_t low, high;
 
-	boot(MIB(16), true);
+	boot_heap(MIB(16));
 	zone_lock();
 	ASSERT(range_alloc_locked(RANGE_LOW, 2, 1, &low));
 	range_free_locked(low, 2);
@@ -189,7 +182,7 @@ MM_TEST(shrinking_returns_whole_units)
 {
 	size_t pfn;
 
-	boot(MIB(64), true);
+	boot_heap(MIB(64));
 	pfn = take(3 * UNIT_PAGES);
 	EXPECT(resize(pfn, UNIT_PAGES + 1));
 	EXPECT_EQ(pfn_to_page(pfn)->nr_pages, UNIT_PAGES + 1);
@@ -212,8 +205,7 @@ MM_TEST(what_may_stay_stays)
 {
 	size_t pfn;
 
-	boot(MIB(64), true);
-	params.retain = UNIT_BYTES;
+	boot_heap(MIB(64));
 	pfn = take(UNIT_PAGES);
 	write_pages(pfn, UNIT_PAGES);
 	EXPECT(give(pfn));
@@ -226,38 +218,20 @@ MM_TEST(what_may_stay_stays)
 	EXPECT_EQ(zone.nr_free_touched, 0);
 }
 
-MM_TEST(what_is_too_much_is_dropped_at_once)
-{
-	size_t first, second;
-
-	boot(MIB(64), true);
-	params.retain = UNIT_BYTES;
-	first = take(UNIT_PAGES);
-	second = take(UNIT_PAGES);
-	write_pages(second, UNIT_PAGES);
-	EXPECT(give(first));
-	EXPECT(give(second));
-	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 1);
-	EXPECT_EQ(zone.nr_free_touched, UNIT_PAGES);
-	EXPECT_EQ(residency_count_touched(second, UNIT_PAGES), 0);
-	EXPECT_EQ(*first_word(second), 0);
-	EXPECT(validate_zone());
-}
-
 MM_TEST(shrinking_drops_the_tail)
 {
 	size_t pfn;
 
-	boot(MIB(64), false);
+	boot_heap(MIB(64));
 	pfn = take(2 * UNIT_PAGES);
 	write_pages(pfn, 2 * UNIT_PAGES);
 	EXPECT(resize(pfn, 10));
-	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 2); /* the rest of the kept unit, and the other */
-	EXPECT_EQ(zone.nr_free_touched, 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 1); /* the rest of the kept unit */
+	EXPECT_EQ(zone.nr_free_touched, UNIT_PAGES);
 	EXPECT_EQ(*first_word(pfn + 9), pfn + 10);
 	EXPECT_EQ(*first_word(pfn + 10), 0);
 	EXPECT(!is_touched(pfn + 10));
-	EXPECT(!is_touched(pfn + UNIT_PAGES));
+	EXPECT(is_touched(pfn + UNIT_PAGES));
 	EXPECT(validate_zone());
 }
 
@@ -265,7 +239,7 @@ MM_TEST(a_refused_purge_makes_no_hole)
 {
 	size_t pfn;
 
-	boot(MIB(64), false);
+	boot_heap(MIB(64));
 	os_fake_fail(OS_CALL_PURGE, 1, UINT_MAX, EINVAL);
 	pfn = take(2 * UNIT_PAGES);
 	write_pages(pfn, 2 * UNIT_PAGES);
@@ -288,7 +262,7 @@ MM_TEST(the_rest_of_the_last_unit_keeps_no_frames)
 {
 	size_t pfn;
 
-	boot(MIB(64), true);
+	boot_heap(MIB(64));
 	pfn = take(UNIT_PAGES);
 	write_pages(pfn, UNIT_PAGES);
 	EXPECT(give(pfn));
