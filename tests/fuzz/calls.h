@@ -89,8 +89,8 @@ static inline void sabotage_forget(const void *block)
 }
 
 /*
- * The same size from malloc. That may be aligned by chance, and so no fault: about one in six is, and
- * a seed was found that planted no other. Then the next call that can be spoilt is.
+ * The same size from malloc. That may be aligned by chance, and so no fault: about one in six is,
+ * and seeds were found that planted no other. Then the next call that can be spoilt is.
  */
 static inline void *sabotage_unalign(size_t align, size_t bytes, unsigned char *block)
 {
