@@ -1,4 +1,4 @@
-# What is shipped: libstitchmalloc.so, libstitchmalloc.a and the launcher.
+# What is shipped: libstitchmalloc.so, libstitchmalloc.a, the launcher and its recorder of traces.
 stitch_objects(stitch_entry ${entry_sources})
 set(product_objects $<TARGET_OBJECTS:stitch_core> $<TARGET_OBJECTS:stitch_os>
 	$<TARGET_OBJECTS:stitch_entry>)
@@ -44,3 +44,11 @@ file(RELATIVE_PATH libdir_beside_launcher
 target_compile_definitions(launcher PRIVATE STITCH_VERSION="${PROJECT_VERSION}"
 	STITCH_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}"
 	STITCH_LIBDIR_BESIDE="${libdir_beside_launcher}")
+
+# It stands alone, on libc; its malloc calls the next one.
+file(GLOB record_sources CONFIGURE_DEPENDS tools/record/*.c)
+add_library(stitchrecord MODULE ${record_sources})
+target_compile_options(stitchrecord PRIVATE -fno-builtin -fvisibility=hidden
+	-ftls-model=initial-exec)
+target_link_options(stitchrecord PRIVATE -Wl,-z,nodelete -Wl,-z,now -Wl,-z,defs)
+target_link_libraries(stitchrecord PRIVATE stitch_flags)
