@@ -22,7 +22,8 @@ target_link_libraries(stitchmalloc_shared PRIVATE -lc)
 # malloc never comes without the constructor and the other entry points.
 add_custom_command(OUTPUT stitchmalloc.o
 	COMMAND ${CMAKE_LINKER} -r -o stitchmalloc.o ${product_objects}
-	COMMAND ${CMAKE_OBJCOPY} --localize-hidden stitchmalloc.o
+	COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard --weaken-symbol=_Zn*
+		--weaken-symbol=_Zd* stitchmalloc.o
 	DEPENDS ${product_objects} COMMAND_EXPAND_LISTS VERBATIM)
 set_source_files_properties(${PROJECT_BINARY_DIR}/stitchmalloc.o PROPERTIES
 	EXTERNAL_OBJECT ON GENERATED ON)
