@@ -183,6 +183,7 @@ void remote_free_slow(struct slot *slot, uint32_t entry, void *object)
 	else
 		remote_forward(entry, object);
 	WRITE_ONCE(*box, batch);
+	slot->outbox_mask |= (uint64_t)1 << (box - slot->outbox);
 }
 
 void remote_forward(uint32_t entry, void *object)
@@ -203,10 +204,13 @@ void remote_forward(uint32_t entry, void *object)
 
 void remote_flush(struct slot *slot)
 {
-	for (unsigned int i = 0; i < NR_OUTBOXES; i++) {
-		struct batch *batch = slot->outbox[i];
+	uint64_t boxes = slot->outbox_mask;
 
-		WRITE_ONCE(slot->outbox[i], NULL);
+	slot->outbox_mask = 0;
+	for (; boxes; boxes &= boxes - 1) {
+		struct batch **box = &slot->outbox[__builtin_ctzll(boxes)], *batch = *box;
+
+		WRITE_ONCE(*box, NULL);
 		if (batch)
 			deliver(slot, batch);
 	}
