@@ -26,7 +26,7 @@
 #define KIB(n) ((size_t)(n) << 10)
 #define MIB(n) ((size_t)(n) << 20)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define CHILD_HANG_SECONDS 90u /* no measure of speed: children need milliseconds */
+#define CHILD_HANG_SECONDS 50u /* no measure of speed: children need milliseconds */
 
 /*
  * What the process is at, for the watchdog's line. Weak: the program and the libraries that it is
@@ -97,8 +97,8 @@ static inline size_t resident_bytes(void)
 }
 
 struct object {
-	unsigned char *_Atomic at; /* NULL: none */
 	size_t bytes;
+	unsigned char *_Atomic at; /* NULL: none */
 	uint64_t id;
 	_Atomic bool busy;
 };

@@ -80,7 +80,8 @@ static void crowd_start(void)
 	pthread_attr_t attributes;
 
 	nr_ready = 0;
-	go_home = stop = false;
+	go_home = false;
+	stop = false;
 	pthread_attr_init(&attributes);
 	CHECK(!pthread_attr_setstacksize(&attributes, STACK_BYTES), "pthread_attr_setstacksize");
 	for (size_t i = 0; i < NR_THREADS; i++) {
