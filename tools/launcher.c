@@ -34,7 +34,7 @@ static const char usage[] =
 	"                 `stitchmalloc run -o help=1 true` lists them all\n"
 	"  --lib PATH     preload this library; by default the one beside this program,\n"
 	"                 in " STITCH_LIBDIR_BESIDE " from there, or in " STITCH_LIBDIR "\n"
-	"record: runs PROGRAM and writes every call of malloc and its kin to FILE, for bench/replay.\n"
+	"record: runs PROGRAM and writes every call of malloc and its kin to FILE (bench/replay).\n"
 	"PROGRAM keeps its own malloc. A process that it forks goes on in FILE.PID; a program that\n"
 	"one of them executes is not recorded.\n"
 	"  -o FILE        the trace; some 3 bytes a call\n"

@@ -206,10 +206,9 @@ static int play_trace(struct options *options)
 	print_trace(&trace, &script);
 	print_figures(&figures, library);
 	if (options->csv)
-		csv_write(options->csv, trace.header->command, &series);
+		csv_write(options->csv, trace.path, &series);
 	if (options->svg)
-		svg_write(options->svg, options->title ? options->title : trace.header->command,
-			  &series, 1);
+		svg_write(options->svg, options->title ? options->title : trace.path, &series, 1);
 	return ferror(stdout) | fflush(stdout) ? 1 : 0;
 }
 

@@ -236,7 +236,7 @@ static void read_command(char *text, size_t bytes)
 	ssize_t length = fd < 0 ? 0 : read(fd, text, bytes - 1);
 
 	for (ssize_t i = 0; i < length; i++)
-		if (!text[i])
+		if ((unsigned char)text[i] < ' ')
 			text[i] = ' ';
 	if (fd >= 0)
 		close(fd);

@@ -71,7 +71,7 @@ struct trace_header {
 	uint32_t pid;
 	uint32_t parent_pid; /* of a forked child; else 0 */
 	uint32_t epoch_shift;
-	char command[TRACE_HEADER_BYTES - 24]; /* the arguments, a space after each; ends in 0 */
+	char command[TRACE_HEADER_BYTES - 24]; /* the arguments, a space for 0 to 31; ends in 0 */
 };
 
 struct trace_chunk {
