@@ -123,7 +123,7 @@ static _Noreturn void child_run(struct rng *rng)
 			block_check(&inherited[i]);
 	}
 	churn(rng, 500);
-	/* The thread inherits the slot of one of those that are not here, and then is one itself. */
+	/* It inherits the slot of one of those that are not here, and then is not here itself. */
 	thread_start(&thread, child_thread_run, NULL);
 	grandchild = fork_or_die();
 	if (!grandchild) {
