@@ -8,9 +8,10 @@
  *
  * Every operator but the basic ones forwards as the C++ standard has its default do, through the
  * symbol and not to our own function: a program may replace `operator delete(void *)` alone and
- * expect the sized one, which the compiler calls, to end there. All are weak like libstdc++'s,
- * so that the compiler does not look through them and a program linked with the static
- * library may define its own.
+ * expect the sized one, which the compiler calls, to end there. This file is compiled with
+ * -fsemantic-interposition, so that the compiler does not look through them. In the static library
+ * they are weak, as libstdc++'s are: a program may define its own. In the shared one they are not,
+ * because Valgrind does not see weak ones, to put its own in their place.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* RTLD_NEXT, RTLD_DEFAULT */
@@ -22,11 +23,13 @@
 #include "core/printk.h"
 #include "entry.h"
 #include "kmalloc/kmalloc.h"
-#include "kmalloc/sized.h"
+#include "marked.h"
 
 #if !STITCH_PREFIX
 
-#define __operator __visible __attribute__((weak))
+/* Not inline: malloc.c says why. */
+void *ENTRY(memalign)(size_t align, size_t bytes);
+void ENTRY(free)(void *object);
 
 /* Mangled names: m is size_t, Pv is void *; w new, a new[], dl delete, da delete[]. */
 void *_Znwm(size_t bytes);
@@ -98,7 +101,7 @@ static void *try_new(size_t bytes, size_t align)
 {
 	if (align <= KMALLOC_MIN_ALIGN)
 		return malloc_inline(bytes);
-	return is_power_of_two(align) ? memalign_entry(align, bytes) : NULL;
+	return is_power_of_two(align) ? ENTRY(memalign)(align, bytes) : NULL;
 }
 
 /* The throwing form: call the new-handler until there is memory; throw when there is none. */
@@ -123,7 +126,7 @@ static __slow void *new_slow(size_t bytes, size_t align)
  */
 static void *own_new(size_t bytes)
 {
-	void *object = sheaf_alloc(bytes);
+	void *object = malloc_fast(bytes);
 
 	if (likely(object))
 		return object;
@@ -149,7 +152,7 @@ static void *own_new_array_aligned(size_t bytes, size_t align)
 	return _ZnwmSt11align_val_t(bytes, align);
 }
 
-#define SYMBOL_OF(function) __operator __attribute__((alias(#function)))
+#define SYMBOL_OF(function) __visible __attribute__((alias(#function)))
 SYMBOL_OF(own_new) void *_Znwm(size_t bytes);
 SYMBOL_OF(own_new_array) void *_Znam(size_t bytes);
 SYMBOL_OF(own_new_aligned) void *_ZnwmSt11align_val_t(size_t bytes, size_t align);
@@ -183,27 +186,27 @@ static void *new_aligned_nothrow(const char *name, bool replaced, size_t bytes, 
 	return form ? form(bytes, align, tag) : NULL;
 }
 
-__operator void *_ZnwmRKSt9nothrow_t(size_t bytes, const void *tag)
+__visible void *_ZnwmRKSt9nothrow_t(size_t bytes, const void *tag)
 {
 	bool replaced = _Znwm != own_new;
-	void *object = likely(!replaced) ? sheaf_alloc(bytes) : NULL;
+	void *object = likely(!replaced) ? malloc_fast(bytes) : NULL;
 
 	if (likely(object))
 		return object;
 	return new_nothrow_slow("_ZnwmRKSt9nothrow_t", replaced, bytes, tag);
 }
 
-__operator void *_ZnamRKSt9nothrow_t(size_t bytes, const void *tag)
+__visible void *_ZnamRKSt9nothrow_t(size_t bytes, const void *tag)
 {
 	bool replaced = _Znam != own_new_array || _Znwm != own_new;
-	void *object = likely(!replaced) ? sheaf_alloc(bytes) : NULL;
+	void *object = likely(!replaced) ? malloc_fast(bytes) : NULL;
 
 	if (likely(object))
 		return object;
 	return new_nothrow_slow("_ZnamRKSt9nothrow_t", replaced, bytes, tag);
 }
 
-__operator void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag)
+__visible void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag)
 {
 	bool replaced = _ZnwmSt11align_val_t != own_new_aligned;
 
@@ -211,7 +214,7 @@ __operator void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, 
 				   tag);
 }
 
-__operator void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag)
+__visible void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag)
 {
 	bool replaced = _ZnamSt11align_val_t != own_new_array_aligned ||
 			_ZnwmSt11align_val_t != own_new_aligned;
@@ -233,7 +236,7 @@ static void own_delete_array(void *object)
 static void own_delete_aligned(void *object, size_t align)
 {
 	(void)align;
-	free_inline(object);
+	ENTRY(free)(object);
 }
 
 static void own_delete_array_aligned(void *object, size_t align)
@@ -264,17 +267,17 @@ static bool aligned_pair_is_own(void)
 static __slow void check_size(bool is_own, void *object, size_t align, size_t bytes)
 {
 	if (is_own)
-		sized_free_check("operator delete", object, align, bytes, false);
+		heap_check_size("operator delete", object, align, bytes, false);
 }
 
-__operator void _ZdlPvm(void *object, size_t bytes)
+__visible void _ZdlPvm(void *object, size_t bytes)
 {
 	if (unlikely(params.hardened))
 		check_size(pair_is_own(), object, 0, bytes);
 	_ZdlPv(object);
 }
 
-__operator void _ZdaPvm(void *object, size_t bytes)
+__visible void _ZdaPvm(void *object, size_t bytes)
 {
 	if (unlikely(params.hardened))
 		check_size(pair_is_own() && _Znam == own_new_array && _ZdaPv == own_delete_array,
@@ -282,26 +285,26 @@ __operator void _ZdaPvm(void *object, size_t bytes)
 	_ZdaPv(object);
 }
 
-__operator void _ZdlPvRKSt9nothrow_t(void *object, const void *tag)
+__visible void _ZdlPvRKSt9nothrow_t(void *object, const void *tag)
 {
 	(void)tag;
 	_ZdlPv(object);
 }
 
-__operator void _ZdaPvRKSt9nothrow_t(void *object, const void *tag)
+__visible void _ZdaPvRKSt9nothrow_t(void *object, const void *tag)
 {
 	(void)tag;
 	_ZdaPv(object);
 }
 
-__operator void _ZdlPvmSt11align_val_t(void *object, size_t bytes, size_t align)
+__visible void _ZdlPvmSt11align_val_t(void *object, size_t bytes, size_t align)
 {
 	if (unlikely(params.hardened))
 		check_size(aligned_pair_is_own(), object, align, bytes);
 	_ZdlPvSt11align_val_t(object, align);
 }
 
-__operator void _ZdaPvmSt11align_val_t(void *object, size_t bytes, size_t align)
+__visible void _ZdaPvmSt11align_val_t(void *object, size_t bytes, size_t align)
 {
 	if (unlikely(params.hardened))
 		check_size(aligned_pair_is_own() &&
@@ -311,13 +314,13 @@ __operator void _ZdaPvmSt11align_val_t(void *object, size_t bytes, size_t align)
 	_ZdaPvSt11align_val_t(object, align);
 }
 
-__operator void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *object, size_t align, const void *tag)
+__visible void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *object, size_t align, const void *tag)
 {
 	(void)tag;
 	_ZdlPvSt11align_val_t(object, align);
 }
 
-__operator void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *object, size_t align, const void *tag)
+__visible void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *object, size_t align, const void *tag)
 {
 	(void)tag;
 	_ZdaPvSt11align_val_t(object, align);

@@ -8,6 +8,7 @@
 #define PRELOAD_ENTRY_H
 
 #include "base/compiler.h"
+#include "core/memcheck.h"
 #include "init/mm_init.h"
 #include "slab/sheaf.h"
 
@@ -25,9 +26,20 @@ void *malloc_slow(size_t bytes);
 void *memalign_entry(size_t align, size_t bytes);
 void free_slow(void *object);
 
+/* The fast paths; in builds for Valgrind every call takes its slow half (marked.h). */
+static __inline_always void *malloc_fast(size_t bytes)
+{
+	return CONFIG_VALGRIND ? NULL : sheaf_alloc(bytes);
+}
+
+static __inline_always bool free_fast(void *object)
+{
+	return !CONFIG_VALGRIND && sheaf_free(object);
+}
+
 static __inline_always void *malloc_inline(size_t bytes)
 {
-	void *object = sheaf_alloc(bytes);
+	void *object = malloc_fast(bytes);
 
 	if (likely(object))
 		return object;
@@ -36,7 +48,7 @@ static __inline_always void *malloc_inline(size_t bytes)
 
 static __inline_always void free_inline(void *object)
 {
-	if (likely(sheaf_free(object)))
+	if (likely(free_fast(object)))
 		return;
 	free_slow(object);
 }
@@ -63,6 +75,18 @@ static inline void thread_settle(bool had_slot)
 	if (unlikely(!had_slot && mm_thread_has_slot()))
 		thread_register();
 }
+
+/*
+ * aside.c: the entry points while there is no heap. Allocations fail, with errno, unless the
+ * process has a sanitizer's heap, which is then the one that it shall use.
+ */
+bool another_heap_is_wanted(void);
+void *heapless_malloc(size_t bytes);
+void *heapless_calloc(size_t bytes);
+void *heapless_memalign(size_t align, size_t bytes);
+void heapless_free(void *object);
+void *heapless_realloc(void *object, size_t bytes);
+size_t heapless_usable(void *object);
 
 /* foreign.c: fill the foreign_ops of core/hooks.h. */
 void foreign_install(void);

@@ -58,12 +58,18 @@ static const struct usage_figure {
 #undef FIGURE
 };
 
+/* Where Valgrind's malloc serves the program a question is no reason to make a heap. */
+static __slow bool heap_to_ask(void)
+{
+	return running_on_valgrind() ? mm_state == MM_UP : heap_ready();
+}
+
 /* All zero while there is no heap. `read`: kmalloc_usage_read or kmalloc_usage_resolve. */
 static struct kmalloc_usage usage_now(void (*read)(struct kmalloc_usage *))
 {
 	struct kmalloc_usage usage = { 0 };
 
-	if (heap_ready())
+	if (heap_to_ask())
 		read(&usage);
 	return usage;
 }
@@ -95,7 +101,7 @@ static void figures_report(struct report *report, const struct kmalloc_usage *us
 
 static void caches_report(struct report *report)
 {
-	if (heap_ready())
+	if (heap_to_ask())
 		kmalloc_report_caches(report);
 }
 
@@ -215,7 +221,7 @@ __visible int ENTRY(malloc_trim)(size_t pad)
 	bool had_slot = mm_thread_has_slot(), released;
 
 	(void)pad;
-	released = heap_ready() && kmalloc_trim();
+	released = heap_to_ask() && kmalloc_trim();
 	thread_settle(had_slot);
 	return released;
 }

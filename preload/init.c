@@ -13,6 +13,7 @@
  */
 #include <pthread.h>
 
+#include "core/memcheck.h"
 #include "core/params.h"
 #include "entry.h"
 #include "init/mm_init.h"
@@ -61,6 +62,8 @@ void thread_register(void)
 
 __slow bool heap_boot(void)
 {
+	if (another_heap_is_wanted())
+		return false;
 	foreign_install();
 	return mm_init();
 }
@@ -91,10 +94,14 @@ static void stats_arm(void)
 		__cxa_atexit(stats_at_exit, NULL, NULL);
 }
 
-/* 101: the first priority that is not the compiler's own. */
+/*
+ * 101: the first priority that is not the compiler's own. Valgrind's tools put a malloc of their
+ * own over ours, unless told not to: there the heap waits for its first call, for it is
+ * likely that none comes, and Valgrind prints a line about every large reserve.
+ */
 __attribute__((constructor(101))) static void library_start(void)
 {
-	if (!heap_ready())
+	if (!running_on_valgrind() && !heap_ready())
 		return;
 	thread_key_make();
 	pthread_atfork(mm_fork_prepare, mm_fork_parent, mm_fork_child);

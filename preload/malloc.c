@@ -7,17 +7,19 @@
  * without a stack frame.
  *
  * The names are declared here and not taken from libc's headers, whose attributes differ.
+ *
+ * Valgrind puts functions of its own in place of ours by their addresses, of those that it knows.
+ * So entry points that it may not know call those that it does (__replaceable).
  */
 #include <errno.h>
 #include <string.h>
 
 #include "base/math.h"
-#include "core/hooks.h"
 #include "core/params.h"
 #include "entry.h"
 #include "init/mm_init.h"
 #include "kmalloc/kmalloc.h"
-#include "kmalloc/sized.h"
+#include "marked.h"
 #include "os/os.h"
 
 void *ENTRY(malloc)(size_t bytes);
@@ -34,6 +36,9 @@ size_t ENTRY(malloc_usable_size)(void *object);
 void ENTRY(cfree)(void *object);
 void ENTRY(free_sized)(void *object, size_t bytes);
 void ENTRY(free_aligned_sized)(void *object, size_t align, size_t bytes);
+
+/* Calls are calls, to the one address that the name has. */
+#define __replaceable __visible __attribute__((noinline))
 
 static void *no_memory(void)
 {
@@ -52,9 +57,9 @@ __slow void *malloc_slow(size_t bytes)
 	bool had_slot;
 
 	if (!heap_ready())
-		return no_memory();
+		return heapless_malloc(bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(kmalloc_slow(bytes), had_slot);
+	return slow_result(heap_alloc(bytes), had_slot);
 }
 
 static __slow void *calloc_slow(size_t bytes)
@@ -62,9 +67,9 @@ static __slow void *calloc_slow(size_t bytes)
 	bool had_slot;
 
 	if (!heap_ready())
-		return no_memory();
+		return heapless_calloc(bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(kzalloc(bytes), had_slot);
+	return slow_result(heap_zalloc(bytes), had_slot);
 }
 
 /* align: a power of two. */
@@ -73,14 +78,14 @@ void *memalign_entry(size_t align, size_t bytes)
 	bool had_slot;
 
 	if (!heap_ready())
-		return no_memory();
+		return heapless_memalign(align, bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(kmalloc_aligned(align, bytes), had_slot);
+	return slow_result(heap_aligned(align, bytes), had_slot);
 }
 
 static void free_without_slot(void *object)
 {
-	kfree_slow(object);
+	heap_free(object);
 	thread_settle(false);
 }
 
@@ -88,11 +93,11 @@ static void free_without_slot(void *object)
 __slow void free_slow(void *object)
 {
 	if (likely(mm_thread_has_slot()))
-		kfree_slow(object);
+		heap_free(object);
 	else if (!object)
 		return;
 	else if (!heap_ready())
-		foreign_ops.free(object);
+		heapless_free(object);
 	else
 		free_without_slot(object);
 }
@@ -102,9 +107,9 @@ static void *realloc_object(void *object, size_t bytes)
 	bool had_slot;
 
 	if (!heap_ready())
-		return foreign_ops.realloc(object, bytes);
+		return heapless_realloc(object, bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(krealloc(object, bytes), had_slot);
+	return slow_result(heap_realloc(object, bytes), had_slot);
 }
 
 __visible void *ENTRY(malloc)(size_t bytes)
@@ -112,7 +117,7 @@ __visible void *ENTRY(malloc)(size_t bytes)
 	return malloc_inline(bytes);
 }
 
-__visible void ENTRY(free)(void *object)
+__replaceable void ENTRY(free)(void *object)
 {
 	free_inline(object);
 }
@@ -124,13 +129,13 @@ __visible void *ENTRY(calloc)(size_t count, size_t bytes)
 
 	if (unlikely(__builtin_mul_overflow(count, bytes, &total)))
 		return no_memory();
-	object = sheaf_alloc(total);
+	object = malloc_fast(total);
 	if (unlikely(!object))
 		return calloc_slow(total);
 	return memset(object, 0, total);
 }
 
-__visible void *ENTRY(realloc)(void *object, size_t bytes)
+__replaceable void *ENTRY(realloc)(void *object, size_t bytes)
 {
 	if (!object)
 		return malloc_inline(bytes);
@@ -172,7 +177,7 @@ __visible void *ENTRY(aligned_alloc)(size_t align, size_t bytes)
 }
 
 /* Unlike the younger functions takes any alignment and rounds it up to a power of two. */
-__visible void *ENTRY(memalign)(size_t align, size_t bytes)
+__replaceable void *ENTRY(memalign)(size_t align, size_t bytes)
 {
 	if (likely(align <= SIZE_MAX / 2 + 1))
 		return memalign_entry(roundup_pow_of_two(align), bytes);
@@ -190,33 +195,33 @@ __visible void *ENTRY(pvalloc)(size_t bytes)
 {
 	if (unlikely(bytes > KMALLOC_MAX_BYTES))
 		return no_memory();
-	return memalign_entry(OS_PAGE_SIZE, align_up(max_size(bytes, 1), OS_PAGE_SIZE));
+	return ENTRY(memalign)(OS_PAGE_SIZE, align_up(max_size(bytes, 1), OS_PAGE_SIZE));
 }
 
 __visible size_t ENTRY(malloc_usable_size)(void *object)
 {
 	if (!object)
 		return 0;
-	return heap_ready() ? ksize(object) : foreign_ops.usable_size(object);
+	return heap_ready() ? heap_usable(object) : heapless_usable(object);
 }
 
 __visible void ENTRY(cfree)(void *object)
 {
-	free_inline(object);
+	ENTRY(free)(object);
 }
 
 static __slow void free_sized_slow(void *object, size_t bytes)
 {
 	if (params.hardened)
-		sized_free_check("free_sized()", object, 0, bytes, true);
-	free_slow(object);
+		heap_check_size("free_sized()", object, 0, bytes, true);
+	ENTRY(free)(object);
 }
 
 static __slow void free_aligned_sized_slow(void *object, size_t align, size_t bytes)
 {
 	if (params.hardened)
-		sized_free_check("free_aligned_sized()", object, align, bytes, false);
-	free_slow(object);
+		heap_check_size("free_aligned_sized()", object, align, bytes, false);
+	ENTRY(free)(object);
 }
 
 /*
@@ -225,13 +230,13 @@ static __slow void free_aligned_sized_slow(void *object, size_t align, size_t by
  */
 __visible void ENTRY(free_sized)(void *object, size_t bytes)
 {
-	if (unlikely(!sheaf_free(object)))
+	if (unlikely(!free_fast(object)))
 		free_sized_slow(object, bytes);
 }
 
 __visible void ENTRY(free_aligned_sized)(void *object, size_t align, size_t bytes)
 {
-	if (unlikely(!sheaf_free(object)))
+	if (unlikely(!free_fast(object)))
 		free_aligned_sized_slow(object, align, bytes);
 }
 

@@ -1,8 +1,9 @@
 /*
- * launcher.c - the `stitchmalloc` program: starts a program with the library preloaded.
+ * launcher.c - the `stitchmalloc` program: starts a program with the library preloaded, or with the
+ * recorder of allocation traces.
  *
- * An ordinary program on libc; it shares no code with the library. It only sets two environment
- * variables, both by appending, and becomes the program: no process is left in between.
+ * An ordinary program on libc; it shares no code with the library. It only sets environment
+ * variables and becomes the program: no process is left in between.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -18,19 +19,27 @@
 #include <unistd.h>
 
 #define LIBRARY "libstitchmalloc.so"
+#define RECORDER "libstitchrecord.so"
 
 /* The statuses of env(1), nice(1) and the shells. */
 enum { EXIT_USAGE = 2, EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 static const char usage[] =
 	"usage: stitchmalloc run [-o KEY=VALUE]... [--lib PATH] [--] PROGRAM [ARG]...\n"
+	"       stitchmalloc record -o FILE [--limit MIB] [--lib PATH] [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc --help | --version\n"
 	"\n"
-	"Runs PROGRAM with malloc and free served by " LIBRARY ".\n"
+	"run: runs PROGRAM with malloc and free served by " LIBRARY ".\n"
 	"  -o KEY=VALUE   an option of the library, appended to STITCH_CONF;\n"
 	"                 `stitchmalloc run -o help=1 true` lists them all\n"
 	"  --lib PATH     preload this library; by default the one beside this program,\n"
 	"                 in " STITCH_LIBDIR_BESIDE " from there, or in " STITCH_LIBDIR "\n"
+	"record: runs PROGRAM and writes every call of malloc and its kin to FILE (bench/replay).\n"
+	"PROGRAM keeps its own malloc. A process that it forks goes on in FILE.PID; a program that\n"
+	"one of them executes is not recorded.\n"
+	"  -o FILE        the trace; some 3 bytes a call\n"
+	"  --limit MIB    end the recording, not PROGRAM, when the file has this size\n"
+	"  --lib PATH     the recorder; by default " RECORDER ", found as above\n"
 	"LD_PRELOAD and STITCH_CONF keep what they hold. The exit status is PROGRAM's; 127 when\n"
 	"it is not found, 126 when it cannot be executed, 125 when the library cannot be had.\n";
 
@@ -87,21 +96,21 @@ static char *own_folder(void)
 	return path;
 }
 
-static char *find_library(void)
+static char *find_library(const char *name)
 {
 	const char *folder = own_folder();
 	char *candidates[] = {
-		join(folder, '/', LIBRARY),
-		join(folder, '/', STITCH_LIBDIR_BESIDE "/" LIBRARY),
-		join(STITCH_LIBDIR, '/', LIBRARY),
+		join(folder, '/', name),
+		join(join(folder, '/', STITCH_LIBDIR_BESIDE), '/', name),
+		join(STITCH_LIBDIR, '/', name),
 	};
 
 	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++)
 		if (!access(candidates[i], R_OK))
 			return candidates[i];
-	fail(EXIT_SETUP, LIBRARY " is not in %s, %s/" STITCH_LIBDIR_BESIDE " or " STITCH_LIBDIR
+	fail(EXIT_SETUP, "%s is not in %s, %s/" STITCH_LIBDIR_BESIDE " or " STITCH_LIBDIR
 	     "; build it (cmake --build --preset release) or name it with --lib PATH",
-	     folder, folder);
+	     name, folder, folder);
 }
 
 /* The dynamic linker splits LD_PRELOAD at these and has no way to quote them. */
@@ -203,17 +212,10 @@ static char **parse_run(char **args, const char **library)
 	return args;
 }
 
-static int run(char **args)
+static _Noreturn void become(char **program)
 {
-	const char *library = NULL, *path;
-	char **program = parse_run(args, &library);
+	const char *path = find_program(*program);
 
-	if (!*program)
-		fail(EXIT_USAGE, "run what?\n%s", usage);
-	if (!library)
-		library = find_library();
-	append_to_environment("LD_PRELOAD", ':', checked_library(library));
-	path = find_program(*program);
 	if (path)
 		warn_when_not_preloadable(path);
 	execvp(*program, program);
@@ -222,12 +224,99 @@ static int run(char **args)
 	fail(EXIT_NOT_EXECUTABLE, "%s: cannot be executed: %s", *program, strerror(errno));
 }
 
+static int run(char **args)
+{
+	const char *library = NULL;
+	char **program = parse_run(args, &library);
+
+	if (!*program)
+		fail(EXIT_USAGE, "run what?\n%s", usage);
+	if (!library)
+		library = find_library(LIBRARY);
+	append_to_environment("LD_PRELOAD", ':', checked_library(library));
+	become(program);
+}
+
+struct record_options {
+	const char *file, *limit, *library;
+};
+
+static char **parse_record(char **args, struct record_options *options)
+{
+	for (; *args && **args == '-'; args++) {
+		const char **value = NULL;
+
+		if (!strcmp(*args, "--"))
+			return args + 1;
+		if (!strcmp(*args, "-o"))
+			value = &options->file;
+		else if (!strcmp(*args, "--limit"))
+			value = &options->limit;
+		else if (!strcmp(*args, "--lib"))
+			value = &options->library;
+		if (!value || !args[1])
+			fail(EXIT_USAGE, "unknown or incomplete option %s\n%s", *args, usage);
+		*value = *++args;
+	}
+	return args;
+}
+
+/* The recorder adds to a file that it makes; that it cannot is better said here. */
+static void pass_file(const char *file)
+{
+	int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	char *path = fd < 0 ? NULL : realpath(file, NULL);
+
+	if (!path || setenv("STITCH_RECORD", path, 1))
+		fail(EXIT_SETUP, "trace %s: %s; name a file that can be written after -o", file,
+		     strerror(errno));
+	free(path);
+	close(fd);
+}
+
+static void pass_limit(const char *mib)
+{
+	char *end, *bytes;
+	unsigned long limit = strtoul(mib, &end, 10);
+
+	if (*end || end == mib || !limit || limit > ULONG_MAX >> 20)
+		fail(EXIT_USAGE, "--limit needs a number of MiB, not %s", mib);
+	if (asprintf(&bytes, "%lu", limit << 20) < 0 || setenv("STITCH_RECORD_LIMIT", bytes, 1))
+		fail(EXIT_SETUP, "out of memory");
+	free(bytes);
+}
+
+static int record(char **args)
+{
+	struct record_options options = { NULL, NULL, NULL };
+	char **program = parse_record(args, &options);
+	const char *library, *present = getenv("LD_PRELOAD");
+
+	if (!*program)
+		fail(EXIT_USAGE, "record what?\n%s", usage);
+	if (!options.file)
+		fail(EXIT_USAGE, "record to where? -o FILE is missing\n%s", usage);
+	library = checked_library(options.library ? options.library : find_library(RECORDER));
+	pass_file(options.file);
+	unsetenv("STITCH_RECORD_LIMIT");
+	if (options.limit)
+		pass_limit(options.limit);
+	/* In front: it sees the calls first and hands them on to an allocator that is there. */
+	if (present && *present)
+		library = join(library, ':', present);
+	if (setenv("LD_PRELOAD", library, 1))
+		fail(EXIT_SETUP, "out of memory");
+	become(program);
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(command, "run"))
 		return run(argv + 2);
+	if (!strcmp(command, "record"))
+		return record(argv + 2);
 	if (!strcmp(command, "--help")) {
 		fputs(usage, stdout);
 		return EXIT_SUCCESS;

@@ -4,14 +4,13 @@
 #include "core/printk.h"
 #include "os/os.h"
 
-enum { LOCK_FREE, LOCK_HELD, LOCK_CONTENDED };
+/* A word: 0, or the holder's number times two, and 1 more when somebody sleeps. */
+#define LOCK_FREE 0u
+#define LOCK_CONTENDED 1u
 
 struct lock {
 	_Atomic uint32_t word;
-	_Atomic uintptr_t owner; /* thread pointer; 0 or OWNER_IS_GONE while it is not known */
 } __cacheline_aligned;
-
-#define OWNER_IS_GONE ((uintptr_t)1)
 
 static struct lock locks[NR_LOCK_RANKS];
 
@@ -21,14 +20,22 @@ static _Thread_local uint32_t held_ranks __tls_initial_exec;
 /* Long enough for a list operation elsewhere, short against the 2 us of a sleep. */
 #define SPINS_BEFORE_SLEEP 100
 
-static uintptr_t this_thread(void)
+/*
+ * Threads by number, from their first lock on. A child's threads go on counting: none gets the
+ * number of one that is not there.
+ */
+static _Atomic uint32_t last_number;
+static _Thread_local uint32_t own_number __tls_initial_exec;
+
+static uint32_t own_word(void)
 {
-	return (uintptr_t)__builtin_thread_pointer();
+	if (unlikely(!own_number))
+		own_number = atomic_fetch_add(&last_number, 1) + 1;
+	return own_number * 2;
 }
 
 static void note_acquired(enum lock_rank rank)
 {
-	atomic_store_explicit(&locks[rank].owner, this_thread(), memory_order_relaxed);
 	if (!CONFIG_DEBUG)
 		return;
 	BUG_ON(held_ranks >> rank); /* this rank or a higher one is held already */
@@ -37,7 +44,6 @@ static void note_acquired(enum lock_rank rank)
 
 static void note_released(enum lock_rank rank)
 {
-	atomic_store_explicit(&locks[rank].owner, 0, memory_order_relaxed);
 	if (!CONFIG_DEBUG)
 		return;
 	BUG_ON(!(held_ranks & 1u << rank));
@@ -49,37 +55,46 @@ bool lock_is_held(enum lock_rank rank)
 	return !CONFIG_DEBUG || (held_ranks & 1u << rank);
 }
 
-static bool try_lock(_Atomic uint32_t *word)
+static bool try_lock(_Atomic uint32_t *word, uint32_t desired)
 {
 	uint32_t expected = LOCK_FREE;
 
-	return atomic_compare_exchange_strong_explicit(word, &expected, LOCK_HELD,
+	return atomic_compare_exchange_strong_explicit(word, &expected, desired,
 						       memory_order_acquire, memory_order_relaxed);
 }
 
 static __slow void lock_wait(_Atomic uint32_t *word)
 {
+	uint32_t seen;
+
 	for (int spin = 0; spin < SPINS_BEFORE_SLEEP; spin++) {
-		if (atomic_load_explicit(word, memory_order_relaxed) == LOCK_FREE && try_lock(word))
+		if (atomic_load_explicit(word, memory_order_relaxed) == LOCK_FREE &&
+		    try_lock(word, own_word()))
 			return;
 		cpu_relax();
 	}
-	while (atomic_exchange_explicit(word, LOCK_CONTENDED, memory_order_acquire) != LOCK_FREE)
-		os_futex_wait(word, LOCK_CONTENDED);
+	/* Others may sleep, too: who has waited so long says so when it has the lock. */
+	while (!try_lock(word, own_word() | LOCK_CONTENDED)) {
+		seen = atomic_load_explicit(word, memory_order_relaxed);
+		if (seen != LOCK_FREE &&
+		    (seen & LOCK_CONTENDED ||
+		     atomic_compare_exchange_strong(word, &seen, seen | LOCK_CONTENDED)))
+			os_futex_wait(word, seen | LOCK_CONTENDED);
+	}
 }
 
 void lock_acquire(enum lock_rank rank)
 {
 	_Atomic uint32_t *word = &locks[rank].word;
 
-	if (unlikely(!try_lock(word)))
+	if (unlikely(!try_lock(word, own_word())))
 		lock_wait(word);
 	note_acquired(rank);
 }
 
 bool lock_try_acquire(enum lock_rank rank)
 {
-	if (!try_lock(&locks[rank].word))
+	if (!try_lock(&locks[rank].word, own_word()))
 		return false;
 	note_acquired(rank);
 	return true;
@@ -90,22 +105,29 @@ void lock_release(enum lock_rank rank)
 	_Atomic uint32_t *word = &locks[rank].word;
 
 	note_released(rank);
-	if (atomic_exchange_explicit(word, LOCK_FREE, memory_order_release) == LOCK_CONTENDED)
+	if (atomic_exchange_explicit(word, LOCK_FREE, memory_order_release) & LOCK_CONTENDED)
 		os_futex_wake(word, 1);
 }
 
-/* A thread of the child may get the address of one that is gone: marked once, gone for good. */
+static bool held_by_other(enum lock_rank rank)
+{
+	uint32_t word = atomic_load(&locks[rank].word) & ~LOCK_CONTENDED;
+
+	return word && word != own_word();
+}
+
 bool locks_held_by_others(void)
 {
-	bool found = false;
+	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++)
+		if (held_by_other((enum lock_rank)rank))
+			return true;
+	return false;
+}
 
-	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++) {
-		struct lock *lock = &locks[rank];
-
-		if (lock->word == LOCK_FREE || lock->owner == this_thread())
-			continue;
-		lock->owner = OWNER_IS_GONE;
-		found = true;
-	}
-	return found;
+bool locks_highest_is_others(void)
+{
+	for (unsigned int rank = NR_LOCK_RANKS; rank-- > 0;)
+		if ((atomic_load(&locks[rank].word) & ~LOCK_CONTENDED) != LOCK_FREE)
+			return held_by_other((enum lock_rank)rank);
+	return false;
 }

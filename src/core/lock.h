@@ -6,8 +6,8 @@
  *
  * There is one lock a rank, in one static table: none can be forgotten at a fork.
  *
- * States of a lock's word: 0 free, 1 held, 2 held and somebody sleeps (Drepper, "Futexes are
- * tricky", mutex 2).
+ * A lock's word says who holds it and whether somebody sleeps (after Drepper, "Futexes are
+ * tricky", mutex 2): at any instruction, a signal handler's too, it is known whose a lock is.
  *
  * Fork: kmalloc/gate.h sees to it that no lock is held then. A child that was made without our
  * handlers may find locks held by threads that it does not have; locks_held_by_others tells.
@@ -41,5 +41,12 @@ bool lock_is_held(enum lock_rank rank);
  * is not here and will never release it. Stays true from then on.
  */
 bool locks_held_by_others(void);
+
+/*
+ * Of all locks that are held, the highest is another thread's: the caller, who is amid something
+ * that takes locks, may come to wait for it. If it is his own, the holders of lower ones wait for
+ * him.
+ */
+bool locks_highest_is_others(void);
 
 #endif

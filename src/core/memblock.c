@@ -63,11 +63,6 @@ void *memblock_alloc(size_t bytes)
 	return block;
 }
 
-const void *memblock_start(void)
-{
-	return memblock.start;
-}
-
 size_t memblock_opened(void)
 {
 	return (size_t)(READ_ONCE(memblock.end) - READ_ONCE(memblock.open));

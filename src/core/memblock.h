@@ -19,9 +19,6 @@ void memblock_init(char *start, char *end);
 /* Zeroed memory on a cache line of its own; NULL when the part is used up or cannot be opened. */
 void *memblock_alloc(size_t bytes);
 
-/* Where its part begins; NULL before the boot. */
-const void *memblock_start(void);
-
 /* Bytes opened so far. */
 size_t memblock_opened(void);
 

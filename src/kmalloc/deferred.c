@@ -1,6 +1,7 @@
 /* deferred.c - see deferred.h. */
 #include "kmalloc/deferred.h"
 
+#include "core/memcheck.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/owner.h"
@@ -24,10 +25,12 @@ void deferred_free(void *object)
 		return;
 	}
 	head = atomic_load_explicit(&deferred_list, memory_order_relaxed);
+	memcheck_quiet_begin();
 	do
 		entry->next = head;
 	while (!atomic_compare_exchange_weak_explicit(&deferred_list, &head, entry,
 						      memory_order_release, memory_order_relaxed));
+	memcheck_quiet_end();
 	gate_note_pending();
 }
 
@@ -37,8 +40,10 @@ void deferred_free_all(void)
 
 	entry = atomic_exchange_explicit(&deferred_list, NULL, memory_order_acquire);
 	for (; entry && entry != TAKEN; entry = next) {
+		memcheck_quiet_begin();
 		next = entry->next;
 		entry->next = TAKEN;
+		memcheck_quiet_end();
 		kfree_inside(entry);
 	}
 }

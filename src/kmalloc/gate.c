@@ -18,6 +18,9 @@ _Thread_local bool gate_visiting __tls_initial_exec;
 static unsigned int depth; /* how often: its signal handlers may fork, too */
 static bool is_empty;	   /* nobody else is inside; who comes finds the gate closed, and leaves */
 
+/* Threads inside that wait in gate_close, called by signal handlers: they will not leave before. */
+static _Atomic uint32_t nr_interrupted;
+
 /* A slow path takes a microsecond, or a time slice when its thread is preempted. */
 #define SPINS_BEFORE_NAP 200u
 #define FIRST_NAP_US 20u
@@ -64,6 +67,7 @@ static void examine_child(void)
 	bool was_empty = is_empty && gate.closed_by == this_thread();
 
 	depth = 0;
+	nr_interrupted = 0;
 	is_empty = false;
 	slots_after_fork(was_empty);
 	atomic_store(&gate.nr_visitors, gate_visiting);
@@ -125,53 +129,76 @@ gate_pass *gate_enter_patiently(void)
 
 /* --- fork ----------------------------------------------------------------------------------- */
 
-/* Until the pass shows no more than `value`. False: it took longer than max_naps. */
-static bool wait_for(const gate_pass *pass, uint32_t value, unsigned int max_naps)
+/* Until the pass shows no more than `value`. False: it may never, and took many naps already. */
+static bool wait_for(const gate_pass *pass, uint32_t value)
 {
 	for (unsigned int spin = 0; spin < SPINS_BEFORE_NAP; spin++) {
 		if (atomic_load(pass) <= value)
 			return true;
 		cpu_relax();
 	}
-	for (unsigned int nap = 0; nap < max_naps; nap++) {
+	for (unsigned int nap = 0; atomic_load(pass) > value; nap++) {
+		if (nap >= NAPS_IF_INTERRUPTED && atomic_load(&nr_interrupted))
+			return false;
 		os_nap(nap_us(nap));
-		if (atomic_load(pass) <= value)
-			return true;
 	}
-	return false;
+	return true;
 }
 
 /* Slots are made and change hands by visitors only: these first. */
 static bool wait_until_empty(void)
 {
-	bool interrupted = gate_visiting || (slot_is_held() && current_slot->inside);
-	unsigned int max_naps = interrupted ? NAPS_IF_INTERRUPTED : UINT32_MAX;
-	bool done = wait_for(&gate.nr_visitors, gate_visiting, max_naps);
+	bool done = wait_for(&gate.nr_visitors, gate_visiting);
 
 	for (uint32_t id = 1; done && id <= slot_count(); id++) {
 		struct slot *slot = slot_by_id(id);
 
 		if (slot != current_slot && slot->state != SLOT_LOST)
-			done = wait_for(&slot->inside, 0, max_naps);
+			done = wait_for(&slot->inside, 0);
 	}
 	return done;
 }
 
-void gate_close(void)
+/* False: it is closed for good. */
+static bool become_closer(void)
 {
 	uintptr_t open = 0, me = this_thread();
 
 	for (unsigned int nap = 0; !atomic_compare_exchange_strong(&gate.closed_by, &open, me);
 	     nap++) {
 		if (open == GATE_CLOSED_FOR_GOOD)
-			return;
+			return false;
 		if (open == me)
 			break;
 		os_nap(nap_us(nap));
 		open = 0;
 	}
-	if (depth++ == 0)
+	return true;
+}
+
+/*
+ * Of several handlers that want to fork, that one goes first whose thread holds the highest lock:
+ * it needs none of the others' locks to go on in the child, and in the parent it lets go.
+ */
+static void close_when_possible(void)
+{
+	while (become_closer() && depth++ == 0) {
 		is_empty = wait_until_empty();
+		if (is_empty || !locks_highest_is_others())
+			return;
+		depth = 0;
+		atomic_store(&gate.closed_by, 0);
+		os_nap(LONGEST_NAP_US);
+	}
+}
+
+void gate_close(void)
+{
+	bool interrupted = gate_visiting || (slot_is_held() && current_slot->inside);
+
+	nr_interrupted += interrupted;
+	close_when_possible();
+	nr_interrupted -= interrupted;
 }
 
 void gate_open(void)

@@ -59,6 +59,18 @@ static void *address_or_null(const struct page *page)
 	return page ? page_address(page) : NULL;
 }
 
+/*
+ * Memory is at an end: what is kept for other sizes may do. Not for areas, which come from
+ * free ranges: what is kept is less than one, and to ask for too much is no emergency.
+ */
+static __slow bool make_room(size_t bytes)
+{
+	if (bytes > RUN_MAX_PAGES * PAGE_SIZE)
+		return false;
+	kmalloc_drain();
+	return true;
+}
+
 static void *kmalloc_inside(size_t bytes)
 {
 	struct page *page;
@@ -80,6 +92,8 @@ void *kmalloc_slow(size_t bytes)
 	if (unlikely(!pass))
 		return emergency_alloc(bytes, KMALLOC_MIN_ALIGN);
 	object = kmalloc_inside(bytes);
+	if (unlikely(!object) && make_room(bytes))
+		object = kmalloc_inside(bytes);
 	if (unlikely(decay_is_due()))
 		decay_step();
 	gate_leave(pass);
@@ -143,6 +157,8 @@ void *kzalloc(size_t bytes)
 	stocked = kmalloc_stocked(bytes);
 	if (!stocked)
 		page = kmalloc_pages(bytes, PAGE_SIZE);
+	if (unlikely(!stocked && !page) && make_room(bytes))
+		page = kmalloc_pages(bytes, PAGE_SIZE);
 	gate_leave(pass);
 	if (page)
 		clear_touched(page, bytes);
@@ -157,6 +173,14 @@ static unsigned int aligned_class(size_t align, size_t bytes)
 	while (class < NR_SIZE_CLASSES && size_class_align(&size_classes[class]) < align)
 		class++;
 	return class;
+}
+
+/* class: NR_SIZE_CLASSES for pages. */
+static void *aligned_inside(unsigned int class, size_t align, size_t bytes)
+{
+	if (class < NR_SIZE_CLASSES)
+		return kmalloc_small(class);
+	return address_or_null(kmalloc_pages(bytes, max_size(align, PAGE_SIZE)));
 }
 
 void *kmalloc_aligned(size_t align, size_t bytes)
@@ -175,10 +199,9 @@ void *kmalloc_aligned(size_t align, size_t bytes)
 	pass = gate_enter();
 	if (unlikely(!pass))
 		return emergency_alloc(bytes, max_size(align, KMALLOC_MIN_ALIGN));
-	if (class < NR_SIZE_CLASSES)
-		object = kmalloc_small(class);
-	else
-		object = address_or_null(kmalloc_pages(bytes, max_size(align, PAGE_SIZE)));
+	object = aligned_inside(class, align, bytes);
+	if (unlikely(!object) && make_room(max_size(bytes, align)))
+		object = aligned_inside(class, align, bytes);
 	gate_leave(pass);
 	return object;
 }

@@ -41,6 +41,12 @@ size_t ksize(const void *object);
 /* Give back every free page that can be given back now. True when any memory was released. */
 bool kmalloc_trim(void);
 
+/*
+ * Hand what the thread and slots without a holder keep for reuse back to the zone. Inside the gate
+ * (kmalloc/gate.h).
+ */
+void kmalloc_drain(void);
+
 /* One consistent-enough snapshot for mallinfo2, malloc_info and malloc_stats. All in bytes. */
 struct kmalloc_usage {
 	size_t reserved;	/* address space of the heap */

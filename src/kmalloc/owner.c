@@ -2,7 +2,6 @@
 #include "kmalloc/owner.h"
 
 #include "base/bitmap.h"
-#include "core/memblock.h"
 #include "core/misuse.h"
 #include "mm/emergency.h"
 #include "mm/section.h"
@@ -46,7 +45,7 @@ static const char *nobodys_place(const void *address)
 		return "near NULL";
 	if ((uintptr_t)address >= END_OF_ADDRESSES)
 		return "no address of a program";
-	if (address >= memblock_start() && (uintptr_t)address < mm_map.base)
+	if ((uintptr_t)address >= mm_map.reserve && (uintptr_t)address < mm_map.base)
 		return "the allocator's own memory";
 	return NULL;
 }

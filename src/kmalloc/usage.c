@@ -5,6 +5,7 @@
 #include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
 #include "mm/emergency.h"
+#include "mm/pagerun.h"
 #include "mm/reclaim.h"
 #include "mm/section.h"
 #include "slab/remote.h"
@@ -224,12 +225,13 @@ static void drain_own_slot(void)
 }
 
 /* Twice: what one slot's sheaves held of another's objects lies in that one's inbox afterwards. */
-static void drain_slots(void)
+void kmalloc_drain(void)
 {
 	for (unsigned int round = 0; round < 2; round++) {
 		drain_own_slot();
 		slots_visit_free(sheaves_drain);
 	}
+	run_drain();
 }
 
 bool kmalloc_trim(void)
@@ -238,7 +240,7 @@ bool kmalloc_trim(void)
 
 	if (!pass)
 		return false;
-	drain_slots();
+	kmalloc_drain();
 	gate_leave(pass);
 	return walk_free_pages(reclaim_some) > 0;
 }

@@ -2,6 +2,7 @@
 #include "mm/emergency.h"
 
 #include "base/math.h"
+#include "core/memcheck.h"
 #include "os/os.h"
 
 #define CHUNK_BYTES KIB(64)
@@ -142,6 +143,7 @@ static void block_free(struct chunk *chunk)
 	unsigned int order = chunk->order;
 
 	os_purge(chunk, (size_t)CHUNK_BYTES << order);
+	memcheck_reuse(chunk, (size_t)CHUNK_BYTES << order);
 	chunk->order = order;
 	block_push(chunk);
 }
@@ -251,10 +253,11 @@ bool emergency_contains(const void *address)
 /* The tag of the live object at the address, or NULL. */
 static struct tag *tag_of(const void *address)
 {
+	uint32_t nr_used = atomic_load_explicit(&emergency.nr_used, memory_order_relaxed);
 	size_t offset = (uintptr_t)address - (uintptr_t)emergency.start;
 	struct tag *tag = (struct tag *)(uintptr_t)address - 1;
 
-	if (offset % GRAIN || offset / CHUNK_BYTES >= READ_ONCE(emergency.nr_used) ||
+	if (offset % GRAIN || offset / CHUNK_BYTES >= nr_used ||
 	    offset % CHUNK_BYTES < sizeof(struct chunk) + sizeof(struct tag))
 		return NULL;
 	return atomic_load_explicit(&tag->magic, memory_order_acquire) == tag_magic(tag) ? tag :

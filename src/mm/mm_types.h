@@ -140,6 +140,7 @@ _Static_assert(sizeof(struct pageblock) == 256, "residency must stay 1/8192 of t
  * open end of the memmap and both are one mapping.
  */
 struct mm_map {
+	uintptr_t reserve; /* where the reserve begins: the allocator's own memory, up to base */
 	uintptr_t base; /* address of pfn 0; a multiple of UNIT_BYTES */
 	size_t nr_pages; /* of the window */
 	uint32_t *pagemap;

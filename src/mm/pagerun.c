@@ -122,18 +122,26 @@ static struct pageblock *add_run_block(void)
 	return block;
 }
 
-/* Give an empty block back to the buddy, unless it is the one that is kept. */
-static void put_empty_block(struct pageblock *block)
+/* Give an empty block back to the buddy. */
+static void release_block(struct pageblock *block)
 {
 	size_t pfn = pageblock_to_pfn(block);
 
-	if (++zone.nr_empty_run_blocks == 1)
-		return;
 	zone.nr_empty_run_blocks--;
 	bucket_del(block);
 	block->kind = PAGEBLOCK_BUDDY;
 	zone.nr_free_touched -= residency_count_touched(pfn, PAGEBLOCK_PAGES);
 	buddy_unisolate_locked(pfn_to_page(pfn), PAGEBLOCK_ORDER);
+}
+
+void run_drain(void)
+{
+	struct list_head *empty = &zone.run_buckets[bucket_of(PAGEBLOCK_PAGES)];
+
+	zone_lock();
+	while (!list_empty(empty))
+		release_block(list_first_entry(empty, struct pageblock, list));
+	zone_unlock();
 }
 
 /* Smallest sufficient bucket first: best fit, which fills the fullest blocks. */
@@ -179,8 +187,8 @@ static void give_bits(struct pageblock *block, size_t bit, size_t nr_pages)
 	bitmap_clear_range(block->run_map, bit, nr_pages);
 	block->nr_used = (uint16_t)(block->nr_used - nr_pages);
 	set_longest(block, run_map_longest_free(block->run_map));
-	if (!block->nr_used)
-		put_empty_block(block);
+	if (!block->nr_used && ++zone.nr_empty_run_blocks > 1)
+		release_block(block); /* one is kept */
 }
 
 static struct page *alloc_locked(size_t nr_pages, size_t align_pages)

@@ -36,4 +36,7 @@ void run_unisolate_locked(size_t pfn, size_t nr_pages);
 /* Length of the longest stretch of clear bits. */
 size_t run_map_longest_free(const uint64_t *map);
 
+/* Give the empty pageblock that is kept for the next run back to the buddy. */
+void run_drain(void);
+
 #endif

@@ -90,6 +90,7 @@ static bool lay_out(const struct window_plan *plan, char *start)
 	char *pageblocks_end = pagemap + plan->pagemap_bytes + plan->pageblock_bytes;
 	char *heap = pageblocks_end + plan->memmap_bytes;
 
+	mm_map.reserve = (uintptr_t)start;
 	mm_map.base = align_up((uintptr_t)heap, UNIT_BYTES);
 	mm_map.nr_pages = plan->heap_bytes >> PAGE_SHIFT;
 	mm_map.pagemap = (uint32_t *)(void *)pagemap;

@@ -3,6 +3,7 @@
 
 #include "core/lock.h"
 #include "core/memblock.h"
+#include "core/memcheck.h"
 
 /* Arrays of 2^(3 + i) objects. */
 #define SMALLEST_ARRAY_LOG2 3u
@@ -27,6 +28,7 @@ struct batch *barn_get_batch(void)
 
 void barn_put_batch(struct batch *batch)
 {
+	memcheck_forget(batch->objects, ARRAY_SIZE(batch->objects));
 	lock_acquire(LOCK_BARN);
 	batch->next = barn.batches;
 	barn.batches = batch;
@@ -61,6 +63,7 @@ void barn_put_array(void **array, unsigned int capacity)
 {
 	unsigned int i = ilog2(capacity) - SMALLEST_ARRAY_LOG2;
 
+	memcheck_forget(array, capacity + 1);
 	lock_acquire(LOCK_BARN);
 	array[0] = barn.arrays[i];
 	barn.arrays[i] = array;

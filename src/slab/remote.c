@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/lock.h"
+#include "core/memcheck.h"
 #include "mm/memmap.h"
 #include "slab/barn.h"
 #include "slab/sheaf.h"
@@ -25,10 +26,12 @@ static void stray_push(struct slot *owner, void *object)
 	struct stray *stray = object;
 	struct stray *head = atomic_load_explicit(&owner->strays, memory_order_relaxed);
 
+	memcheck_quiet_begin();
 	do
 		stray->next = head;
 	while (!atomic_compare_exchange_weak_explicit(&owner->strays, &head, stray,
 						      memory_order_release, memory_order_relaxed));
+	memcheck_quiet_end();
 }
 
 static void accept_strays(struct slot *slot)
@@ -41,8 +44,10 @@ static void accept_strays(struct slot *slot)
 	for (; stray; stray = next) {
 		void *object = stray;
 
+		memcheck_quiet_begin();
 		next = stray->next;
 		stray->next = NULL; /* freed twice, it has made the list a ring */
+		memcheck_quiet_end();
 		slab_put_bulk(slot, pagemap_class(pagemap_read(virt_to_pfn(object))), &object, 1);
 	}
 }
@@ -178,6 +183,7 @@ void remote_free_slow(struct slot *slot, uint32_t entry, void *object)
 	else
 		remote_forward(entry, object);
 	WRITE_ONCE(*box, batch);
+	slot->outbox_mask |= (uint64_t)1 << (box - slot->outbox);
 }
 
 void remote_forward(uint32_t entry, void *object)
@@ -198,10 +204,13 @@ void remote_forward(uint32_t entry, void *object)
 
 void remote_flush(struct slot *slot)
 {
-	for (unsigned int i = 0; i < NR_OUTBOXES; i++) {
-		struct batch *batch = slot->outbox[i];
+	uint64_t boxes = slot->outbox_mask;
 
-		WRITE_ONCE(slot->outbox[i], NULL);
+	slot->outbox_mask = 0;
+	for (; boxes; boxes &= boxes - 1) {
+		struct batch **box = &slot->outbox[__builtin_ctzll(boxes)], *batch = *box;
+
+		WRITE_ONCE(*box, NULL);
 		if (batch)
 			deliver(slot, batch);
 	}

@@ -139,6 +139,7 @@ static void flush(struct slot *slot, unsigned int class)
 
 	slab_put_bulk(slot, class, first, nr);
 	memmove(first, first + nr, (count - nr) * sizeof(*first));
+	memcheck_forget(first + count - nr, nr);
 	WRITE_ONCE(slot->top[class], first + count - nr);
 }
 

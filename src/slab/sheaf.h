@@ -8,6 +8,7 @@
 #ifndef SLAB_SHEAF_H
 #define SLAB_SHEAF_H
 
+#include "core/memcheck.h"
 #include "mm/memmap.h"
 #include "slab/slot.h"
 
@@ -17,8 +18,10 @@ static __inline_always void *sheaf_pop(struct slot *slot, size_t class)
 	void **top = slot->top[class] - 1;
 	void *object = *top;
 
-	if (likely(object))
+	if (likely(object)) {
 		WRITE_ONCE(slot->top[class], top);
+		memcheck_forget(top, 1);
+	}
 	return object;
 }
 

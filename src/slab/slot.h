@@ -39,7 +39,7 @@ _Static_assert(sizeof(struct batch) == 512, "eight cache lines");
  * As many as there may be classes: the batches of one owner never push each other out half empty.
  * With 16, one that was freed at random filled memory with batches of two objects.
  */
-#define NR_OUTBOXES 64u
+#define NR_OUTBOXES 64u /* the bits of outbox_mask */
 
 /* One size class in one slot: the cold part. The hot one is the slot's top[class]. */
 struct slot_class {
@@ -74,6 +74,7 @@ struct slot {
 	struct slot *next_free;	 /* LOCK_SLOTS */
 	struct slot_class class[NR_SIZE_CLASSES];
 	struct batch *outbox[NR_OUTBOXES];
+	uint64_t outbox_mask; /* bit i is set if outbox[i] is not NULL */
 	struct pcp pcp;
 	_Atomic(struct batch *) inbox __cacheline_aligned; /* the one line that others write */
 	_Atomic(struct stray *) strays;			   /* objects that no batch had room for */

@@ -302,9 +302,9 @@ static void block_arrive(const struct seat *seat, struct block *block)
 		fault(seat, block, "NULL, errno %d (%s)", errno, strerror(errno));
 	if (!USES_LIBC) /* glibc leaves ENOMEM behind when a second arena had the memory */
 		expect_errno(seat, block, SENTINEL);
-	block->usable = call_usable(block->address);
 	if ((uintptr_t)block->address % align)
 		fault(seat, block, "misaligned");
+	block->usable = call_usable(block->address);
 	if (block->usable < block->bytes)
 		fault(seat, block, "the usable size is too small");
 	block_claim(seat, block);

@@ -19,6 +19,7 @@ extern void free_sized(void *, size_t) LATER;
 extern void free_aligned_sized(void *, size_t, size_t) LATER;
 extern void cfree(void *) LATER;
 extern const char *stitch_version(void) LATER;
+extern const char *__asan_default_options(void) LATER;
 extern void *__libc_malloc(size_t) LATER;
 extern void __libc_free(void *) LATER;
 extern void *__libc_calloc(size_t, size_t) LATER;
@@ -154,6 +155,7 @@ static inline bool entry_call_info(const char *name)
 	SAYS(malloc_trim, malloc_trim(0) >= 0)
 	SAYS(mallopt, mallopt(M_ARENA_MAX, 1) == 1)
 	SAYS(stitch_version, stitch_version()[0])
+	SAYS(__asan_default_options, __asan_default_options()[0])
 	if (strcmp(name, "malloc_info"))
 		return false;
 	null = fopen("/dev/null", "w");

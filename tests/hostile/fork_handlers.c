@@ -24,7 +24,7 @@ static _Atomic bool stop;
 static void *allocates(void *argument)
 {
 	struct object *objects = all_objects[(size_t)argument];
-	struct rng rng = {.state = (uint64_t)argument};
+	struct rng rng = { .state = (uint64_t)argument };
 
 	while (!stop) {
 		objects_step(objects, NR_OBJECTS, &rng);
@@ -97,10 +97,11 @@ static const struct handler_counts *counts_of(void *library)
 
 static _Noreturn void child_run(const struct handler_counts *copied)
 {
-	struct rng rng = {.state = nr_forks};
+	struct rng rng = { .state = nr_forks };
 
 	CHECK(handlers_counts()->nr_in_child == 1, "the linked library's handler did not run");
 	CHECK(!copied || copied->nr_in_child == 1, "the opened library's handler did not run");
+	expect_whole_heap();
 	for (unsigned int i = 0; i < NR_THREADS; i++)
 		objects_inherited(all_objects[i], NR_OBJECTS, &rng);
 	test_step = "the child allocates";

@@ -26,7 +26,7 @@ static void expect_status(pid_t child, int expected)
 
 static void spawns(void)
 {
-	char name[] = "true", *arguments[] = {name, NULL};
+	char name[] = "true", *arguments[] = { name, NULL };
 	pid_t child;
 
 	CHECK(!posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environ), "posix_spawn");
@@ -68,10 +68,10 @@ static void opens_pipe(void)
 
 static void *starts_programs(void *argument)
 {
-	static void (*const ways[])(void) = {spawns, vforks, runs_system, opens_pipe};
+	static void (*const ways[])(void) = { spawns, vforks, runs_system, opens_pipe };
 	size_t way = (size_t)argument;
-	struct object objects[16] = {0};
-	struct rng rng = {.state = way};
+	struct object objects[16] = { 0 };
+	struct rng rng = { .state = way };
 
 	do {
 		ways[way]();
@@ -86,7 +86,7 @@ static void *allocates(void *argument)
 {
 	static struct object all_objects[NR_ALLOCATORS][NR_OBJECTS];
 	struct object *objects = all_objects[(size_t)argument];
-	struct rng rng = {.state = (uint64_t)argument};
+	struct rng rng = { .state = (uint64_t)argument };
 
 	while (!stop) {
 		objects_step(objects, NR_OBJECTS, &rng);

@@ -77,10 +77,12 @@ static void churn(struct rng *rng, unsigned int count)
 		block_free(&blocks[i]);
 }
 
-static void *child_thread_run(void *argument)
+static void *child_thread_run(void *unused)
 {
-	churn(argument, 500);
-	return NULL;
+	struct rng rng = { .state = 2 };
+
+	churn(&rng, 500);
+	return unused;
 }
 
 static void expect_clean_exit(pid_t child)
@@ -121,15 +123,15 @@ static _Noreturn void child_run(struct rng *rng)
 			block_check(&inherited[i]);
 	}
 	churn(rng, 500);
-	/* The thread goes first: the second fork would let go of what the first one left held. */
-	thread_start(&thread, child_thread_run, rng);
-	pthread_join(thread, NULL);
+	/* It inherits the slot of one of those that are not here, and then is not here itself. */
+	thread_start(&thread, child_thread_run, NULL);
 	grandchild = fork_or_die();
 	if (!grandchild) {
 		churn(rng, 100);
 		_exit(0);
 	}
 	expect_clean_exit(grandchild);
+	pthread_join(thread, NULL);
 	exit(0); /* with exit handlers */
 }
 

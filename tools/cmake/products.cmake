@@ -1,4 +1,4 @@
-# What is shipped: libstitchmalloc.so, libstitchmalloc.a and the launcher.
+# What is shipped: libstitchmalloc.so, libstitchmalloc.a, the launcher and its recorder of traces.
 stitch_objects(stitch_entry ${entry_sources})
 set(product_objects $<TARGET_OBJECTS:stitch_core> $<TARGET_OBJECTS:stitch_os>
 	$<TARGET_OBJECTS:stitch_entry>)
@@ -22,7 +22,8 @@ target_link_libraries(stitchmalloc_shared PRIVATE -lc)
 # malloc never comes without the constructor and the other entry points.
 add_custom_command(OUTPUT stitchmalloc.o
 	COMMAND ${CMAKE_LINKER} -r -o stitchmalloc.o ${product_objects}
-	COMMAND ${CMAKE_OBJCOPY} --localize-hidden stitchmalloc.o
+	COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard --weaken-symbol=_Zn*
+		--weaken-symbol=_Zd* stitchmalloc.o
 	DEPENDS ${product_objects} COMMAND_EXPAND_LISTS VERBATIM)
 set_source_files_properties(${PROJECT_BINARY_DIR}/stitchmalloc.o PROPERTIES
 	EXTERNAL_OBJECT ON GENERATED ON)
@@ -44,3 +45,11 @@ file(RELATIVE_PATH libdir_beside_launcher
 target_compile_definitions(launcher PRIVATE STITCH_VERSION="${PROJECT_VERSION}"
 	STITCH_LIBDIR="${CMAKE_INSTALL_FULL_LIBDIR}"
 	STITCH_LIBDIR_BESIDE="${libdir_beside_launcher}")
+
+# It stands alone, on libc; its malloc calls the next one.
+file(GLOB record_sources CONFIGURE_DEPENDS tools/record/*.c)
+add_library(stitchrecord MODULE ${record_sources})
+target_compile_options(stitchrecord PRIVATE -fno-builtin -fvisibility=hidden
+	-ftls-model=initial-exec)
+target_link_options(stitchrecord PRIVATE -Wl,-z,nodelete -Wl,-z,now -Wl,-z,defs)
+target_link_libraries(stitchrecord PRIVATE stitch_flags)

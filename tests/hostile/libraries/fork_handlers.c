@@ -18,7 +18,7 @@ const struct handler_counts *handlers_counts(void)
 
 static void *allocates(void *unused)
 {
-	struct rng own = {.state = counts.nr_prepared};
+	struct rng own = { .state = counts.nr_prepared };
 
 	objects_steps(thread_objects, NR_OBJECTS, &own, 16);
 	untagged_burst(&own);

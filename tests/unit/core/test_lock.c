@@ -233,4 +233,31 @@ TEST(a_lock_of_an_absent_thread_is_others)
 	EXPECT_EQ(in_child(held_by_others_in_child), 0);
 }
 
+static void *hold_barn(void *unused)
+{
+	lock_acquire(LOCK_BARN);
+	pthread_barrier_wait(&holding);
+	pthread_barrier_wait(&holding);
+	lock_release(LOCK_BARN);
+	return unused;
+}
+
+TEST(the_highest_lock_decides_who_may_have_to_wait)
+{
+	pthread_t thread;
+
+	EXPECT(!locks_highest_is_others());
+	pthread_barrier_init(&holding, NULL, 2);
+	ASSERT(!pthread_create(&thread, NULL, hold_barn, NULL));
+	pthread_barrier_wait(&holding);
+	EXPECT(locks_highest_is_others());
+	lock_acquire(LOCK_ZONE);
+	EXPECT(!locks_highest_is_others());
+	lock_release(LOCK_ZONE);
+	EXPECT(locks_highest_is_others());
+	pthread_barrier_wait(&holding);
+	pthread_join(thread, NULL);
+	EXPECT(!locks_highest_is_others());
+}
+
 RUN_TESTS

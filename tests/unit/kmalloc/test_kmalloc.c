@@ -355,6 +355,52 @@ ISOLATED_TEST(exhaustion_is_null_and_passes)
 }
 
 /* Each single call that opens memory fails once: what is NULL is NULL, the rest works. */
+/* Until there is no more; linked through the objects. Returns how many. */
+static size_t use_up(size_t bytes, void **list)
+{
+	void **object;
+	size_t nr;
+
+	for (nr = 0; (object = kmalloc(bytes)); nr++) {
+		*object = *list;
+		*list = object;
+	}
+	return nr;
+}
+
+static void free_list(void **list)
+{
+	while (*list) {
+		void **object = *list;
+
+		*list = *object;
+		kfree(object);
+	}
+}
+
+/* What is kept for one size serves another when there is nothing else. */
+ISOLATED_TEST(caches_are_no_reason_to_fail)
+{
+	static const size_t sizes[] = { 64, 1000, 8000, KIB(20), KIB(200), MIB(1) };
+	void *list = NULL;
+	size_t nr;
+
+	heap_up("reserve=16M");
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (unsigned int j = 0; j < ARRAY_SIZE(sizes); j++) {
+			kmalloc_trim();
+			nr = use_up(sizes[i], &list);
+			free_list(&list);
+			EXPECT(use_up(sizes[j], &list) > 0);
+			free_list(&list);
+			/* One less: what was kept may have lain in the middle of a block. */
+			EXPECT(use_up(sizes[i], &list) >= nr - 1);
+			free_list(&list);
+		}
+	}
+	expect_valid();
+}
+
 ISOLATED_TEST(every_open_fails_once)
 {
 	for (unsigned int nth = 1; nth < 40; nth++) {

@@ -57,8 +57,8 @@ ISOLATED_TEST(outside_is_foreign)
 	EXPECT_EQ(kind_of(mm_map.pagemap), OWNER_WRONG);
 	EXPECT_EQ(kind_of(mm_map.memmap), OWNER_WRONG);
 	EXPECT_EQ(kind_of(slot_by_id(1)), OWNER_WRONG);
-	EXPECT_EQ(kind_of(memblock_start()), OWNER_WRONG);
-	EXPECT_EQ(kind_of((const char *)memblock_start() - 1), OWNER_FOREIGN);
+	EXPECT_EQ(kind_of((void *)mm_map.reserve), OWNER_WRONG);
+	EXPECT_EQ(kind_of((void *)(mm_map.reserve - 1)), OWNER_FOREIGN);
 }
 
 /* Under RLIMIT_AS the window is larger than what is reserved; others may map there. */

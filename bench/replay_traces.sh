@@ -1,0 +1,53 @@
+#!/bin/bash
+# replay_traces.sh [-n ROUNDS] [BUILD-TREE [NAME]...]: plays the traces of BUILD-TREE/traces on glibc's
+# malloc, ours, jemalloc and mimalloc, prints a table for each (bench/pair: glibc in figures, the
+# others in ratios), and draws resident memory over the trace into traces/NAME.svg.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rounds=10
+[ "${1:-}" != -n ] || { rounds=$2 && shift 2; }
+build=$(realpath "${1:-build/release}")
+libraries=/usr/lib/x86_64-linux-gnu
+replay=$build/bench/replay
+
+die()
+{
+	echo "replay_traces.sh: $*" >&2
+	exit 1
+}
+
+[ -x "$replay" ] || die "no $replay: build it first (STITCH_TESTS or STITCH_BENCH)"
+[ $# -gt 0 ] && shift
+[ $# -gt 0 ] || set -- $(cd "$build/traces" 2>/dev/null && ls ./*.trace | sed 's,./\(.*\).trace,\1,')
+[ $# -gt 0 ] || die "no traces in $build/traces: bench/record_traces.sh $build"
+
+library_of()
+{
+	case $1 in
+	glibc) echo libc ;;
+	stitchmalloc) echo "$build/libstitchmalloc.so" ;;
+	jemalloc) echo "$libraries/libjemalloc.so.2" ;;
+	mimalloc) echo "$libraries/libmimalloc.so.2" ;;
+	esac
+}
+
+allocators='glibc stitchmalloc jemalloc mimalloc'
+[ -e "$(library_of jemalloc)" ] || die "apt-get install libjemalloc2"
+[ -e "$(library_of mimalloc)" ] || die "apt-get install libmimalloc2.0"
+pairs=$(for name in $allocators; do echo "$name=$(library_of "$name")"; done)
+
+for trace in "$@"; do
+	curves=
+	# shellcheck disable=SC2086  # one word an allocator
+	bench/pair -n "$rounds" --figures --markdown "$trace" --json "$build/traces/$trace.json" \
+		$pairs -- "$replay" "$build/traces/$trace.trace"
+	for name in $allocators; do
+		library=$(library_of "$name")
+		LD_PRELOAD=${library#libc} "$replay" --name "$name" \
+			--csv "$build/traces/$trace.$name.csv" "$build/traces/$trace.trace" >/dev/null
+		curves="$curves $build/traces/$trace.$name.csv"
+	done
+	# shellcheck disable=SC2086
+	"$replay" --plot "$build/traces/$trace.svg" --title "$trace: resident memory" $curves
+	printf '\ncurves: %s\n\n' "$build/traces/$trace.svg"
+done

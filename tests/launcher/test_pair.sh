@@ -1,0 +1,150 @@
+#!/bin/bash
+# test_pair.sh BUILD: bench/pair gives the ratios and intervals that made-up figures have, refuses what
+# would measure the wrong thing, and shows what a failing program says.
+set -u
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
+here=$(cd "$(dirname "$0")" && pwd)
+pair=$here/../../bench/pair
+library=$1/libstitchmalloc.so
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 1
+unset LD_PRELOAD STITCH_CONF
+
+fail()
+{
+	echo "FAIL: $*"
+	exit 1
+}
+
+# expect STATUS TEXT COMMAND...
+expect()
+{
+	local status=$1 text=$2 output got
+
+	shift 2
+	output=$("$@" 2>&1)
+	got=$?
+	[ $got = "$status" ] || fail "$*: status $got, expected $status: $output"
+	case $output in *"$text"*) ;; *) fail "$*: no '$text' in: $output" ;; esac
+}
+
+echo "statistics"
+# The intervals are those of tables of the sign test; 0.95 is not reached with 5 values.
+/usr/bin/python3 - "$pair" <<'EOF' || fail "statistics"
+import importlib.machinery
+import importlib.util
+import math
+import sys
+sys.dont_write_bytecode = True
+loader = importlib.machinery.SourceFileLoader("pair", sys.argv[1])
+pair = importlib.util.module_from_spec(importlib.util.spec_from_loader("pair", loader))
+loader.exec_module(pair)
+assert pair.sign_interval([1, 2, 3, 4, 5]) is None
+for n, k, level in ((6, 1, 0.96875), (10, 2, 0.978515625), (20, 6, 0.9586), (25, 8, 0.9567)):
+    low, high, real = pair.sign_interval(list(range(n, 0, -1)))
+    assert (low, high) == (k, n + 1 - k) and abs(real - level) < 1e-4, (n, low, high, real)
+base = [dict(cpu_s=c, wall_s=2, faults=0, peak_kib=100) for c in (1, 2, 4, 8, 16, 32, 64)]
+runs = [dict(cpu_s=f * b["cpu_s"], wall_s=1, faults=k, peak_kib=150) for k, (f, b) in
+        enumerate(zip((1.1, 0.9, 1.3, 1.2, 1.0, 0.8, 1.4), base))]
+result = pair.compare(runs, base)
+assert math.isclose(result["cpu_s"]["ratio"], 1.1), result
+assert [round(x, 6) for x in result["cpu_s"]["interval"]] == [0.8, 1.4, 0.984375], result
+assert result["cpu_s"]["median"] == 9.6, result
+assert result["wall_s"]["ratio"] == 0.5 and result["peak_kib"]["ratio"] == 1.5
+assert result["faults"]["ratio"] == math.inf and pair.ratio(0, 0) == 1
+EOF
+
+echo "a known ratio"
+cat >known.c <<'EOF'
+#include <stdlib.h>
+#include <string.h>
+int main(void)
+{
+	size_t bytes = atoi(getenv("MIB")) * 1048576ul;
+	char *p = malloc(bytes);
+	memset(p, 1, bytes);
+	return p[bytes / 2] != 1;
+}
+EOF
+gcc -O0 -w known.c -o known && gcc -O0 -w -static known.c -o static ||
+	fail "gcc is needed: apt-get install gcc libc6-dev"
+export MIB=16
+expect 0 '6 rounds (seed 5)' "$pair" -n 6 --seed 5 --json figures.json one=libc two=libc \
+	"ours=$library" - -e two:MIB=48 -- ./known
+/usr/bin/python3 - "$library" <<'EOF' || fail "known ratios"
+import json
+import os
+import sys
+figures = json.load(open("figures.json"))
+results = figures["results"]
+assert list(results) == ["one", "two", "ours", "none"] and figures["first"] == "one", list(results)
+assert figures["libraries"]["ours"] == os.path.realpath(sys.argv[1])
+faults, peak = results["two"]["faults"], results["two"]["peak_kib"]
+assert 2.9 < faults["ratio"] < 3.05 and faults["interval"][0] > 2.9, faults
+assert 2.7 < peak["ratio"] < 3.05, peak
+assert all(len(r[k]["runs"]) == 6 for r in results.values() for k in r), results
+# What resides before the program begins is not counted with it.
+assert 16384 < results["one"]["peak_kib"]["median"] < 16384 + 2048, results["one"]
+assert results["none"]["faults"]["ratio"] < 1.1
+EOF
+expect 0 '| ours | 0.500 | 1.000 | 1.500 | 2.000 |' "$pair" -n 1 --figures --markdown title libc \
+	"ours=$library" -e ours:CPU=1 -e ours:FAULTS=3 -e ours:PEAK=6 -- sh -c \
+	'echo figures: cpu_s=${CPU:-2} wall_s=1 faults=${FAULTS:-2} peak_kib=${PEAK:-3}'
+
+echo "a server"
+cat >server.py <<'EOF'
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+while True:
+    client, _ = listener.accept()
+    if client.recv(100) == b"work":
+        kept = b"x" * int(os.environ["BYTES"])
+        client.send(b"done")
+    client.close()
+EOF
+cat >load.py <<'EOF'
+import os, socket, sys
+assert "LD_PRELOAD" not in os.environ
+client = socket.socket(socket.AF_UNIX)
+client.connect(sys.argv[1])
+client.send(b"work")
+assert client.recv(100) == b"done"
+EOF
+expect 0 '2 rounds' "$pair" -n 2 --json server.json libc more="$library" -e more:BYTES=80000000 \
+	-e libc:BYTES=1000 --port "$tmp/socket" --server "/usr/bin/python3 server.py $tmp/socket" \
+	--load "/usr/bin/python3 load.py $tmp/socket"
+/usr/bin/python3 - <<'EOF' || fail "the server's figures: $(cat server.json)"
+import json
+results = json.load(open("server.json"))["results"]
+more, less = (results[name] for name in ("more", "libc"))
+assert more["peak_kib"]["median"] - less["peak_kib"]["median"] > 75000
+assert more["faults"]["median"] > 1000 and less["cpu_s"]["median"] > 0.001
+EOF
+expect 1 'the load ended with status 1' "$pair" -n 1 - "$library" --port "$tmp/socket" \
+	-e none:BYTES=x --server "/usr/bin/python3 server.py $tmp/socket" \
+	--load "/usr/bin/python3 load.py $tmp/socket"
+expect 1 'before it answered' "$pair" -n 1 libc "$library" --port "$tmp/socket" \
+	--server 'sh -c "echo oops; exit 1"' --load true
+
+echo "refusals"
+expect 1 'it is broken' "$pair" libc "$library" -- sh -c 'echo it is broken >&2; exit 4'
+expect 1 'status 4' "$pair" libc "$library" -- sh -c 'exit 4'
+expect 1 'SIGSEGV' "$pair" libc "$library" -- sh -c 'kill -SEGV $$'
+expect 1 'cannot be preloaded' "$pair" libc "$library" -- ./static
+echo 'no library' >text.so
+expect 1 'not preloaded: ERROR: ld.so' "$pair" libc text.so -- true
+echo 'int answer;' | gcc -x c - -shared -o other.so
+expect 1 "the program's malloc is not" "$pair" libc other.so -- true
+expect 0 'rounds' "$pair" -n 1 --no-check libc other.so -- true
+expect 1 'no library' "$pair" libc none.so -- true
+expect 1 'no program' "$pair" libc "$library" -- no-such-program
+expect 1 'no line `figures:`' "$pair" --figures libc "$library" -- true
+expect 1 'two allocators' "$pair" libc -- true
+expect 1 'are called libc' "$pair" libc libc -- true
+expect 1 'belong together' "$pair" libc "$library" --server true
+expect 1 'give a program' "$pair" libc "$library"
+expect 1 '-e x:A=1' "$pair" libc "$library" -e x:A=1 -- true
+echo "test_pair: all well"
