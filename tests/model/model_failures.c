@@ -291,6 +291,7 @@ static void set_up(const struct world *world)
 	os_fake_reset();
 	os_fake_start_set(environment, false);
 	os_fake_physical_set(GIB(1));
+	os_fake_clock_set(1000000); /* a run repeats itself to the call */
 	/* The children here are the same process at another time: its threads go on in them. */
 	os_fake_feature(OS_FEATURE_WIPE_ON_FORK, false);
 	if (world->off < NR_OS_FEATURES)
@@ -302,6 +303,7 @@ static void set_up(const struct world *world)
 /* Operation 0 is the boot. False when there is no heap, which needs no more than saying so. */
 static bool operation(unsigned int number)
 {
+	os_fake_clock_advance(7);
 	if (number)
 		one_operation();
 	return number || mm_init();
