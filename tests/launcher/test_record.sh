@@ -97,6 +97,11 @@ for library in "" "$build/libstitchmalloc.so"; do
 done
 LD_PRELOAD=$build/libstitchmalloc.so "$replay" "$child" >played || exit 1
 grep -q "^allocator: $build/libstitchmalloc.so$" played || fail "$(cat played)"
+echo 'static void *idle(void *arg) { for (;;) pause(); }
+__attribute__((constructor)) static void start(void)
+{ pthread_t thread; pthread_create(&thread, 0, idle, 0); }' |
+	gcc -w -x c -include pthread.h -include unistd.h - -shared -fPIC -o background.so
+expect 0 'wall s: ' env LD_PRELOAD="$PWD/background.so" "$replay" full.trace
 expect 0 'wall s: 0.' "$replay" --realtime --touch bytes full.trace
 
 echo "memory: 64 MiB in blocks of 1 MiB, resident when written to and only then"
