@@ -33,8 +33,8 @@ trace()
 		die "failed: $*: $(tail -n 5 "$tmp/output")"
 }
 
-# Syntax trees of Python's library, made in four threads and dropped in others; without Python's own
-# allocator in front, which would leave hardly a call.
+# Syntax trees of Python's library, made in four threads and dropped in others; without Python's
+# own allocator in front, which would leave hardly a call.
 python3_work='
 import ast, glob, json, os, queue, threading
 files = sorted(glob.glob(os.path.dirname(os.__file__) + "/*.py"))[:24]
@@ -63,7 +63,7 @@ record_python3()
 record_lua()
 {
 	need lua5.4 lua5.4
-	sed 's/tree(16)/tree(13)/; s/40000/10000/; s/200000/50000/; s/300000/60000/; s/2000 do/500 do/' \
+	sed 's/tree(16)/tree(13)/; s/40000/10000/; s/200000/50000/; s/300000/60000/' \
 		"$works/lua_work.lua" >"$tmp/work.lua"
 	trace lua lua5.4 "$tmp/work.lua"
 }
@@ -93,11 +93,12 @@ record_cc1plus()
 		}
 	END
 	g++ -std=c++17 -O2 -S -o "$tmp/work.s" "$tmp/work.cc" \
-		-wrapper "$build/stitchmalloc,record,-o,$traces/cc1plus.trace,--" || die "g++ failed"
+		-wrapper "$build/stitchmalloc,record,-o,$traces/cc1plus.trace,--" ||
+		die "g++ failed"
 }
 
-# Strings, lists, hashes and sets that come and go, from 20 clients; then half of the
-# strings go, and larger ones come.
+# Strings, lists, hashes and sets that come and go, from 20 clients; then half of the strings go,
+# and larger ones come.
 record_redis()
 {
 	local socket=$tmp/redis.sock
@@ -121,8 +122,9 @@ record_redis()
 	server=
 }
 
-[ -x "$build/stitchmalloc" ] && [ -e "$build/libstitchrecord.so" ] ||
-	die "no launcher and recorder in $build: build them first"
+[ -x "$build/stitchmalloc" ] || die "no launcher in $build: build it first"
+[ -e "$build/libstitchrecord.so" ] ||
+	die "no recorder in $build: build it first"
 mkdir -p "$traces"
 [ $# -gt 1 ] || set -- "$build" python3 lua sqlite3 cc1plus redis
 shift

@@ -1,7 +1,7 @@
 #!/bin/bash
-# replay_traces.sh [-n ROUNDS] [BUILD-TREE [NAME]...]: plays the traces of BUILD-TREE/traces on glibc's
-# malloc, ours, jemalloc and mimalloc, prints a table for each (bench/pair: glibc in figures, the
-# others in ratios), and draws resident memory over the trace into traces/NAME.svg.
+# replay_traces.sh [-n ROUNDS] [BUILD-TREE [NAME]...]: plays the traces of BUILD-TREE/traces on
+# glibc's malloc, ours, jemalloc and mimalloc, prints a table for each (bench/pair: glibc in
+# figures, the others in ratios), and draws resident memory into traces/NAME.svg.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=10
@@ -18,8 +18,12 @@ die()
 
 [ -x "$replay" ] || die "no $replay: build it first (STITCH_TESTS or STITCH_BENCH)"
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- $(cd "$build/traces" 2>/dev/null && ls ./*.trace | sed 's,./\(.*\).trace,\1,')
-[ $# -gt 0 ] || die "no traces in $build/traces: bench/record_traces.sh $build"
+if [ $# = 0 ]; then
+	set -- "$build"/traces/*.trace
+	[ -e "$1" ] || die "no traces in $build/traces: bench/record_traces.sh $build"
+	set -- "${@##*/}"
+	set -- "${@%.trace}"
+fi
 
 library_of()
 {
@@ -39,13 +43,15 @@ pairs=$(for name in $allocators; do echo "$name=$(library_of "$name")"; done)
 for trace in "$@"; do
 	curves=
 	# shellcheck disable=SC2086  # one word an allocator
-	bench/pair -n "$rounds" --figures --markdown "$trace" --json "$build/traces/$trace.json" \
-		$pairs -- "$replay" "$build/traces/$trace.trace"
+	bench/pair -n "$rounds" --figures --markdown "$trace" \
+		--json "$build/traces/$trace.json" $pairs -- "$replay" \
+		"$build/traces/$trace.trace"
 	for name in $allocators; do
 		library=$(library_of "$name")
-		LD_PRELOAD=${library#libc} "$replay" --name "$name" \
-			--csv "$build/traces/$trace.$name.csv" "$build/traces/$trace.trace" >/dev/null
-		curves="$curves $build/traces/$trace.$name.csv"
+		curve=$build/traces/$trace.$name.csv
+		LD_PRELOAD=${library#libc} "$replay" --name "$name" --csv "$curve" \
+			"$build/traces/$trace.trace" >/dev/null
+		curves="$curves $curve"
 	done
 	# shellcheck disable=SC2086
 	"$replay" --plot "$build/traces/$trace.svg" --title "$trace: resident memory" $curves

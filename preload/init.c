@@ -97,11 +97,12 @@ static void stats_arm(void)
 /*
  * 101: the first priority that is not the compiler's own. Valgrind's tools put a malloc of their
  * own over ours, unless told not to: there the heap waits for its first call, for it is
- * likely that none comes, and Valgrind prints a line about every large reserve.
+ * likely that none comes, and Valgrind prints a line about every large reserve. (Builds for
+ * Valgrind are run with that option.)
  */
 __attribute__((constructor(101))) static void library_start(void)
 {
-	if (!running_on_valgrind() && !heap_ready())
+	if ((CONFIG_VALGRIND || !running_on_valgrind()) && !heap_ready())
 		return;
 	thread_key_make();
 	pthread_atfork(mm_fork_prepare, mm_fork_parent, mm_fork_child);

@@ -2,7 +2,9 @@
  * marked.h - the heap as the entry points call it: kmalloc and its family, and in builds for
  * Valgrind (CONFIG_VALGRIND=1) the same with marks for its memcheck.
  *
- * L10. In such a build every call takes the entry points' slow halves and comes through here:
+ * L10. In such a build every call takes the slow halves of the entry points and comes through here,
+ * and goes on to the slow halves of kmalloc: a signal handler's free gives back what has waited
+ * longest, of any size, and fast paths bear no interruption by another of the same size.
  *
  *	object                 requested bytes         the rest of the object, 16 bytes at least
  *	| defined by the program, or not yet          | unaddressable ...  | struct trailer |
@@ -127,7 +129,9 @@ static __inline_always void marked_free(void *object)
 	if (!lives)
 		return;
 	trailer_write(object, bytes, TRAILER_DEAD);
-	kfree(bytes <= WAITING_MAX_BYTES ? exchange_for_oldest(object) : object);
+	object = bytes <= WAITING_MAX_BYTES ? exchange_for_oldest(object) : object;
+	if (object)
+		kfree_slow(object);
 }
 
 /* Always moves: whoever keeps the old pointer is found out. */
@@ -142,7 +146,7 @@ static __inline_always void *marked_realloc(void *object, size_t bytes)
 		VALGRIND_FREELIKE_BLOCK(object, 0);
 		return NULL;
 	}
-	copy = mark_new(kmalloc(with_trailer(bytes)), bytes, false);
+	copy = mark_new(kmalloc_slow(with_trailer(bytes)), bytes, false);
 	if (copy) {
 		memcpy(copy, object, min_size(old_bytes, bytes));
 		marked_free(object);
@@ -166,7 +170,7 @@ static __inline_always size_t marked_usable(void *object)
 
 static __inline_always void *heap_alloc(size_t bytes)
 {
-	return CONFIG_VALGRIND ? mark_new(kmalloc(with_trailer(bytes)), bytes, false) :
+	return CONFIG_VALGRIND ? mark_new(kmalloc_slow(with_trailer(bytes)), bytes, false) :
 				 kmalloc_slow(bytes);
 }
 

@@ -14,6 +14,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,6 +37,7 @@ struct player {
 	_Alignas(128) _Atomic int64_t live_bytes; /* allocated here less freed here */
 	uint64_t nr_waits;
 	const uint64_t *ops;
+	pid_t tid; /* 0: the main thread */
 };
 
 static struct script *script;
@@ -209,8 +211,11 @@ static void pace(uint64_t ms)
 
 static void play(struct player *player);
 
-static void *thread_main(void *player)
+static void *thread_main(void *arg)
 {
+	struct player *player = arg;
+
+	player->tid = gettid();
 	play(player);
 	return NULL;
 }
@@ -227,6 +232,21 @@ static void start_thread(uint64_t number)
 	if (error)
 		die("cannot start thread %llu: %s", (unsigned long long)number, strerror(error));
 	pthread_attr_destroy(&attributes);
+}
+
+/*
+ * Threads that are through may still be handing back what they have. The allocator may have threads
+ * of its own, one of them with a number of ours by now: ten milliseconds for each are enough.
+ */
+static void wait_for_threads(void)
+{
+	char path[64];
+
+	for (uint32_t i = 0; i < script->nr_threads; i++) {
+		snprintf(path, sizeof(path), "/proc/self/task/%d", players[i].tid);
+		for (int tries = 0; players[i].tid && !access(path, F_OK) && tries < 100; tries++)
+			nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	}
 }
 
 static void play_realloc(struct player *player, uint64_t from)
@@ -355,9 +375,7 @@ void run(struct script *the_script, enum touch the_touch, struct figures *figure
 	if (script->nr_threads > 1)
 		epoch_enter(&players[0], script->nr_epochs + EPOCHS_APART);
 	figures->wall = (double)(now_ns() - start_ns) / 1e9;
-	/* Threads that are through may still be handing back what they have. */
-	while (script->nr_threads > 1 && status_number("Threads:") > 1)
-		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	wait_for_threads();
 	getrusage(RUSAGE_SELF, &after);
 	figures->user = seconds(after.ru_utime) - seconds(before.ru_utime);
 	figures->system = seconds(after.ru_stime) - seconds(before.ru_stime);

@@ -38,6 +38,9 @@
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 
+/* The compiler keeps the order of what is before and behind; x86 keeps that of stores. */
+#define barrier() atomic_signal_fence(memory_order_seq_cst)
+
 /* The compiler may not know where the value comes from, and so keeps it in a register as it is. */
 #define OPTIMIZER_HIDE_VAR(var) __asm__("" : "+r"(var))
 

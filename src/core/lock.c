@@ -4,15 +4,21 @@
 #include "core/printk.h"
 #include "os/os.h"
 
-/* A word: 0, or the holder's number times two, and 1 more when somebody sleeps. */
+/* A lock's word. The bits above are the holder's number. */
 #define LOCK_FREE 0u
-#define LOCK_CONTENDED 1u
+#define LOCK_SLEEPERS 1u /* somebody sleeps, or did */
+#define LOCK_HELD 2u
+#define LOCK_GONE 4u /* not held, but its last holder has not released it and never will */
+#define LOCK_HOLDER_SHIFT 3
 
 struct lock {
 	_Atomic uint32_t word;
 } __cacheline_aligned;
 
 static struct lock locks[NR_LOCK_RANKS];
+
+/* Bit r: locks_take_rest() has taken the lock of rank r. Signal handlers change it, too. */
+static _Thread_local _Atomic uint32_t taken_ranks __tls_initial_exec;
 
 /* Bit r: this thread holds the lock of rank r. Maintained in debug builds only. */
 static _Thread_local uint32_t held_ranks __tls_initial_exec;
@@ -27,11 +33,20 @@ static _Thread_local uint32_t held_ranks __tls_initial_exec;
 static _Atomic uint32_t last_number;
 static _Thread_local uint32_t own_number __tls_initial_exec;
 
-static uint32_t own_word(void)
+/*
+ * Holder and state are one word, so that there is no instant at which a lock is held and nobody
+ * knows by whom.
+ */
+static uint32_t this_holder(void)
 {
 	if (unlikely(!own_number))
 		own_number = atomic_fetch_add(&last_number, 1) + 1;
-	return own_number * 2;
+	return own_number << LOCK_HOLDER_SHIFT | LOCK_HELD;
+}
+
+static bool is_own(uint32_t word)
+{
+	return (word & ~LOCK_SLEEPERS) == this_holder();
 }
 
 static void note_acquired(enum lock_rank rank)
@@ -55,40 +70,58 @@ bool lock_is_held(enum lock_rank rank)
 	return !CONFIG_DEBUG || (held_ranks & 1u << rank);
 }
 
-static bool try_lock(_Atomic uint32_t *word, uint32_t desired)
+static bool try_lock(_Atomic uint32_t *word)
 {
 	uint32_t expected = LOCK_FREE;
 
-	return atomic_compare_exchange_strong_explicit(word, &expected, desired,
+	return atomic_compare_exchange_strong_explicit(word, &expected, this_holder(),
 						       memory_order_acquire, memory_order_relaxed);
+}
+
+/* One attempt by who has slept, or will: others may sleep too. */
+static bool try_lock_for_sleepers(_Atomic uint32_t *word)
+{
+	uint32_t seen = atomic_load_explicit(word, memory_order_relaxed);
+
+	if (!(seen & LOCK_HELD))
+		return atomic_compare_exchange_strong_explicit(
+			word, &seen, this_holder() | LOCK_SLEEPERS, memory_order_acquire,
+			memory_order_relaxed);
+	if ((seen & LOCK_SLEEPERS) ||
+	    atomic_compare_exchange_strong_explicit(word, &seen, seen | LOCK_SLEEPERS,
+						    memory_order_relaxed, memory_order_relaxed))
+		os_futex_wait(word, seen | LOCK_SLEEPERS);
+	return false;
 }
 
 static __slow void lock_wait(_Atomic uint32_t *word)
 {
-	uint32_t seen;
-
 	for (int spin = 0; spin < SPINS_BEFORE_SLEEP; spin++) {
-		if (atomic_load_explicit(word, memory_order_relaxed) == LOCK_FREE &&
-		    try_lock(word, own_word()))
+		if (atomic_load_explicit(word, memory_order_relaxed) == LOCK_FREE && try_lock(word))
 			return;
 		cpu_relax();
 	}
-	/* Others may sleep, too: who has waited so long says so when it has the lock. */
-	while (!try_lock(word, own_word() | LOCK_CONTENDED)) {
-		seen = atomic_load_explicit(word, memory_order_relaxed);
-		if (seen != LOCK_FREE &&
-		    (seen & LOCK_CONTENDED ||
-		     atomic_compare_exchange_strong(word, &seen, seen | LOCK_CONTENDED)))
-			os_futex_wait(word, seen | LOCK_CONTENDED);
-	}
+	while (!try_lock_for_sleepers(word))
+		;
+}
+
+static void acquire(_Atomic uint32_t *word)
+{
+	if (unlikely(!try_lock(word)))
+		lock_wait(word);
+}
+
+static void release(_Atomic uint32_t *word)
+{
+	uint32_t old = atomic_exchange_explicit(word, LOCK_FREE, memory_order_release);
+
+	if (old & LOCK_SLEEPERS)
+		os_futex_wake(word, 1);
 }
 
 void lock_acquire(enum lock_rank rank)
 {
-	_Atomic uint32_t *word = &locks[rank].word;
-
-	if (unlikely(!try_lock(word, own_word())))
-		lock_wait(word);
+	acquire(&locks[rank].word);
 	note_acquired(rank);
 }
 
@@ -102,32 +135,49 @@ bool lock_try_acquire(enum lock_rank rank)
 
 void lock_release(enum lock_rank rank)
 {
-	_Atomic uint32_t *word = &locks[rank].word;
-
 	note_released(rank);
-	if (atomic_exchange_explicit(word, LOCK_FREE, memory_order_release) & LOCK_CONTENDED)
-		os_futex_wake(word, 1);
+	release(&locks[rank].word);
 }
 
-static bool held_by_other(enum lock_rank rank)
-{
-	uint32_t word = atomic_load(&locks[rank].word) & ~LOCK_CONTENDED;
-
-	return word && word != own_word();
-}
+/* --- fork ----------------------------------------------------------------------------------- */
 
 bool locks_held_by_others(void)
 {
-	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++)
-		if (held_by_other((enum lock_rank)rank))
-			return true;
-	return false;
+	bool found = false;
+
+	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++) {
+		_Atomic uint32_t *word = &locks[rank].word;
+
+		if (*word == LOCK_FREE || is_own(*word))
+			continue;
+		*word = LOCK_GONE;
+		found = true;
+	}
+	return found;
 }
 
-bool locks_highest_is_others(void)
+/* The rank behind the highest that this thread holds. */
+static unsigned int first_rank_to_take(void)
 {
-	for (unsigned int rank = NR_LOCK_RANKS; rank-- > 0;)
-		if ((atomic_load(&locks[rank].word) & ~LOCK_CONTENDED) != LOCK_FREE)
-			return held_by_other((enum lock_rank)rank);
-	return false;
+	unsigned int rank = NR_LOCK_RANKS;
+
+	while (rank > 0 && !is_own(locks[rank - 1].word))
+		rank--;
+	return rank;
+}
+
+void locks_take_rest(void)
+{
+	for (unsigned int rank = first_rank_to_take(); rank < NR_LOCK_RANKS; rank++) {
+		if (!is_own(locks[rank].word)) /* a signal handler, meanwhile */
+			acquire(&locks[rank].word);
+		atomic_fetch_or(&taken_ranks, 1u << rank);
+	}
+}
+
+void locks_release_rest(void)
+{
+	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++)
+		if (atomic_fetch_and(&taken_ranks, ~(1u << rank)) & 1u << rank)
+			release(&locks[rank].word);
 }

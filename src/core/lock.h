@@ -2,7 +2,7 @@
  * lock.h - the one kind of lock: a futex mutex with a mandatory rank.
  *
  * L2. Lock order is enum lock_rank: a thread only takes locks of a higher rank than all those it
- * holds. Debug builds check that at every acquisition; the fork handlers walk the same table.
+ * holds. Debug builds check that at every acquisition.
  *
  * There is one lock a rank, in one static table: none can be forgotten at a fork.
  *
@@ -37,16 +37,19 @@ bool lock_try_acquire(enum lock_rank rank);
 bool lock_is_held(enum lock_rank rank);
 
 /*
- * In a child that has one thread, the caller: the thread of the parent that held one of the locks
- * is not here and will never release it. Stays true from then on.
+ * In a child that has one thread, the caller: a thread of the parent that held one of the locks is
+ * not here and will never release it. These can be acquired from now on, so that a slow path
+ * which the fork has interrupted comes to its end; but what they protect may be anyhow.
  */
 bool locks_held_by_others(void);
 
 /*
- * Of all locks that are held, the highest is another thread's: the caller, who is amid something
- * that takes locks, may come to wait for it. If it is his own, the holders of lower ones wait for
- * him.
+ * Around a fork by a signal handler that has interrupted a slow path of this thread, which the
+ * child will finish: take all locks above those that it holds already. Whoever holds one of them
+ * releases it sooner or later, and the child will not find it held. Signal handlers may do the
+ * same meanwhile; one release is for all.
  */
-bool locks_highest_is_others(void);
+void locks_take_rest(void);
+void locks_release_rest(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include "kmalloc/deferred.h"
 
 #include "core/memcheck.h"
+#include "core/misuse.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/owner.h"
@@ -39,11 +40,15 @@ void deferred_free_all(void)
 	struct deferred *entry, *next;
 
 	entry = atomic_exchange_explicit(&deferred_list, NULL, memory_order_acquire);
-	for (; entry && entry != TAKEN; entry = next) {
+	for (; entry; entry = next) {
 		memcheck_quiet_begin();
 		next = entry->next;
 		entry->next = TAKEN;
 		memcheck_quiet_end();
+		if (next == TAKEN) {
+			misuse_report("free()", "double free of", entry, "while a thread forked");
+			return;
+		}
 		kfree_inside(entry);
 	}
 }

@@ -5,8 +5,8 @@
 #include "kmalloc/deferred.h"
 #include "os/os.h"
 
-/* What gate.process_known points to. */
-enum { PROCESS_NEW, PROCESS_KNOWN, PROCESS_BEING_EXAMINED };
+/* What gate.process_known points to. Else it is the examiner_id() of who examines. */
+enum { PROCESS_NEW, PROCESS_KNOWN };
 
 static _Atomic uint32_t always_known = PROCESS_KNOWN;
 
@@ -14,28 +14,31 @@ struct gate gate = { .process_known = &always_known };
 
 _Thread_local bool gate_visiting __tls_initial_exec;
 
-/* Of the thread that has closed the gate. */
-static unsigned int depth; /* how often: its signal handlers may fork, too */
-static bool is_empty;	   /* nobody else is inside; who comes finds the gate closed, and leaves */
-
-/* Threads inside that wait in gate_close, called by signal handlers: they will not leave before. */
-static _Atomic uint32_t nr_interrupted;
+/*
+ * Calls of gate_close that this thread has under way: its signal handlers may fork, too, at any
+ * instruction of what is below.
+ */
+static _Thread_local unsigned int depth __tls_initial_exec;
+/* This thread has closed the gate and nobody else is inside. Who comes finds it so, and leaves. */
+static _Thread_local bool is_empty __tls_initial_exec;
 
 /* A slow path takes a microsecond, or a time slice when its thread is preempted. */
 #define SPINS_BEFORE_NAP 200u
 #define FIRST_NAP_US 20u
 #define LONGEST_NAP_US 1000u
-/*
- * A thread inside may wait for a lock that the thread which forks holds itself, if the fork is
- * called by a signal handler that has interrupted a slow path. After so many naps, 50 ms, it
- * forks all the same, and the child finds out who is lost.
- */
+/* How long a signal handler that has interrupted a slow path waits for those inside: 50 ms. */
 #define NAPS_IF_INTERRUPTED 50u
-#define NAPS_FOR_REPORT 1000u
+#define NAPS_IF_PATIENT 1000u
 
 static uintptr_t this_thread(void)
 {
 	return (uintptr_t)__builtin_thread_pointer();
+}
+
+/* Not PROCESS_NEW, nor PROCESS_KNOWN. */
+static uint32_t examiner_id(void)
+{
+	return (uint32_t)(this_thread() >> 6) << 2 | 2;
 }
 
 void gate_boot(_Atomic uint32_t *wiped_on_fork)
@@ -43,48 +46,104 @@ void gate_boot(_Atomic uint32_t *wiped_on_fork)
 	if (!wiped_on_fork)
 		return;
 	*wiped_on_fork = PROCESS_KNOWN;
-	gate.process_known = wiped_on_fork;
+	__atomic_store_n(&gate.process_known, wiped_on_fork, __ATOMIC_RELEASE);
 }
 
-gate_pass *gate_enter_visiting(void)
+static bool is_inside(void)
 {
-	if (gate_visiting || (slot_is_held() && current_slot->inside))
-		return NULL;
-	gate_visiting = true;
-	atomic_fetch_add(&gate.nr_visitors, 1);
-	return gate_is_calm() ? &gate.nr_visitors : gate_examine(&gate.nr_visitors);
+	return gate_visiting || (slot_is_held() && current_slot->inside);
 }
 
-void gate_leave_visiting(void)
-{
-	atomic_fetch_sub_explicit(&gate.nr_visitors, 1, memory_order_release);
-	gate_visiting = false;
-}
+/* --- a child finds out ------------------------------------------------------------------------ */
 
-/* In a child, before anybody else is inside: who was, at the fork? */
+/*
+ * Who was inside at the fork? Before anybody else in the child is. A signal handler that comes
+ * amid this and forks does it all itself, in its child too: nothing here may hurt when done twice.
+ */
 static void examine_child(void)
 {
-	bool was_empty = is_empty && gate.closed_by == this_thread();
+	uintptr_t closed_by = gate.closed_by;
 
-	depth = 0;
-	nr_interrupted = 0;
-	is_empty = false;
-	slots_after_fork(was_empty);
-	atomic_store(&gate.nr_visitors, gate_visiting);
-	atomic_store(&gate.closed_by, locks_held_by_others() ? GATE_CLOSED_FOR_GOOD : 0);
+	slots_after_fork(is_empty && closed_by == this_thread());
+	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
+		if (gate.visitors[i] != this_thread())
+			gate.visitors[i] = 0;
+	if (locks_held_by_others() || closed_by == GATE_CLOSED_FOR_GOOD)
+		gate.closed_by = GATE_CLOSED_FOR_GOOD;
+	else
+		gate.closed_by = depth ? this_thread() : 0;
+	gate_note_pending(); /* the slots that were left */
 	atomic_store(gate.process_known, PROCESS_KNOWN);
 }
 
-/* One thread examines; others of its process come to a closed gate meanwhile. */
+/* One thread examines; others of its process do without the heap meanwhile. */
 static bool process_is_known(void)
 {
 	uint32_t state = PROCESS_NEW;
 
-	if (atomic_compare_exchange_strong(gate.process_known, &state, PROCESS_BEING_EXAMINED)) {
-		examine_child();
+	if (likely(atomic_load(gate.process_known) == PROCESS_KNOWN))
 		return true;
+	if (!atomic_compare_exchange_strong(gate.process_known, &state, examiner_id()) &&
+	    state != examiner_id())
+		return state == PROCESS_KNOWN;
+	examine_child();
+	return true;
+}
+
+/* --- entering ------------------------------------------------------------------------------- */
+
+/* By another thread, which will open it. */
+static bool is_closed_for_now(void)
+{
+	uintptr_t closed_by = atomic_load(&gate.closed_by);
+
+	return closed_by && closed_by != GATE_CLOSED_FOR_GOOD && closed_by != this_thread();
+}
+
+static bool may_enter(void)
+{
+	uintptr_t closed_by = atomic_load(&gate.closed_by);
+
+	return !closed_by || closed_by == this_thread();
+}
+
+static uint32_t nap_us(unsigned int nr_naps)
+{
+	return nr_naps < 6 ? FIRST_NAP_US << nr_naps : LONGEST_NAP_US;
+}
+
+/* One that nobody has, by one instruction: whoever sees it knows whose it is. */
+static gate_pass *take_visitor_pass(void)
+{
+	size_t first = this_thread() * 0x9e3779b97f4a7c15u / (UINT64_MAX / NR_VISITOR_PASSES);
+
+	for (size_t i = 0; i < NR_VISITOR_PASSES; i++) {
+		gate_pass *pass = &gate.visitors[(first + i) % NR_VISITOR_PASSES];
+		uintptr_t nobody = 0;
+
+		if (!atomic_load_explicit(pass, memory_order_relaxed) &&
+		    atomic_compare_exchange_strong(pass, &nobody, this_thread()))
+			return pass;
 	}
-	return state == PROCESS_KNOWN;
+	return NULL;
+}
+
+/* Looks at the gate first: who forks could wait for long until there is no visitor by chance. */
+gate_pass *gate_enter_visiting(void)
+{
+	gate_pass *pass = NULL;
+
+	if (is_inside())
+		return NULL;
+	for (unsigned int nap = 0; !pass; nap++) {
+		if (!process_is_known() || !may_enter())
+			return NULL;
+		pass = take_visitor_pass();
+		if (!pass)
+			os_nap(nap_us(nap));
+	}
+	WRITE_ONCE(gate_visiting, true);
+	return gate_is_calm() ? pass : gate_examine(pass);
 }
 
 /* What the refused have left. The flag first: what comes later sets it again. */
@@ -98,29 +157,21 @@ static void settle_pending(void)
 
 gate_pass *gate_examine(gate_pass *pass)
 {
-	uintptr_t closed_by;
-
-	if (process_is_known()) {
-		closed_by = atomic_load(&gate.closed_by);
-		if (!closed_by)
+	if (process_is_known() && may_enter()) {
+		/* While a thread leaves its slot nothing shows that it is inside the slot. */
+		if (!gate.closed_by && !(gate_visiting && slot_is_held()))
 			settle_pending();
-		if (!closed_by || closed_by == this_thread())
-			return pass;
+		return pass;
 	}
 	gate_leave(pass);
 	return NULL;
-}
-
-static uint32_t nap_us(unsigned int nr_naps)
-{
-	return nr_naps < 6 ? FIRST_NAP_US << nr_naps : LONGEST_NAP_US;
 }
 
 gate_pass *gate_enter_patiently(void)
 {
 	gate_pass *pass = gate_enter();
 
-	for (unsigned int nap = 0; !pass && gate.closed_by && nap < NAPS_FOR_REPORT; nap++) {
+	for (unsigned int nap = 0; !pass && is_closed_for_now() && nap < NAPS_IF_PATIENT; nap++) {
 		os_nap(nap_us(nap));
 		pass = gate_enter();
 	}
@@ -129,91 +180,99 @@ gate_pass *gate_enter_patiently(void)
 
 /* --- fork ----------------------------------------------------------------------------------- */
 
-/* Until the pass shows no more than `value`. False: it may never, and took many naps already. */
-static bool wait_for(const gate_pass *pass, uint32_t value)
+/* Another thread is inside by the pass. */
+static bool is_in_use(const gate_pass *pass)
+{
+	uintptr_t value = atomic_load(pass);
+
+	return value && value != this_thread();
+}
+
+/* Until nobody else is inside by the pass. False: it took longer than max_naps. */
+static bool wait_for(const gate_pass *pass, unsigned int max_naps)
 {
 	for (unsigned int spin = 0; spin < SPINS_BEFORE_NAP; spin++) {
-		if (atomic_load(pass) <= value)
+		if (!is_in_use(pass))
 			return true;
 		cpu_relax();
 	}
-	for (unsigned int nap = 0; atomic_load(pass) > value; nap++) {
-		if (nap >= NAPS_IF_INTERRUPTED && atomic_load(&nr_interrupted))
-			return false;
+	for (unsigned int nap = 0; nap < max_naps; nap++) {
 		os_nap(nap_us(nap));
+		process_is_known(); /* a signal handler may have made a child */
+		if (!is_in_use(pass))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* Slots are made and change hands by visitors only: these first. */
-static bool wait_until_empty(void)
+static bool wait_until_empty(unsigned int max_naps)
 {
-	bool done = wait_for(&gate.nr_visitors, gate_visiting);
+	bool done = true;
 
+	for (unsigned int i = 0; done && i < NR_VISITOR_PASSES; i++)
+		done = wait_for(&gate.visitors[i], max_naps);
 	for (uint32_t id = 1; done && id <= slot_count(); id++) {
 		struct slot *slot = slot_by_id(id);
 
-		if (slot != current_slot && slot->state != SLOT_LOST)
-			done = wait_for(&slot->inside, 0);
+		if (slot != current_slot && slot->state == SLOT_HELD)
+			done = wait_for(&slot->inside, max_naps);
 	}
 	return done;
 }
 
-/* False: it is closed for good. */
-static bool become_closer(void)
+/* Closed by this thread; or for good; or by another, as long as this thread is inside. */
+static bool try_close(bool interrupted)
 {
-	uintptr_t open = 0, me = this_thread();
+	uintptr_t open = 0;
 
-	for (unsigned int nap = 0; !atomic_compare_exchange_strong(&gate.closed_by, &open, me);
-	     nap++) {
-		if (open == GATE_CLOSED_FOR_GOOD)
-			return false;
-		if (open == me)
-			break;
-		os_nap(nap_us(nap));
-		open = 0;
-	}
-	return true;
-}
-
-/*
- * Of several handlers that want to fork, that one goes first whose thread holds the highest lock:
- * it needs none of the others' locks to go on in the child, and in the parent it lets go.
- */
-static void close_when_possible(void)
-{
-	while (become_closer() && depth++ == 0) {
-		is_empty = wait_until_empty();
-		if (is_empty || !locks_highest_is_others())
-			return;
-		depth = 0;
-		atomic_store(&gate.closed_by, 0);
-		os_nap(LONGEST_NAP_US);
-	}
+	return process_is_known() &&
+	       (atomic_compare_exchange_strong(&gate.closed_by, &open, this_thread()) ||
+		open == this_thread() || open == GATE_CLOSED_FOR_GOOD || interrupted);
 }
 
 void gate_close(void)
 {
-	bool interrupted = gate_visiting || (slot_is_held() && current_slot->inside);
+	bool interrupted = is_inside();
 
-	nr_interrupted += interrupted;
-	close_when_possible();
-	nr_interrupted -= interrupted;
+	WRITE_ONCE(depth, depth + 1);
+	for (unsigned int nap = 0; !try_close(interrupted); nap++)
+		os_nap(nap_us(nap));
+	WRITE_ONCE(is_empty, wait_until_empty(interrupted ? NAPS_IF_INTERRUPTED : UINT32_MAX));
+	if (interrupted)
+		locks_take_rest();
+}
+
+/* The last of nested ones. The gate may be another thread's: see try_close. */
+static void end_close(void)
+{
+	uintptr_t me = this_thread();
+
+	WRITE_ONCE(is_empty, false);
+	locks_release_rest();
+	atomic_compare_exchange_strong(&gate.closed_by, &me, 0);
 }
 
 void gate_open(void)
 {
-	if (gate.closed_by != this_thread() || --depth)
-		return;
-	is_empty = false;
-	atomic_store(&gate.closed_by, 0);
+	if (!depth)
+		return; /* registered while another library's handlers ran */
+	WRITE_ONCE(depth, depth - 1);
+	if (!depth)
+		end_close();
 }
 
 /* Handlers of other libraries may have entered, and made threads that are inside. */
 void gate_after_fork(void)
 {
+	gate_pass *pass;
+
 	if (gate.process_known == &always_known)
 		examine_child();
 	else
 		process_is_known();
+	gate_open();
+	pass = gate_enter();
+	if (pass)
+		gate_leave(pass);
 }

@@ -13,30 +13,39 @@
  *
  * The thread that has closed the gate may enter: it is alone inside.
  *
- * A child that was made without our handlers (_Fork, clone) finds at its first gate_enter that a
- * page which the kernel wipes in children reads as zero, and looks who was inside: their slots are
- * lost. If one of them held a lock the gate stays closed for good in that child.
+ * A signal handler that has interrupted a slow path may fork: it waits for others for a while only,
+ * since they may be waiting for a lock that its own thread holds, and it does not mind a gate
+ * that is closed already. Child and parent finish what was interrupted.
+ *
+ * A child that was made without our handlers (_Fork, clone) finds at its first gate_enter or fork
+ * that a page which the kernel wipes in children reads as zero, and looks who was inside: their
+ * slots are lost. If one of them held a lock the gate stays closed for good in that child.
+ * (Made by a signal handler that has interrupted a slow path of a threaded program, it must
+ * not return from the handler.)
  */
 #ifndef KMALLOC_GATE_H
 #define KMALLOC_GATE_H
 
 #include "slab/slot.h"
 
-/* Shows that its holder is inside. */
-typedef _Atomic uint32_t gate_pass;
+/* Not 0: somebody is inside by it. Of visitors, their thread pointer. */
+typedef _Atomic uintptr_t gate_pass;
+
+/* Threads without a slot, or leaving it: more of them at a time wait for each other. */
+#define NR_VISITOR_PASSES 64u
 
 struct gate {
 	_Atomic uintptr_t closed_by; /* thread pointer of who forks; GATE_CLOSED_FOR_GOOD */
 	_Atomic uint32_t pending;    /* something was deferred while the gate was closed */
-	gate_pass nr_visitors;	     /* threads inside that have no slot, or are leaving it */
 	_Atomic uint32_t *process_known; /* reads as 0 in a child that nobody has announced */
+	gate_pass visitors[NR_VISITOR_PASSES] __cacheline_aligned;
 } __cacheline_aligned;
 
 extern struct gate gate;
 
 #define GATE_CLOSED_FOR_GOOD ((uintptr_t)1)
 
-/* The thread is inside by a pass that is not its slot's. */
+/* The thread is inside by a visitor's pass. */
 extern _Thread_local bool gate_visiting __tls_initial_exec;
 
 /* Where mm/section.c has put the page that a fork wipes; NULL: there is none. Boot only. */
@@ -46,14 +55,15 @@ void gate_boot(_Atomic uint32_t *wiped_on_fork);
 gate_pass *gate_enter_visiting(void);
 gate_pass *gate_examine(gate_pass *pass);
 
+/* Sequentially consistent, as in gate_close: of who enters and who closes one sees the other. */
 static inline bool gate_is_calm(void)
 {
-	return !atomic_load_explicit(&gate.closed_by, memory_order_relaxed) &&
+	return !atomic_load(&gate.closed_by) &&
 	       !atomic_load_explicit(&gate.pending, memory_order_relaxed) &&
-	       atomic_load_explicit(gate.process_known, memory_order_relaxed);
+	       atomic_load_explicit(READ_ONCE(gate.process_known), memory_order_relaxed);
 }
 
-/* Before anything that takes a lock. NULL: not now, do without. Never waits. */
+/* Before anything that takes a lock. NULL: not now, do without. Does not wait for forks. */
 static inline gate_pass *gate_enter(void)
 {
 	gate_pass *pass;
@@ -63,22 +73,20 @@ static inline gate_pass *gate_enter(void)
 	pass = &current_slot->inside;
 	if (unlikely(atomic_load_explicit(pass, memory_order_relaxed)) || unlikely(gate_visiting))
 		return NULL; /* a signal handler, amid a slow path of this thread */
-	/* Sequentially consistent, as gate_close: one of the two sees the other. */
 	atomic_exchange(pass, 1);
 	return likely(gate_is_calm()) ? pass : gate_examine(pass);
 }
 
-void gate_leave_visiting(void);
-
 static inline void gate_leave(gate_pass *pass)
 {
-	if (likely(pass != &gate.nr_visitors))
-		atomic_store_explicit(pass, 0, memory_order_release);
-	else
-		gate_leave_visiting();
+	WRITE_ONCE(gate_visiting, false);
+	atomic_store_explicit(pass, 0, memory_order_release);
 }
 
-/* As gate_enter, but waits for a fork of another thread, a second at most: for reports. */
+/*
+ * As gate_enter, but waits for a fork of another thread, a second at most: for reports, and for who
+ * can do with nothing else.
+ */
 gate_pass *gate_enter_patiently(void);
 
 /* A thread was refused and has left something to be done: the next inside sees to it. */

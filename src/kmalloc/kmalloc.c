@@ -81,6 +81,25 @@ static void *kmalloc_inside(size_t bytes)
 	return address_or_null(page ? page : kmalloc_pages(bytes, PAGE_SIZE));
 }
 
+/*
+ * While another thread forks, or in a signal handler. Nobody waits for a fork, but when all
+ * emergency memory is used up.
+ */
+static __slow void *kmalloc_refused(size_t bytes, size_t align)
+{
+	void *object = emergency_alloc(bytes, align);
+	gate_pass *pass = object ? NULL : gate_enter_patiently();
+
+	if (!pass)
+		return object;
+	if (align == KMALLOC_MIN_ALIGN)
+		object = kmalloc_inside(bytes);
+	else
+		object = address_or_null(kmalloc_pages(bytes, max_size(align, PAGE_SIZE)));
+	gate_leave(pass);
+	return object;
+}
+
 void *kmalloc_slow(size_t bytes)
 {
 	gate_pass *pass;
@@ -90,7 +109,7 @@ void *kmalloc_slow(size_t bytes)
 		return NULL;
 	pass = gate_enter();
 	if (unlikely(!pass))
-		return emergency_alloc(bytes, KMALLOC_MIN_ALIGN);
+		return kmalloc_refused(bytes, KMALLOC_MIN_ALIGN);
 	object = kmalloc_inside(bytes);
 	if (unlikely(!object) && make_room(bytes))
 		object = kmalloc_inside(bytes);
@@ -153,7 +172,7 @@ void *kzalloc(size_t bytes)
 		return NULL;
 	pass = gate_enter();
 	if (unlikely(!pass))
-		return zeroed(emergency_alloc(bytes, KMALLOC_MIN_ALIGN), bytes);
+		return zeroed(kmalloc_refused(bytes, KMALLOC_MIN_ALIGN), bytes);
 	stocked = kmalloc_stocked(bytes);
 	if (!stocked)
 		page = kmalloc_pages(bytes, PAGE_SIZE);
@@ -198,7 +217,7 @@ void *kmalloc_aligned(size_t align, size_t bytes)
 		return object;
 	pass = gate_enter();
 	if (unlikely(!pass))
-		return emergency_alloc(bytes, max_size(align, KMALLOC_MIN_ALIGN));
+		return kmalloc_refused(bytes, max_size(align, KMALLOC_MIN_ALIGN));
 	object = aligned_inside(class, align, bytes);
 	if (unlikely(!object) && make_room(max_size(bytes, align)))
 		object = aligned_inside(class, align, bytes);

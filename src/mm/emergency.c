@@ -113,10 +113,10 @@ static struct chunk *block_pop(unsigned int order)
 	return chunk;
 }
 
-/* Chunks that were never used. What cannot be opened is lost until the next process. */
+/* Chunks that were never used. What cannot be opened stays so, unless others came behind it. */
 static struct chunk *block_open(unsigned int order)
 {
-	uint32_t first = atomic_load_explicit(&emergency.nr_used, memory_order_relaxed);
+	uint32_t first = atomic_load_explicit(&emergency.nr_used, memory_order_relaxed), end;
 	struct chunk *chunk;
 
 	do {
@@ -124,8 +124,11 @@ static struct chunk *block_open(unsigned int order)
 			return NULL;
 	} while (!atomic_compare_exchange_weak(&emergency.nr_used, &first, first + (1u << order)));
 	chunk = chunk_by_number(first);
-	if (os_open(chunk, (size_t)CHUNK_BYTES << order))
+	if (os_open(chunk, (size_t)CHUNK_BYTES << order)) {
+		end = first + (1u << order);
+		atomic_compare_exchange_strong(&emergency.nr_used, &end, first);
 		return NULL;
+	}
 	chunk->order = order;
 	return chunk;
 }

@@ -20,6 +20,7 @@ static inline struct batch **remote_outbox(struct slot *slot, uint32_t entry)
 static inline void batch_add(struct batch *batch, void *object)
 {
 	batch->objects[batch->nr_objects] = object;
+	barrier();
 	WRITE_ONCE(batch->nr_objects, (uint16_t)(batch->nr_objects + 1));
 }
 

@@ -62,6 +62,7 @@ static __inline_always bool sheaf_free(void *object)
 	if (unlikely(*top == SHEAF_END) || unlikely(top[-1] == object))
 		return false; /* full, or freed twice */
 	*top = object;
+	barrier(); /* whole at every instant: another thread may fork */
 	WRITE_ONCE(slot->top[class], top + 1);
 	return true;
 }

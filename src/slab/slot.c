@@ -31,7 +31,6 @@ static _Thread_local uint32_t nr_visits __tls_initial_exec;
 static struct {
 	struct slot **tables[MAX_TABLES];
 	uint32_t nr_slots; /* ids 1..nr_slots are in the tables */
-	uint32_t nr_held;
 	struct slot *free; /* stack of free slots: the warmest is inherited first */
 	struct slot *shared;
 } slots;
@@ -56,7 +55,11 @@ uint32_t slot_count(void)
 
 uint32_t slot_count_held(void)
 {
-	return READ_ONCE(slots.nr_held);
+	uint32_t count = 0;
+
+	for (uint32_t id = 1; id <= slot_count(); id++)
+		count += slot_by_id(id)->state == SLOT_HELD;
+	return count;
 }
 
 static void slot_init(struct slot *slot, uint32_t id)
@@ -100,6 +103,7 @@ bool slots_boot(void)
 	return slots.shared;
 }
 
+/* The thread has the slot before the slot is held: a child would free what is held by nobody. */
 static struct slot *slot_take(void)
 {
 	struct slot *slot;
@@ -113,8 +117,8 @@ static struct slot *slot_take(void)
 	if (slot) {
 		for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
 			slot->class[class].nr_misses = 0; /* those of another thread */
+		current_slot = slot;
 		slot->state = SLOT_HELD;
-		WRITE_ONCE(slots.nr_held, slots.nr_held + 1);
 	}
 	lock_release(LOCK_SLOTS);
 	return slot;
@@ -133,10 +137,7 @@ struct slot *slot_enter(void)
 	if (likely(slot_is_held()))
 		return current_slot;
 	slot = current_slot == &slot_none && !params.hardened ? slot_take() : NULL;
-	if (!slot)
-		return slot_borrow();
-	current_slot = slot;
-	return slot;
+	return slot ? slot : slot_borrow();
 }
 
 struct slot *slot_enter_to_free(void)
@@ -162,7 +163,6 @@ static void slot_free_locked(struct slot *slot)
 	slot->state = SLOT_FREE;
 	slot->next_free = slots.free;
 	slots.free = slot;
-	WRITE_ONCE(slots.nr_held, slots.nr_held - 1);
 }
 
 void slot_release(void)
@@ -182,11 +182,13 @@ void slot_release(void)
 void slot_abandon(void)
 {
 	struct slot *slot = current_slot;
+	uint32_t held = SLOT_HELD;
 
 	if (!slot_is_held())
 		return;
 	current_slot = &slot_gone;
-	slot->state = SLOT_LEFT;
+	/* Not held: a signal handler has just forked, and the slot is the child's to give. */
+	atomic_compare_exchange_strong(&slot->state, &held, SLOT_LEFT);
 }
 
 void slots_collect_left(void)
@@ -209,18 +211,14 @@ void slots_visit_free(void (*fn)(struct slot *))
 	lock_release(LOCK_SLOTS);
 }
 
-/* No lock is to be had here, nor needed: the child has this one thread. */
 void slots_after_fork(bool nobody_was_inside)
 {
 	for (uint32_t id = 1; id <= slots.nr_slots; id++) {
 		struct slot *slot = slot_in_table(id);
 
-		if ((slot->state != SLOT_HELD && slot->state != SLOT_LEFT) || slot == current_slot)
+		if (slot->state != SLOT_HELD || slot == current_slot)
 			continue;
-		if (slot->inside && !nobody_was_inside)
-			slot->state = SLOT_LOST;
-		else
-			slot_free_locked(slot);
+		slot->state = slot->inside && !nobody_was_inside ? SLOT_LOST : SLOT_LEFT;
+		slot->inside = 0;
 	}
-	WRITE_ONCE(slots.nr_held, slot_is_held());
 }

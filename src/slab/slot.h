@@ -12,7 +12,8 @@
  *	SLOT_HELD	 its thread only; others push to its inbox
  *	SLOT_SHARED	 whoever has LOCK_SHARED_SLOT: threads without a slot of their own, and
  *			 in hardened mode all
- *	SLOT_LEFT	 nobody: its thread ended while a fork kept it from freeing the slot
+ *	SLOT_LEFT	 nobody: its thread ended while a fork kept it from freeing the slot,
+ *			 or did not survive the fork; slots_collect_left frees it
  *	SLOT_LOST	 nobody: its thread did not survive a _Fork or clone, which our handlers
  *			 did not see, and was amid a slow path
  *
@@ -68,10 +69,10 @@ struct slot {
 	uint32_t id;
 	/* enum slot_state; written under LOCK_SLOTS, but HELD -> LEFT by its thread */
 	_Atomic uint32_t state;
-	_Atomic uint32_t inside; /* kmalloc/gate.h: its thread is in a slow path */
 	uint32_t sheaf_bytes;	 /* memory of the sheaves' arrays; bounded (sheaf.c) */
 	uint32_t nr_slab_pages;	 /* in the slot's slabs */
 	struct slot *next_free;	 /* LOCK_SLOTS */
+	_Atomic uintptr_t inside; /* kmalloc/gate.h: its thread is in a slow path */
 	struct slot_class class[NR_SIZE_CLASSES];
 	struct batch *outbox[NR_OUTBOXES];
 	uint64_t outbox_mask; /* bit i is set if outbox[i] is not NULL */
@@ -132,8 +133,9 @@ uint32_t slot_count_held(void);
 void slots_visit_free(void (*fn)(struct slot *));
 
 /*
- * In the child of a fork: slots of threads that are not here are free. Not so if these may have
- * been in slow paths and the slot shows that its thread was: it is lost.
+ * In the child of a fork: slots of threads that are not here are left. Not so if these may have
+ * been in slow paths and the slot shows that its thread was: it is lost. Takes no lock and may be
+ * done twice: a signal handler may have forked at any instant.
  */
 void slots_after_fork(bool nobody_was_inside);
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# test_pair.sh BUILD: bench/pair gives the ratios and intervals that made-up figures have, refuses what
-# would measure the wrong thing, and shows what a failing program says.
+# test_pair.sh BUILD: bench/pair gives the ratios and intervals that made-up figures have, refuses
+# what would measure the wrong thing, and shows what a failing program says.
 set -u
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 here=$(cd "$(dirname "$0")" && pwd)

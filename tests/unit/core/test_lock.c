@@ -233,31 +233,128 @@ TEST(a_lock_of_an_absent_thread_is_others)
 	EXPECT_EQ(in_child(held_by_others_in_child), 0);
 }
 
-static void *hold_barn(void *unused)
+/* What it protects may be anyhow, but who needs it to come to an end must not wait for ever. */
+static int acquire_what_is_gone(void)
 {
-	lock_acquire(LOCK_BARN);
-	pthread_barrier_wait(&holding);
-	pthread_barrier_wait(&holding);
-	lock_release(LOCK_BARN);
-	return unused;
+	int found = locks_held_by_others();
+
+	alarm(20);
+	lock_acquire(LOCK_ZONE);
+	lock_release(LOCK_ZONE);
+	take_each();
+	return found + locks_held_by_others();
 }
 
-TEST(the_highest_lock_decides_who_may_have_to_wait)
+TEST(a_lock_of_an_absent_thread_can_be_acquired)
 {
 	pthread_t thread;
 
-	EXPECT(!locks_highest_is_others());
 	pthread_barrier_init(&holding, NULL, 2);
-	ASSERT(!pthread_create(&thread, NULL, hold_barn, NULL));
+	ASSERT(!pthread_create(&thread, NULL, hold_zone, NULL));
 	pthread_barrier_wait(&holding);
-	EXPECT(locks_highest_is_others());
-	lock_acquire(LOCK_ZONE);
-	EXPECT(!locks_highest_is_others());
-	lock_release(LOCK_ZONE);
-	EXPECT(locks_highest_is_others());
+	EXPECT_EQ(in_child(acquire_what_is_gone), 1);
 	pthread_barrier_wait(&holding);
 	pthread_join(thread, NULL);
-	EXPECT(!locks_highest_is_others());
+}
+
+/* --- around a fork amid a slow path ------------------------------------------------------------ */
+
+static void *exit_if_someone_sleeps(void *unused)
+{
+	while (!os_fake_calls(OS_CALL_FUTEX_WAIT))
+		sched_yield();
+	_exit(1);
+	return unused;
+}
+
+/* In a child of another thread: what this one holds can be acquired by nobody. */
+static void *note_who_can_be_acquired(void *held)
+{
+	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++) {
+		int status = -1;
+		pid_t child = fork();
+		pthread_t watcher;
+
+		if (!child) {
+			os_fake_reset();
+			pthread_create(&watcher, NULL, exit_if_someone_sleeps, NULL);
+			acquire_and_release((enum lock_rank)rank);
+			_exit(0);
+		}
+		waitpid(child, &status, 0);
+		*(unsigned int *)held |= (unsigned int)(status != 0) << rank;
+	}
+	return NULL;
+}
+
+/* A bit for each rank. */
+static unsigned int ranks_held(void)
+{
+	pthread_t thread;
+	unsigned int held = 0;
+
+	pthread_create(&thread, NULL, note_who_can_be_acquired, &held);
+	pthread_join(thread, NULL);
+	return held;
+}
+
+#define ALL_RANKS ((1u << NR_LOCK_RANKS) - 1)
+#define FROM(rank) (ALL_RANKS & ~((1u << (rank)) - 1))
+
+TEST(the_rest_is_what_is_above_ones_own)
+{
+	locks_take_rest();
+	EXPECT_EQ(ranks_held(), ALL_RANKS);
+	locks_release_rest();
+	EXPECT_EQ(ranks_held(), 0);
+	lock_acquire(LOCK_SHARED_SLOT);
+	lock_acquire(LOCK_BARN);
+	locks_take_rest();
+	EXPECT_EQ(ranks_held(), FROM(LOCK_BARN) | 1u << LOCK_SHARED_SLOT);
+	locks_take_rest(); /* a signal handler */
+	locks_release_rest();
+	EXPECT_EQ(ranks_held(), 1u << LOCK_BARN | 1u << LOCK_SHARED_SLOT);
+	locks_release_rest();
+	EXPECT_EQ(ranks_held(), 1u << LOCK_BARN | 1u << LOCK_SHARED_SLOT);
+	lock_release(LOCK_BARN);
+	lock_release(LOCK_SHARED_SLOT);
+	lock_acquire(LOCK_MEMBLOCK);
+	locks_take_rest();
+	locks_release_rest();
+	EXPECT_EQ(ranks_held(), 1u << LOCK_MEMBLOCK);
+	lock_release(LOCK_MEMBLOCK);
+	EXPECT_EQ(ranks_held(), 0);
+}
+
+static int take_rest_in_child(void)
+{
+	locks_take_rest();
+	return locks_held_by_others();
+}
+
+static void *take_and_release_rest(void *unused)
+{
+	locks_take_rest();
+	entered = true;
+	locks_release_rest();
+	return unused;
+}
+
+/* Whoever takes the rest waits for what others hold, and is no stranger to his own. */
+TEST(the_rest_is_waited_for)
+{
+	pthread_t thread;
+
+	os_fake_reset();
+	entered = false;
+	lock_acquire(LOCK_ZONE);
+	EXPECT_EQ(in_child(take_rest_in_child), 0);
+	ASSERT(!pthread_create(&thread, NULL, take_and_release_rest, NULL));
+	wait_for_sleepers(1);
+	EXPECT(!entered);
+	lock_release(LOCK_ZONE);
+	pthread_join(thread, NULL);
+	EXPECT(entered);
 }
 
 RUN_TESTS

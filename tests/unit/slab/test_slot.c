@@ -256,6 +256,11 @@ ISOLATED_TEST(fork_leaves_the_slots_of_others)
 	EXPECT_EQ(free_one->state, SLOT_FREE);
 	EXPECT_EQ(slot_by_id(1)->state, SLOT_SHARED);
 	EXPECT_EQ(slot_count_held(), 1);
+	EXPECT_EQ(left->state, SLOT_LEFT);
+	EXPECT_EQ(idle->state, SLOT_LEFT);
+	slots_after_fork(false); /* amid it a signal handler forks */
+	EXPECT_EQ(other->state, SLOT_LOST);
+	slots_collect_left();
 	EXPECT_EQ(newcomer(), left);
 	EXPECT_EQ(newcomer(), idle);
 	EXPECT_EQ(newcomer(), free_one);
