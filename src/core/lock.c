@@ -127,7 +127,7 @@ void lock_acquire(enum lock_rank rank)
 
 bool lock_try_acquire(enum lock_rank rank)
 {
-	if (!try_lock(&locks[rank].word, own_word()))
+	if (!try_lock(&locks[rank].word))
 		return false;
 	note_acquired(rank);
 	return true;
