@@ -119,7 +119,7 @@ struct pageblock {
 	uint8_t kind;		 /* enum pageblock_kind */
 	uint8_t part;		 /* enum range_part of the unit */
 	uint8_t bucket;		 /* PAGEBLOCK_RUNS: index of the list that it is on */
-	uint16_t freed_at;	 /* zone_tick of the last free into it; 0: decay has been here since */
+	uint16_t freed_at;	 /* zone_tick of the last free; 0: decay has been here since */
 	uint16_t nr_used;	 /* PAGEBLOCK_RUNS: pages in runs == set bits of run_map */
 	uint16_t longest_free;	 /* PAGEBLOCK_RUNS: no free run is longer than this */
 	uint32_t nr_units;	 /* PAGEBLOCK_RANGE: length */

@@ -257,7 +257,7 @@ TEST(a_lock_of_an_absent_thread_can_be_acquired)
 	pthread_join(thread, NULL);
 }
 
-/* --- around a fork amid a slow path ------------------------------------------------------------ */
+/* --- around a fork amid a slow path ----------------------------------------------------------*/
 
 static void *exit_if_someone_sleeps(void *unused)
 {
