@@ -13,12 +13,17 @@
 /* Dropped pages that are faulted in again within this time should have stayed. */
 #define REGRET_MS 10000u
 
+/* Pages in that time: 1 % of a processor in faults. */
+#define BEARABLE_REGRET 50000u
+
 /* LOCK_RECLAIM. */
 static struct {
 	struct reclaim_walk hand;
 	uint64_t last_ms;      /* of the last instalment */
 	uint64_t dropped_ms;   /* when the excess was last dropped */
 	size_t nr_dropped;     /* pages of the excess, dropped lately */
+	size_t regret;	       /* of these, faulted in again lately, when beyond the peak */
+	bool beyond_peak;      /* why they were dropped */
 	size_t nr_holes_used;  /* zone's, when last looked at */
 } decay;
 
@@ -37,7 +42,21 @@ static void learn(uint64_t now)
 	if (now - decay.dropped_ms > REGRET_MS)
 		regret = decay.nr_dropped = 0;
 	decay.nr_dropped -= regret;
-	WRITE_ONCE(zone.watermark[WMARK_HIGH], zone.watermark[WMARK_HIGH] + regret);
+	if (decay.beyond_peak)
+		decay.regret += regret;
+	else
+		WRITE_ONCE(zone.watermark[WMARK_HIGH], zone.watermark[WMARK_HIGH] + regret);
+}
+
+/*
+ * A heap that grows regrets, too: only what has been faulted in again more than twice over tells of
+ * a program that uses the same memory for this and that by turns.
+ */
+static void allow_beyond_peak(void)
+{
+	size_t bearable = min_size(2 * READ_ONCE(zone.peak_used), BEARABLE_REGRET);
+
+	WRITE_ONCE(zone.nr_free_beyond, decay.regret > bearable ? decay.regret - bearable : 0);
 }
 
 /* By half in REGRET_MS. */
@@ -48,6 +67,8 @@ static void forget(uint64_t passed_ms)
 	above >>= min_size(passed_ms / REGRET_MS, 63);
 	above -= above * (passed_ms % REGRET_MS) / (2 * REGRET_MS);
 	WRITE_ONCE(zone.watermark[WMARK_HIGH], retained_pages() + above);
+	decay.regret >>= min_size(passed_ms / REGRET_MS, 63);
+	decay.regret -= decay.regret * (passed_ms % REGRET_MS) / (2 * REGRET_MS);
 }
 
 /* Once round at most. */
@@ -72,10 +93,20 @@ static size_t excess(enum watermark mark)
 	return nr_free > zone.watermark[mark] ? nr_free - zone.watermark[mark] : 0;
 }
 
+static size_t excess_beyond_peak(void)
+{
+	size_t nr_free = READ_ONCE(zone.nr_free_touched);
+	size_t allowed = READ_ONCE(zone.nr_free_in_peak) + zone.nr_free_beyond + DECAY_BATCH_PAGES;
+
+	return nr_free > allowed + DECAY_BATCH_PAGES ? nr_free - allowed : 0;
+}
+
 static void drop_excess(uint64_t now)
 {
 	size_t nr_pages = excess(WMARK_HIGH), nr_before = decay.hand.nr_pages;
 
+	decay.beyond_peak = excess_beyond_peak() > nr_pages;
+	nr_pages = max_size(nr_pages, excess_beyond_peak());
 	if (!nr_pages)
 		return;
 	drop(nr_pages, 0);
@@ -95,6 +126,7 @@ static void step_locked(uint64_t now)
 	uint64_t passed_ms = now - decay.last_ms;
 
 	learn(now);
+	allow_beyond_peak();
 	drop_excess(now);
 	if (passed_ms < INSTALMENT_MS)
 		return;
@@ -108,7 +140,8 @@ void decay_step(void)
 	uint64_t now = os_clock_ms();
 
 	WRITE_ONCE(zone.now, zone_tick(now));
-	if (now - READ_ONCE(decay.last_ms) < INSTALMENT_MS && !excess(WMARK_HIGH))
+	if (now - READ_ONCE(decay.last_ms) < INSTALMENT_MS && !excess(WMARK_HIGH) &&
+	    !excess_beyond_peak())
 		return;
 	if (!lock_try_acquire(LOCK_RECLAIM))
 		return;

@@ -10,6 +10,9 @@
  *				dropped, in instalments by the time that has passed
  *	above			the excess is dropped at once
  *
+ * And so it is when pages in use and free pages with frames are together more than the most that
+ * was ever in use: free pages that the program's new sizes cannot be made of shall not add to it.
+ *
  * A hand goes round over the pageblocks, so that what was freed long ago goes first. WMARK_HIGH
  * rises by what had to be faulted in again soon after it was dropped (a program that frees and
  * allocates the same memory by turns) and falls back with time to params.retain.
@@ -19,10 +22,17 @@
 
 #include "mm/zone.h"
 
+/* Beyond the peak: worth a step. */
+#define DECAY_BATCH_PAGES 128u
+
 /* There may be something to do. Racy and cheap. */
 static inline bool decay_is_due(void)
 {
-	return READ_ONCE(zone.nr_free_touched) > READ_ONCE(zone.watermark[WMARK_LOW]);
+	size_t nr_free = READ_ONCE(zone.nr_free_touched);
+
+	return nr_free > READ_ONCE(zone.watermark[WMARK_LOW]) ||
+	       nr_free > READ_ONCE(zone.nr_free_in_peak) + READ_ONCE(zone.nr_free_beyond) +
+				 2 * DECAY_BATCH_PAGES;
 }
 
 /* Do it, unless it was done just now or somebody else is at it. Takes LOCK_RECLAIM. */

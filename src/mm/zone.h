@@ -63,6 +63,8 @@ struct zone {
 	size_t nr_range_touched;  /* of these, those in free ranges */
 	size_t nr_holes_used;	  /* HOLE pages given to the program, ever */
 	size_t watermark[NR_WATERMARKS]; /* pages; LOCK_RECLAIM */
+	size_t nr_free_in_peak;	  /* free pages with which the heap is no larger than at its peak */
+	size_t nr_free_beyond;	  /* how many more may be (mm/decay.h); LOCK_RECLAIM */
 	uint16_t now;		  /* zone_tick when decay last looked at the clock */
 	size_t nr_isolated;	  /* extents that mm/reclaim.c holds at this moment */
 	size_t nr_used[NR_PAGE_USES];

@@ -8,9 +8,9 @@
 #include "core/params.h"
 #include "mm/decay.h"
 #include "mm/pagerun.h"
-#include "mm/range.h"
 #include "mm/residency.h"
 #include "mm_test.h"
+#include "vmalloc/vmap_area.h"
 
 #define RETAIN_PAGES 2048u /* WMARK_HIGH; WMARK_LOW is half of it */
 #define DECAY_MS 2000u
@@ -48,6 +48,27 @@ static void give_runs(unsigned int first, unsigned int nr)
 		if (decay_is_due())
 			decay_step();
 	}
+}
+
+static size_t area;
+
+static void take_area(size_t nr_units)
+{
+	struct page *page = area_alloc(nr_units * UNIT_PAGES, PAGE_SIZE);
+
+	ASSERT(page);
+	area = page_to_pfn(page);
+	for (size_t i = 0; i < nr_units * UNIT_PAGES; i++)
+		*first_word(area + i) = 1;
+	if (decay_is_due())
+		decay_step();
+}
+
+static void give_area(void)
+{
+	ASSERT(area_free(pfn_to_page(area)));
+	if (decay_is_due())
+		decay_step();
 }
 
 static void time_passes(uint64_t ms)
@@ -144,22 +165,11 @@ MM_TEST(instalments_are_bounded)
 
 MM_TEST(areas_decay_unit_by_unit)
 {
-	size_t unit, pfn;
-
 	boot();
-	zone_lock();
-	ASSERT(range_alloc_locked(RANGE_HIGH, 8, 1, &unit));
-	pfn = unit * UNIT_PAGES;
-	residency_note_taken(pfn, 8 * UNIT_PAGES);
-	for (size_t i = 0; i < 8 * UNIT_PAGES; i++)
-		*first_word(pfn + i) = 1;
-	residency_note_freed(pfn, 8 * UNIT_PAGES);
-	range_free_locked(unit, 8);
-	zone_unlock();
-	EXPECT(decay_is_due());
-	decay_step();
+	take_area(8);
+	give_area();
 	EXPECT_EQ(zone.nr_free_touched, RETAIN_PAGES);
-	EXPECT_EQ(residency_count_touched(pfn, 6 * UNIT_PAGES), 0);
+	EXPECT_EQ(residency_count_touched(area, 6 * UNIT_PAGES), 0);
 	EXPECT(validate_zone());
 	time_passes(DECAY_MS + 200);
 	EXPECT_EQ(zone.nr_free_touched, RETAIN_PAGES / 2);
@@ -202,6 +212,50 @@ MM_TEST(growth_long_after_is_no_regret)
 	give_runs(0, 40);
 	EXPECT_EQ(zone.watermark[WMARK_HIGH], RETAIN_PAGES);
 	EXPECT(zone.nr_free_touched <= RETAIN_PAGES);
+}
+
+static size_t nr_with_frames(void)
+{
+	return zone.nr_used[USE_RUN] + zone.nr_used[USE_AREA] + zone.nr_free_touched;
+}
+
+/* Runs cannot be made of what areas leave: it must not add to what the program ever had at once. */
+MM_TEST(free_pages_of_the_wrong_kind_do_not_add_to_the_peak)
+{
+	boot();
+	zone.watermark[WMARK_HIGH] = zone.watermark[WMARK_LOW] = 1 << 20;
+	take_area(4);
+	give_area();
+	EXPECT_EQ(zone.nr_free_touched, 4 * UNIT_PAGES); /* as long as nothing else is wanted */
+	for (unsigned int i = 0; i < 32; i++) {
+		take_runs(i, 1);
+		if (decay_is_due())
+			decay_step();
+		EXPECT(nr_with_frames() <= zone.peak_used + zone.peak_used / 32 + 600);
+	}
+	EXPECT(validate_zone());
+}
+
+/* But who wants the same again and again in another kind shall have both. */
+MM_TEST(turns_between_kinds_are_learnt)
+{
+	size_t nr_calls = 0;
+
+	boot();
+	zone.watermark[WMARK_HIGH] = zone.watermark[WMARK_LOW] = 1 << 20;
+	for (unsigned int round = 0; round < 20; round++) {
+		nr_calls = os_fake_calls(OS_CALL_PURGE_RANGES);
+		take_area(4);
+		give_area();
+		take_runs(0, 16);
+		if (decay_is_due())
+			decay_step();
+		give_runs(0, 16);
+		os_fake_clock_advance(100);
+	}
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), nr_calls);
+	EXPECT_EQ(zone.nr_free_touched, 4 * UNIT_PAGES + 16 * RUN_PAGES);
+	EXPECT(validate_zone());
 }
 
 /* Locked memory: nothing can be dropped, and nothing is tried again and again. */
