@@ -83,6 +83,8 @@ static bool try_lock_for_sleepers(_Atomic uint32_t *word)
 {
 	uint32_t seen = atomic_load_explicit(word, memory_order_relaxed);
 
+	if (is_own(seen))
+		return true; /* a signal handler amid locks_take_rest() has taken it */
 	if (!(seen & LOCK_HELD))
 		return atomic_compare_exchange_strong_explicit(
 			word, &seen, this_holder() | LOCK_SLEEPERS, memory_order_acquire,
@@ -169,8 +171,7 @@ static unsigned int first_rank_to_take(void)
 void locks_take_rest(void)
 {
 	for (unsigned int rank = first_rank_to_take(); rank < NR_LOCK_RANKS; rank++) {
-		if (!is_own(locks[rank].word)) /* a signal handler, meanwhile */
-			acquire(&locks[rank].word);
+		acquire(&locks[rank].word);
 		atomic_fetch_or(&taken_ranks, 1u << rank);
 	}
 }

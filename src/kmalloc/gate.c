@@ -46,7 +46,7 @@ void gate_boot(_Atomic uint32_t *wiped_on_fork)
 	if (!wiped_on_fork)
 		return;
 	*wiped_on_fork = PROCESS_KNOWN;
-	__atomic_store_n(&gate.process_known, wiped_on_fork, __ATOMIC_RELEASE);
+	gate.process_known = wiped_on_fork;
 }
 
 static bool is_inside(void)

@@ -37,7 +37,7 @@ typedef _Atomic uintptr_t gate_pass;
 struct gate {
 	_Atomic uintptr_t closed_by; /* thread pointer of who forks; GATE_CLOSED_FOR_GOOD */
 	_Atomic uint32_t pending;    /* something was deferred while the gate was closed */
-	_Atomic uint32_t *process_known; /* reads as 0 in a child that nobody has announced */
+	_Atomic uint32_t *_Atomic process_known; /* reads as 0 in a child that is not announced */
 	gate_pass visitors[NR_VISITOR_PASSES] __cacheline_aligned;
 } __cacheline_aligned;
 
@@ -60,7 +60,9 @@ static inline bool gate_is_calm(void)
 {
 	return !atomic_load(&gate.closed_by) &&
 	       !atomic_load_explicit(&gate.pending, memory_order_relaxed) &&
-	       atomic_load_explicit(READ_ONCE(gate.process_known), memory_order_relaxed);
+	       atomic_load_explicit(atomic_load_explicit(&gate.process_known,
+							 memory_order_relaxed),
+				    memory_order_relaxed);
 }
 
 /* Before anything that takes a lock. NULL: not now, do without. Does not wait for forks. */

@@ -261,7 +261,7 @@ static struct tag *tag_of(const void *address)
 	struct tag *tag = (struct tag *)(uintptr_t)address - 1;
 
 	if (offset % GRAIN || offset / CHUNK_BYTES >= nr_used ||
-	    offset % CHUNK_BYTES < sizeof(struct chunk) + sizeof(struct tag))
+	    offset < sizeof(struct chunk) + sizeof(struct tag))
 		return NULL;
 	return atomic_load_explicit(&tag->magic, memory_order_acquire) == tag_magic(tag) ? tag :
 											   NULL;

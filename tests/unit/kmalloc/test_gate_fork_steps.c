@@ -1,0 +1,498 @@
+/*
+ * test_gate_fork_steps.c - a signal handler at every instruction of the slow paths and of a fork.
+ *
+ * The processor steps through a deed, and at one instruction the handler of the trap plays the part
+ * of a signal's: it allocates, forks, or makes a child without our handlers. Then parent and
+ * children go on to the end of the deed and find everything whole. This for each instruction.
+ *
+ * By default most instructions of the longer deeds are passed over; the seed decides which ones.
+ * With ops=1000000 none is.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* REG_EFL */
+#endif
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+#include "kunit.h"
+#include "isolated.h"
+#include "kmalloc/gate.h"
+#include "mm/emergency.h"
+
+#define TRAP_FLAG 0x100
+#define NEVER 0u
+#define PLACES 8u /* of a deed, by default; those at the gate itself have all */
+#define FEW_STEPS 100u
+
+static void (*interruption)(void);
+static volatile unsigned int nr_steps, act_at;
+static volatile bool is_over; /* the deed is shorter than that */
+
+static void on_step(int signal_number, siginfo_t *info, void *context)
+{
+	ucontext_t *interrupted = context;
+
+	(void)signal_number;
+	(void)info;
+	nr_steps++;
+	if (nr_steps != act_at)
+		return;
+	act_at = NEVER;
+	interrupted->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+	interruption();
+}
+
+/* From the next instruction on. No red zone is touched. */
+static __inline_always void steps_begin(void)
+{
+	if (act_at == NEVER)
+		return;
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
+			 "pushfq\n\t"
+			 "orq %0, (%%rsp)\n\t"
+			 "popfq\n\t"
+			 "lea 128(%%rsp), %%rsp"
+			 :
+			 : "i"(TRAP_FLAG)
+			 : "cc", "memory");
+}
+
+static __inline_always void steps_end(void)
+{
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
+			 "pushfq\n\t"
+			 "andq %0, (%%rsp)\n\t"
+			 "popfq\n\t"
+			 "lea 128(%%rsp), %%rsp"
+			 :
+			 : "i"(~TRAP_FLAG)
+			 : "cc", "memory");
+}
+
+/* --- interruptions ---------------------------------------------------------------------------- */
+
+static pid_t children[8];
+static unsigned int nr_children;
+
+/* This process is a child, and has none as yet. */
+static void become_child(void)
+{
+	alarm(30);
+	nr_children = 0;
+	is_over = false;
+}
+
+static void note_child(pid_t child)
+{
+	if (child)
+		children[nr_children++] = child;
+	else
+		become_child();
+}
+
+static void fork_here(void)
+{
+	pid_t child;
+
+	mm_fork_prepare();
+	child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (child)
+		mm_fork_parent();
+	else
+		mm_fork_child();
+	note_child(child);
+}
+
+static void clone_here(void)
+{
+	note_child((pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+}
+
+/* Slow paths only: nobody may enter what the interrupted fast path is at. */
+static void allocate_here(void)
+{
+	for (unsigned int i = 0; i < 3; i++) {
+		size_t bytes = (size_t)100 << 4 * i;
+		char *object = kmalloc_slow(bytes);
+
+		ASSERT(object);
+		memset(object, 1, bytes);
+		kfree_slow(object);
+		object = kmalloc_aligned(KIB(64), bytes);
+		ASSERT(object);
+		kfree_slow(object);
+	}
+}
+
+/* --- is everything whole? --------------------------------------------------------------------- */
+
+static unsigned int nr_free_slots;
+
+static void count_free_slot(struct slot *slot)
+{
+	/* A slot that is in the list twice makes it a ring. */
+	if (++nr_free_slots > 100 || (slot->state != SLOT_FREE && slot->state != SLOT_SHARED)) {
+		fprintf(stderr, "the list of free slots is broken\n");
+		_exit(1);
+	}
+}
+
+static void use_heap(void)
+{
+	for (unsigned int i = 0; i < 20; i++) {
+		void *object = kmalloc(i * i * 200);
+
+		ASSERT(object);
+		memset(object, 2, i * i * 200);
+		kfree(object);
+	}
+}
+
+static void *use_as_thread(void *unused)
+{
+	use_heap();
+	mm_thread_exit();
+	return unused;
+}
+
+static void expect_whole(void)
+{
+	pthread_t thread;
+
+	use_heap();
+	EXPECT_EQ(gate.closed_by, 0);
+	EXPECT_EQ(gate.pending, 0);
+	EXPECT(!gate_visiting);
+	EXPECT(!slot_is_held() || !current_slot->inside);
+	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
+		EXPECT_EQ(gate.visitors[i], 0);
+	EXPECT_EQ(emergency_live(), 0);
+	nr_free_slots = 0;
+	slots_visit_free(count_free_slot);
+	ASSERT(!pthread_create(&thread, NULL, use_as_thread, NULL));
+	pthread_join(thread, NULL);
+	expect_valid();
+}
+
+/* Also in a child, and after it. */
+static void expect_whole_here_and_later(void)
+{
+	fork_here();
+	expect_whole();
+	for (unsigned int i = 0; i < nr_children; i++) {
+		int status = -1;
+
+		waitpid(children[i], &status, 0);
+		EXPECT_EQ(status, 0);
+	}
+}
+
+/* --- every instruction of a deed -------------------------------------------------------------- */
+
+static void (*deed)(void);
+
+/* The deed with an interruption at the nth instruction; false: it has not so many. */
+static bool run_deed(unsigned int nth)
+{
+	int status = -1;
+	pid_t child;
+
+	fflush(NULL);
+	mm_fork_prepare();
+	child = fork();
+	if (child) {
+		mm_fork_parent();
+		waitpid(child, &status, 0);
+		EXPECT(status == 0 || status == 3 << 8);
+		if (status && status != 3 << 8)
+			fprintf(stderr, "instruction %u: status %#x\n", nth, (unsigned int)status);
+		return status != 3 << 8;
+	}
+	mm_fork_child();
+	become_child();
+	nr_steps = 0;
+	act_at = nth;
+	if (!setjmp(kunit.test_end)) {
+		deed();
+		is_over = act_at != NEVER;
+		act_at = NEVER;
+		expect_whole_here_and_later();
+	}
+	fflush(NULL);
+	_exit(kunit.nr_failed_checks ? 1 : is_over ? 3 : 0);
+}
+
+/* How many instructions it has: in a child, for it is done once. */
+static unsigned int count_steps(void)
+{
+	unsigned int nr = 0;
+	pid_t child;
+	int ends[2];
+
+	fflush(NULL);
+	ASSERT(!pipe(ends));
+	mm_fork_prepare();
+	child = fork();
+	if (!child) {
+		mm_fork_child();
+		nr_steps = 0;
+		act_at = UINT_MAX;
+		deed();
+		nr = nr_steps;
+		_exit(write(ends[1], &nr, sizeof(nr)) != sizeof(nr));
+	}
+	mm_fork_parent();
+	ASSERT(read(ends[0], &nr, sizeof(nr)) == sizeof(nr));
+	close(ends[0]);
+	close(ends[1]);
+	waitpid(child, NULL, 0);
+	return nr;
+}
+
+static void step_through(void (*what)(void), void (*by)(void))
+{
+	struct sigaction action = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO };
+	unsigned int nr, nth, stride;
+
+	sigaction(SIGTRAP, &action, NULL);
+	deed = what;
+	interruption = by;
+	nr = count_steps();
+	stride = nr <= FEW_STEPS ? 1 : nr / (unsigned int)kunit_ops(PLACES) + 1;
+	nth = 1 + (unsigned int)(kunit_seed() % stride);
+	while (run_deed(nth) && !kunit.nr_failed_checks)
+		nth += stride;
+	EXPECT(nth > stride);
+}
+
+static void step_by_all(void (*what)(void))
+{
+	step_through(what, allocate_here);
+	step_through(what, fork_here);
+	step_through(what, clone_here);
+}
+
+/* --- deeds ------------------------------------------------------------------------------------ */
+
+static void enter_and_leave(void)
+{
+	gate_pass *pass;
+
+	steps_begin();
+	pass = gate_enter();
+	if (pass)
+		gate_leave(pass);
+	steps_end();
+}
+
+static void settle_what_is_pending(void)
+{
+	struct slot *mine = thread_switch(&slot_none);
+
+	kfree(kmalloc(100));
+	slot_abandon();
+	thread_switch(mine);
+	gate_note_pending();
+	enter_and_leave();
+}
+
+static void allocate_and_free_run(void)
+{
+	void *object;
+
+	steps_begin();
+	object = kmalloc_slow(KIB(100));
+	kfree_slow(object);
+	steps_end();
+}
+
+static void allocate_small(void)
+{
+	void *object;
+
+	sheaves_drain(current_slot);
+	steps_begin();
+	object = kmalloc_slow(100);
+	steps_end();
+	kfree(object);
+}
+
+static void take_slot(void)
+{
+	void *object;
+
+	mm_thread_exit();
+	thread_switch(&slot_none);
+	steps_begin();
+	object = kmalloc_slow(KIB(100));
+	steps_end();
+	kfree(object);
+}
+
+static void take_new_slot(void)
+{
+	void *object;
+
+	thread_switch(&slot_none);
+	steps_begin();
+	object = kmalloc_slow(100);
+	steps_end();
+	kfree(object);
+}
+
+static void exit_thread(void)
+{
+	steps_begin();
+	mm_thread_exit();
+	steps_end();
+}
+
+/* While another thread forks, which ends before the next one comes. */
+static void exit_thread_refused(void)
+{
+	gate.closed_by = 64;
+	steps_begin();
+	mm_thread_exit();
+	steps_end();
+	if (gate.closed_by == 64)
+		gate.closed_by = 0;
+}
+
+static void fork_stepwise(void)
+{
+	pid_t child;
+
+	steps_begin();
+	mm_fork_prepare();
+	steps_end();
+	child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	note_child(child);
+	if (!child) {
+		act_at = NEVER;
+		mm_fork_child();
+		return;
+	}
+	steps_begin();
+	mm_fork_parent();
+	steps_end();
+}
+
+static void another_thread_was(void)
+{
+	struct slot *mine = thread_switch(&slot_none);
+
+	kfree(kmalloc(100));
+	thread_switch(mine);
+}
+
+/* This process plays the child: the kernel has wiped the page. */
+static void be_forked(void)
+{
+	mm_fork_prepare();
+	atomic_store(gate.process_known, 0);
+	steps_begin();
+	mm_fork_child();
+	steps_end();
+}
+
+static void be_forked_stepwise(void)
+{
+	another_thread_was();
+	be_forked();
+}
+
+static void amid_slow_path(void (*what)(void))
+{
+	gate_pass *pass = gate_enter();
+
+	zone_lock();
+	what();
+	zone_unlock();
+	gate_leave(pass);
+}
+
+static void fork_amid_slow_path(void)
+{
+	amid_slow_path(fork_stepwise);
+}
+
+static void be_forked_amid_slow_path(void)
+{
+	another_thread_was();
+	amid_slow_path(be_forked);
+}
+
+/* A child that nobody has announced. */
+static void discover(void)
+{
+	another_thread_was();
+	atomic_store(gate.process_known, 0);
+	enter_and_leave();
+}
+
+static void heap_ready_for_deeds(const char *options)
+{
+	heap_up(options);
+	use_heap();
+}
+
+ISOLATED_TEST(at_the_gate)
+{
+	heap_ready_for_deeds("");
+	step_by_all(enter_and_leave);
+	thread_switch(&slot_gone);
+	step_by_all(enter_and_leave);
+}
+
+ISOLATED_TEST(what_is_pending)
+{
+	heap_ready_for_deeds("");
+	step_by_all(settle_what_is_pending);
+}
+
+ISOLATED_TEST(allocating)
+{
+	heap_ready_for_deeds("");
+	step_by_all(allocate_and_free_run);
+	step_by_all(allocate_small);
+}
+
+ISOLATED_TEST(slots_that_change_hands)
+{
+	heap_ready_for_deeds("");
+	step_by_all(take_slot);
+	step_by_all(take_new_slot);
+	step_by_all(exit_thread);
+	step_through(exit_thread_refused, allocate_here);
+}
+
+ISOLATED_TEST(forking)
+{
+	heap_ready_for_deeds("");
+	step_by_all(fork_stepwise);
+	step_by_all(be_forked_stepwise);
+}
+
+ISOLATED_TEST(forking_amid_a_slow_path)
+{
+	heap_ready_for_deeds("");
+	step_by_all(fork_amid_slow_path);
+	step_by_all(be_forked_amid_slow_path);
+}
+
+ISOLATED_TEST(discovering)
+{
+	heap_ready_for_deeds("");
+	step_by_all(discover);
+}
+
+ISOLATED_TEST(in_hardened_mode)
+{
+	heap_ready_for_deeds("hardened=1");
+	step_by_all(enter_and_leave);
+	step_by_all(fork_stepwise);
+}
+
+RUN_TESTS
