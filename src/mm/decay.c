@@ -89,14 +89,16 @@ static void drop(size_t nr_pages, uint32_t min_age_ms)
 static size_t excess(enum watermark mark)
 {
 	size_t nr_free = READ_ONCE(zone.nr_free_touched);
+	size_t watermark = READ_ONCE(zone.watermark[mark]);
 
-	return nr_free > zone.watermark[mark] ? nr_free - zone.watermark[mark] : 0;
+	return nr_free > watermark ? nr_free - watermark : 0;
 }
 
 static size_t excess_beyond_peak(void)
 {
 	size_t nr_free = READ_ONCE(zone.nr_free_touched);
-	size_t allowed = READ_ONCE(zone.nr_free_in_peak) + zone.nr_free_beyond + DECAY_BATCH_PAGES;
+	size_t allowed = READ_ONCE(zone.nr_free_in_peak) +
+			 READ_ONCE(zone.nr_free_beyond) + DECAY_BATCH_PAGES;
 
 	return nr_free > allowed + DECAY_BATCH_PAGES ? nr_free - allowed : 0;
 }
@@ -130,7 +132,7 @@ static void step_locked(uint64_t now)
 	drop_excess(now);
 	if (passed_ms < INSTALMENT_MS)
 		return;
-	decay.last_ms = now;
+	WRITE_ONCE(decay.last_ms, now);
 	forget(passed_ms);
 	drop_aged(passed_ms);
 }

@@ -159,6 +159,6 @@ void buddy_unisolate_locked(struct page *page, unsigned int order)
 {
 	size_t pfn = page_to_pfn(page);
 
-	zone.nr_free_touched += residency_count_touched(pfn, (size_t)1 << order);
+	zone_add_free_touched(residency_count_touched(pfn, (size_t)1 << order));
 	free_one_page(pfn, order);
 }

@@ -112,7 +112,7 @@ static struct pageblock *add_run_block(void)
 		return NULL;
 	pfn = page_to_pfn(page);
 	block = pfn_to_pageblock(pfn);
-	zone.nr_free_touched += residency_count_touched(pfn, PAGEBLOCK_PAGES); /* still free */
+	zone_add_free_touched(residency_count_touched(pfn, PAGEBLOCK_PAGES)); /* still free */
 	block->kind = PAGEBLOCK_RUNS;
 	block->nr_used = 0;
 	block->longest_free = PAGEBLOCK_PAGES;
@@ -130,7 +130,7 @@ static void release_block(struct pageblock *block)
 	zone.nr_empty_run_blocks--;
 	bucket_del(block);
 	block->kind = PAGEBLOCK_BUDDY;
-	zone.nr_free_touched -= residency_count_touched(pfn, PAGEBLOCK_PAGES);
+	zone_sub_free_touched(residency_count_touched(pfn, PAGEBLOCK_PAGES));
 	buddy_unisolate_locked(pfn_to_page(pfn), PAGEBLOCK_ORDER);
 }
 
@@ -279,7 +279,7 @@ size_t run_isolate_locked(struct pageblock *block, size_t bit, size_t *nr_pages)
 		bit = residency_find(pfn + bit, end - bit, true, nr_pages) - pfn;
 		if (!*nr_pages)
 			continue;
-		zone.nr_free_touched -= *nr_pages;
+		zone_sub_free_touched(*nr_pages);
 		take_bits(block, bit, *nr_pages);
 		return pfn + bit;
 	}
@@ -289,6 +289,6 @@ size_t run_isolate_locked(struct pageblock *block, size_t bit, size_t *nr_pages)
 
 void run_unisolate_locked(size_t pfn, size_t nr_pages)
 {
-	zone.nr_free_touched += residency_count_touched(pfn, nr_pages);
+	zone_add_free_touched(residency_count_touched(pfn, nr_pages));
 	give_bits(pfn_to_pageblock(pfn), pfn % PAGEBLOCK_PAGES, nr_pages);
 }

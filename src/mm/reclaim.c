@@ -46,7 +46,7 @@ static void count_down(struct reclaim *rc, size_t nr_touched)
 
 static bool is_due(const struct reclaim *rc, const struct pageblock *block)
 {
-	uint16_t age = (uint16_t)(zone.now - block->freed_at);
+	uint16_t age = (uint16_t)(READ_ONCE(zone.now) - block->freed_at);
 
 	return !rc->aged || (block->freed_at && age * TICK_MS >= rc->limit.min_age_ms);
 }
@@ -113,7 +113,7 @@ static void search_range(struct reclaim *rc, struct pageblock *range)
 	while (unit < end && !(nr_touched = look_at_unit(rc, unit)))
 		unit++;
 	for (first = unit; nr_touched; nr_touched = unit < end ? look_at_unit(rc, unit) : 0) {
-		zone.nr_free_touched -= nr_touched;
+		zone_sub_free_touched(nr_touched);
 		count_down(rc, nr_touched);
 		unit++;
 	}
@@ -202,7 +202,7 @@ static void put_back(const struct extent *extent)
 		run_unisolate_locked(pfn, nr_pages);
 		break;
 	case EXTENT_RANGE:
-		zone.nr_free_touched += residency_count_touched(pfn, nr_pages);
+		zone_add_free_touched(residency_count_touched(pfn, nr_pages));
 		range_free_locked(pfn / UNIT_PAGES, nr_pages / UNIT_PAGES);
 		break;
 	}

@@ -24,17 +24,17 @@ static struct piece piece_at(size_t pfn, size_t nr_pages)
 
 void residency_note_freed(size_t pfn, size_t nr_pages)
 {
-	zone.nr_free_touched += nr_pages;
+	zone_add_free_touched(nr_pages);
 	for_each_piece(piece, pfn, nr_pages) {
 		bitmap_set_range(piece.block->touched, piece.first, piece.nr);
 		bitmap_clear_range(piece.block->proved, piece.first, piece.nr);
-		piece.block->freed_at = zone.now;
+		piece.block->freed_at = READ_ONCE(zone.now);
 	}
 }
 
 void residency_note_taken(size_t pfn, size_t nr_pages)
 {
-	zone.nr_free_touched -= residency_count_touched(pfn, nr_pages);
+	zone_sub_free_touched(residency_count_touched(pfn, nr_pages));
 }
 
 void residency_note_used(size_t pfn, size_t nr_pages)

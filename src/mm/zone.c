@@ -57,6 +57,6 @@ void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
 	zone.nr_used[use] += (size_t)nr_pages;
 	for (unsigned int u = 0; u < NR_PAGE_USES; u++)
 		sum += zone.nr_used[u];
-	zone.peak_used = max_size(zone.peak_used, sum);
+	WRITE_ONCE(zone.peak_used, max_size(zone.peak_used, sum));
 	WRITE_ONCE(zone.nr_free_in_peak, zone.peak_used + zone.peak_used / PEAK_SLACK_SHARE - sum);
 }

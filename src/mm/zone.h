@@ -82,6 +82,17 @@ static inline uint16_t zone_tick(uint64_t ms)
 	return tick ? tick : 1;
 }
 
+/* Under the lock; decay_is_due() looks without it. */
+static inline void zone_add_free_touched(size_t nr_pages)
+{
+	WRITE_ONCE(zone.nr_free_touched, zone.nr_free_touched + nr_pages);
+}
+
+static inline void zone_sub_free_touched(size_t nr_pages)
+{
+	WRITE_ONCE(zone.nr_free_touched, zone.nr_free_touched - nr_pages);
+}
+
 void zone_lock(void);
 void zone_unlock(void);
 

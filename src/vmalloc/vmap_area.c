@@ -77,13 +77,13 @@ struct page *area_alloc(size_t nr_pages, size_t align_bytes)
 static void note_unused(size_t pfn, size_t nr_pages)
 {
 	residency_note_freed(pfn, nr_pages);
-	zone.nr_free_touched -= nr_pages; /* counted when the units are returned */
+	zone_sub_free_touched(nr_pages); /* counted when the units are returned */
 }
 
 /* Return units with unused pages, which keep their frames for the time being (mm/decay.h). */
 static void return_units(size_t unit, size_t nr_units)
 {
-	zone.nr_free_touched += residency_count_touched(unit * UNIT_PAGES, nr_units * UNIT_PAGES);
+	zone_add_free_touched(residency_count_touched(unit * UNIT_PAGES, nr_units * UNIT_PAGES));
 	range_free_locked(unit, nr_units);
 }
 
