@@ -92,10 +92,12 @@ static bool lay_out(const struct window_plan *plan, char *start)
 
 	mm_map.reserve = (uintptr_t)start;
 	mm_map.base = align_up((uintptr_t)heap, UNIT_BYTES);
-	mm_map.nr_pages = plan->heap_bytes >> PAGE_SHIFT;
 	mm_map.pagemap = (uint32_t *)(void *)pagemap;
 	mm_map.pageblocks = (struct pageblock *)(void *)pageblocks_end;
 	mm_map.memmap = (struct page *)(void *)pageblocks_end;
+	/* Last: another thread's free() may look meanwhile, and until here nothing is ours. */
+	barrier();
+	mm_map.nr_pages = plan->heap_bytes >> PAGE_SHIFT;
 	mm_map.wiped_on_fork = open_wiped_page(start);
 	emergency_init(emergency, plan->emergency_bytes);
 	memblock_init(memblock, pagemap);
