@@ -19,7 +19,7 @@ _Thread_local bool gate_visiting __tls_initial_exec;
  * instruction of what is below.
  */
 static _Thread_local unsigned int depth __tls_initial_exec;
-/* The gate is closed and nobody but this thread is inside. Who comes finds it so, and leaves. */
+/* This thread has closed the gate and nobody else is inside. Who comes finds it so, and leaves. */
 static _Thread_local bool is_empty __tls_initial_exec;
 
 /* A slow path takes a microsecond, or a time slice when its thread is preempted. */
@@ -62,11 +62,13 @@ static bool is_inside(void)
  */
 static void examine_child(void)
 {
-	slots_after_fork(is_empty);
+	uintptr_t closed_by = gate.closed_by;
+
+	slots_after_fork(is_empty && closed_by == this_thread());
 	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
 		if (gate.visitors[i] != this_thread())
 			gate.visitors[i] = 0;
-	if (locks_held_by_others() || gate.closed_by == GATE_CLOSED_FOR_GOOD)
+	if (locks_held_by_others() || closed_by == GATE_CLOSED_FOR_GOOD)
 		gate.closed_by = GATE_CLOSED_FOR_GOOD;
 	else
 		gate.closed_by = depth ? this_thread() : 0;
