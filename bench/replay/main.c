@@ -161,8 +161,10 @@ static void print_trace(const struct trace *trace, const struct script *script)
 	       nr[TRACE_MALLOC], nr[TRACE_CALLOC], nr[TRACE_ALIGNED],
 	       nr[TRACE_REALLOC] + nr[TRACE_REALLOC_FAR], nr[TRACE_FREE] + nr[TRACE_FREE_FAR],
 	       nr[TRACE_REALLOC_FAR] + nr[TRACE_FREE_FAR], nr[TRACE_INHERITED]);
-	printf("bytes: %" PRIu64 "\npeak live bytes: %" PRIu64 "\nnever freed: %" PRIu64 "\n",
-	       script->nr_bytes, script->peak_live_bytes, script->nr_unfreed);
+	printf("bytes: %" PRIu64 "\nof them inherited: %" PRIu64 "\npeak live bytes: %" PRIu64
+	       "\nnever freed: %" PRIu64 "\n",
+	       script->nr_bytes, script->nr_inherited_bytes, script->peak_live_bytes,
+	       script->nr_unfreed);
 }
 
 static void print_figures(const struct figures *f, const char *library)

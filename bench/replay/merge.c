@@ -107,6 +107,8 @@ static uint32_t object_make(struct cursor *cursor, uint64_t bytes)
 	object->slot = slot + 1;
 	object->bytes = bytes;
 	script->nr_bytes += bytes;
+	if (cursor->record.kind == TRACE_INHERITED)
+		script->nr_inherited_bytes += bytes;
 	live_bytes += bytes;
 	if (live_bytes > script->peak_live_bytes)
 		script->peak_live_bytes = live_bytes;

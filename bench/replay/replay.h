@@ -79,7 +79,8 @@ struct script {
 	uint32_t nr_threads, nr_slots, nr_epochs, nr_samples;
 	uint32_t *nr_threads_in; /* in each epoch */
 	struct sample *samples;
-	uint64_t nr_calls[TRACE_NR_KINDS], nr_bytes, nr_unfreed, peak_live_bytes, ms;
+	uint64_t nr_calls[TRACE_NR_KINDS], nr_bytes, nr_inherited_bytes, nr_unfreed;
+	uint64_t peak_live_bytes, ms;
 };
 
 enum touch { TOUCH_NONE, TOUCH_PAGES, TOUCH_BYTES };
