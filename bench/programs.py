@@ -202,7 +202,7 @@ ALL_WORKS = [
     Work("db_bench", [("db_bench", "rocksdb-tools")],
          "db_bench --db={tmp}/db --num={keys} --value_size=200 --seed=1 --compression_type=none "
          "--benchmarks=fillrandom,overwrite,readrandom,readseq,compact "
-         "--write_buffer_size=8388608 --stats_interval=100000000", keys=(120000, 2000)),
+         "--write_buffer_size=8388608 --stats_interval=100000000", keys=(100000, 2000)),
 ]
 
 
@@ -242,7 +242,7 @@ class Run:
         self.work, self.options, self.tmp = work, options, tmp
         self.values = {key: value[options.quick] for key, value in work.sizes.items()}
         self.values.update(tmp=tmp, port=free_port(), wrapper="")
-        self.environment = dict(os.environ, **work.environment)
+        self.environment = dict(os.environ, TMPDIR=tmp, **work.environment)
 
     def fill(self, text):
         return text.format(**self.values) if text else text

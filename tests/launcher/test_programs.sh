@@ -126,7 +126,8 @@ only eater -n 6
 only driver -n 1
 only server -n 1
 only lua -n 1 --peer "other=$build/libstitchmalloc.so"
-expect 0 'Minor faults' --tables --only lua --only eater --only driver --only server --out "$tmp/out" "$build"
+expect 0 'Minor faults' --tables --only lua --only eater --only driver --only server \
+	--out "$tmp/out" "$build"
 /usr/bin/python3 - <<'EOF2' || fail "the tables: $(cat output)"
 import json
 import re
