@@ -39,19 +39,21 @@ struct param {
 	char name[NAME_MAX_BYTES];
 	enum param_kind kind;
 	size_t offset; /* in struct params */
-	uint64_t initial;
 	uint64_t low, high; /* of a size */
 	const char *words;  /* of a choice: separated by '|', the index is the value */
 	const char *help;
 };
 
+/* What the options were before any source was read. */
+static struct params defaults;
+
 static const struct param table[] = {
 #define PARAM_BOOL(name, initial, help) \
-	{ #name, KIND_BOOL, offsetof(struct params, name), initial, 0, 1, NULL, help },
+	{ #name, KIND_BOOL, offsetof(struct params, name), 0, 1, NULL, help },
 #define PARAM_SIZE(name, initial, low, high, help) \
-	{ #name, KIND_SIZE, offsetof(struct params, name), initial, low, high, NULL, help },
+	{ #name, KIND_SIZE, offsetof(struct params, name), low, high, NULL, help },
 #define PARAM_CHOICE(name, initial, words, help) \
-	{ #name, KIND_CHOICE, offsetof(struct params, name), initial, 0, 0, words, help },
+	{ #name, KIND_CHOICE, offsetof(struct params, name), 0, 0, words, help },
 #include "core/params.def"
 };
 
@@ -164,9 +166,9 @@ static void set_value(const struct param *param, uint64_t value)
 	}
 }
 
-static uint64_t get_value(const struct param *param)
+static uint64_t get_value(const struct params *from, const struct param *param)
 {
-	const void *member = (const char *)&params + param->offset;
+	const void *member = (const char *)from + param->offset;
 
 	switch (param->kind) {
 	case KIND_BOOL:
@@ -325,6 +327,7 @@ void params_init(const struct os_start *start)
 	struct report report;
 	int fd = 2;
 
+	defaults = params;
 	if (start->secure)
 		return;
 	apply_file();
@@ -343,8 +346,8 @@ void params_init(const struct os_start *start)
 static void print_param(struct report *report, const struct param *param)
 {
 	report_printf(report, "%s=%s  (default %s; ", param->name,
-		      value_text(param, get_value(param)).text,
-		      value_text(param, param->initial).text);
+		      value_text(param, get_value(&params, param)).text,
+		      value_text(param, get_value(&defaults, param)).text);
 	if (param->kind == KIND_SIZE)
 		report_printf(report, "a size from %s to %s)\n", size_text(param->low).text,
 			      size_text(param->high).text);

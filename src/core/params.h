@@ -34,7 +34,10 @@ extern struct params params;
 
 struct os_start;
 
-/* Read all sources. Prints the table of options to fd 2 when help=1 was given. */
+/*
+ * Read all sources; what the options are before that is their default. Prints the table of options
+ * to fd 2 when help=1 was given.
+ */
 void params_init(const struct os_start *start);
 
 struct report;

@@ -1,6 +1,7 @@
 /* mm_init.c - see mm_init.h: boot order, threads. */
 #include "init/mm_init.h"
 
+#include "core/cgroup.h"
 #include "core/lock.h"
 #include "core/params.h"
 #include "kmalloc/gate.h"
@@ -9,6 +10,18 @@
 #include "slab/slot.h"
 
 _Atomic uint32_t mm_state = MM_DOWN;
+
+/* Of the memory that the process may have: what stays resident though it is free. */
+#define RETAIN_SHARE 16u
+
+/* What the sources of options may override. */
+static void adapt_defaults(void)
+{
+	size_t physical = os_physical_bytes();
+	size_t memory = min_size(physical ? physical : SIZE_MAX, cgroup_memory_limit());
+
+	params.retain = min_size(params.retain, align_down(memory / RETAIN_SHARE, PAGE_SIZE));
+}
 
 /*
  * The order matters: options say how much to reserve, the zone lies on the reserve, slots on
@@ -19,6 +32,7 @@ static bool boot(void)
 	struct os_start start;
 
 	os_start_read(&start);
+	adapt_defaults();
 	params_init(&start);
 	zone_init();
 	if (!sections_boot(params.reserve))

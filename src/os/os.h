@@ -70,6 +70,8 @@ int os_write(int fd, const void *bytes, size_t nr_bytes);
 
 /* Read a whole small file. The number of bytes (at most nr_bytes) or -errno. */
 long os_read_file(const char *path, void *buffer, size_t nr_bytes);
+/* As os_read_file, of /proc and the like: the kernel gives all that there is at once. */
+long os_read_kernel_file(const char *path, void *buffer, size_t nr_bytes);
 
 /* A close-on-exec copy of fd numbered `lowest` or above. The descriptor or -errno. */
 int os_duplicate_fd(int fd, int lowest);

@@ -244,9 +244,26 @@ static long read_all(int fd, char *to, size_t nr_bytes)
 	return (long)done;
 }
 
+static long open_to_read(const char *path)
+{
+	return syscall6(__NR_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+}
+
+long os_read_kernel_file(const char *path, void *buffer, size_t nr_bytes)
+{
+	long fd = open_to_read(path);
+	long ret;
+
+	if (fd < 0)
+		return fd;
+	ret = syscall3(__NR_read, fd, (long)buffer, (long)nr_bytes);
+	syscall3(__NR_close, fd, 0, 0);
+	return ret;
+}
+
 long os_read_file(const char *path, void *buffer, size_t nr_bytes)
 {
-	long fd = syscall6(__NR_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	long fd = open_to_read(path);
 	long ret;
 
 	if (fd < 0)

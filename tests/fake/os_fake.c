@@ -31,7 +31,9 @@ static struct {
 	size_t physical_bytes, address_space_limit;
 	const char *const *environment;
 	bool secure;
-	const char *file_path, *file_text;
+	struct {
+		const char *path, *text;
+	} files[OS_FAKE_FILES];
 	bool capturing;
 	size_t captured_bytes;
 	char captured[16 * 1024 + 1];
@@ -99,8 +101,13 @@ void os_fake_start_set(const char *const *environment, bool secure)
 
 void os_fake_file_set(const char *path, const char *text)
 {
-	fake.file_path = path;
-	fake.file_text = text;
+	unsigned int i = 0;
+
+	while (fake.files[i].path && strcmp(fake.files[i].path, path))
+		if (++i == OS_FAKE_FILES)
+			abort();
+	fake.files[i].path = path;
+	fake.files[i].text = text;
 }
 
 void os_fake_capture_begin(void)
@@ -294,15 +301,23 @@ int os_write(int fd, const void *bytes, size_t nr_bytes)
 long os_read_file(const char *path, void *buffer, size_t nr_bytes)
 {
 	int error = enter(OS_CALL_READ_FILE);
+	unsigned int i = 0;
 	size_t length;
 
 	if (error)
 		return error;
-	if (!fake.file_text || strcmp(path, fake.file_path))
+	while (i < OS_FAKE_FILES && fake.files[i].path && strcmp(path, fake.files[i].path))
+		i++;
+	if (i == OS_FAKE_FILES || !fake.files[i].path || !fake.files[i].text)
 		return -ENOENT;
-	length = min_size(strlen(fake.file_text), nr_bytes);
-	memcpy(buffer, fake.file_text, length);
+	length = min_size(strlen(fake.files[i].text), nr_bytes);
+	memcpy(buffer, fake.files[i].text, length);
 	return (long)length;
+}
+
+long os_read_kernel_file(const char *path, void *buffer, size_t nr_bytes)
+{
+	return os_read_file(path, buffer, nr_bytes);
 }
 
 int os_getpid(void)

@@ -83,7 +83,8 @@ void os_fake_address_space_limit_set(size_t bytes);
 /* What os_start_read finds. The array stays the caller's. */
 void os_fake_start_set(const char *const *environment, bool secure);
 
-/* os_read_file finds this one file, and no other. The texts stay the caller's; NULL: no file. */
+/* os_read_file finds these files, and no others. The texts stay the caller's; NULL: no file. */
+#define OS_FAKE_FILES 16u
 void os_fake_file_set(const char *path, const char *text);
 
 /* Keep what is written to file descriptor 2 (the first 16 KiB) instead of writing it. */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A memory cgroup of 64 MiB, v1 or v2: the kernel kills and does not refuse, so what counts is that
-# freed memory is given back. Phases that need 30 MiB each, all of other sizes, stay alive; one
-# that needs 200 MiB is killed, which shows that the limit is in force.
+# freed memory is given back, and that the limit is known. Phases that need 30 MiB each, all of
+# other sizes, stay alive; one that needs 200 MiB is killed, which shows that the limit is in force.
 set -u
 library=$1
 work=$2/hostile_memory_cgroup_work
@@ -38,6 +38,12 @@ trap 'rmdir "$group" 2>/dev/null || { sleep 1; rmdir "$group"; }' EXIT
 inside env LD_PRELOAD="$library" "$work" fit
 status=$?
 [ $status -eq 0 ] || { echo "30 MiB at a time in 64 MiB: status $status" >&2; exit 1; }
+# retain= is by default a sixteenth of the limit.
+inside env LD_PRELOAD="$library" STITCH_CONF=help=1 true 2>&1 |
+	grep -q '^retain=4M  (default 4M;' || {
+	echo "the limit of 64 MiB was not found" >&2
+	exit 1
+}
 inside env LD_PRELOAD="$library" "$work" burst 2>/dev/null
 status=$?
 if [ $status -ne 137 ]; then

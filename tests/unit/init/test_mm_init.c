@@ -39,6 +39,64 @@ ISOLATED_TEST(boot_is_cheap)
 	EXPECT_EQ(usage.opened, 0);
 }
 
+/* What retain= is when nothing sets it. */
+static void expect_retained(size_t physical, const char *limit, const char *options, size_t bytes)
+{
+	static const char *environment[2];
+
+	os_fake_reset();
+	os_fake_physical_set(physical);
+	os_fake_file_set("/proc/self/cgroup", limit ? "0::/\n" : NULL);
+	os_fake_file_set("/sys/fs/cgroup/memory.max", limit);
+	environment[0] = options;
+	os_fake_start_set(environment, false);
+	EXPECT(mm_init());
+	EXPECT_EQ(params.retain, bytes);
+	EXPECT_EQ(zone.watermark[WMARK_HIGH], bytes / PAGE_SIZE);
+}
+
+ISOLATED_TEST(a_large_machine_retains_the_most)
+{
+	expect_retained(GIB(24), NULL, "X=", MIB(48));
+}
+
+ISOLATED_TEST(a_small_machine_retains_less)
+{
+	expect_retained(MIB(512), NULL, "X=", MIB(32));
+}
+
+ISOLATED_TEST(a_small_container_retains_less)
+{
+	expect_retained(GIB(24), "134217728\n", "X=", MIB(8));
+}
+
+ISOLATED_TEST(a_large_container_retains_the_most)
+{
+	expect_retained(GIB(24), "1073741824\n", "X=", MIB(48));
+}
+
+ISOLATED_TEST(a_container_without_memory_retains_nothing)
+{
+	expect_retained(GIB(24), "0\n", "X=", 0);
+}
+
+ISOLATED_TEST(options_override_what_is_adapted)
+{
+	expect_retained(GIB(24), "134217728\n", "STITCH_CONF=retain=100M", MIB(100));
+}
+
+ISOLATED_TEST(nothing_may_also_be_asked_for)
+{
+	expect_retained(GIB(24), NULL, "STITCH_CONF=retain=0", 0);
+}
+
+/* The window is that of the machine: limits change while processes live. */
+ISOLATED_TEST(a_container_reserves_as_the_machine_does)
+{
+	expect_retained(GIB(64), "134217728\n", "X=", MIB(8));
+	EXPECT_EQ(mm_map.nr_pages * PAGE_SIZE, GIB(256));
+}
+
 static _Atomic bool start;
 static _Atomic unsigned int nr_ok;
 

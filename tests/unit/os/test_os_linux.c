@@ -472,6 +472,23 @@ TEST(read_file)
 	close(highest);
 }
 
+TEST(read_kernel_file)
+{
+	int next = dup(1);
+	char whole[4096], buffer[4096];
+	long length = os_read_file("/proc/self/limits", whole, sizeof(whole));
+
+	close(next);
+	ASSERT(length > 100 && length < (long)sizeof(whole));
+	EXPECT_EQ(os_read_kernel_file("/proc/self/limits", buffer, sizeof(buffer)), length);
+	EXPECT(!memcmp(buffer, whole, (size_t)length));
+	EXPECT_EQ(os_read_kernel_file("/proc/self/limits", buffer, 10), 10);
+	EXPECT_EQ(os_read_kernel_file("/nonexistent", buffer, 10), -ENOENT);
+	EXPECT_EQ(os_read_kernel_file("/proc", buffer, 10), -EISDIR);
+	EXPECT_EQ(dup(1), next); /* no descriptor is left open */
+	close(next);
+}
+
 /* A file of /proc gives itself in pieces of a page. */
 TEST(read_file_until_its_end)
 {
