@@ -405,6 +405,24 @@ ISOLATED_TEST(a_handler_amid_a_slow_path_is_served)
 	expect_valid();
 }
 
+/* It does not wait for the fork of its own thread, which waits for it. */
+ISOLATED_TEST(a_handler_amid_a_slow_path_amid_a_fork_is_served)
+{
+	gate_pass *pass;
+
+	heap_up("");
+	kfree(kmalloc(KIB(100)));
+	sheaves_empty();
+	gate_close();
+	pass = gate_enter();
+	ASSERT(pass);
+	expect_served_inside();
+	gate_leave(pass);
+	gate_open();
+	kfree(kmalloc(KIB(100)));
+	expect_valid();
+}
+
 ISOLATED_TEST(a_handler_amid_a_visit_is_served)
 {
 	struct slot *mine;

@@ -147,6 +147,25 @@ ISOLATED_TEST(a_handler_forks_amid_a_fork)
 
 /* --- handlers that fork, amid a slow path ----------------------------------------------------*/
 
+/* Nobody else is inside: it does not wait for itself. */
+ISOLATED_TEST(an_interrupted_thread_forks_alone)
+{
+	gate_pass *pass;
+
+	heap_up("");
+	kfree(kmalloc(100));
+	for (unsigned int i = 0; i < 2; i++) {
+		pass = gate_enter();
+		gate_close();
+		gate_open();
+		EXPECT(!gate.closed_by);
+		EXPECT(*pass);
+		gate_leave(pass);
+		thread_switch(&slot_gone);
+	}
+	EXPECT_EQ(os_fake_calls(OS_CALL_NAP), 0);
+}
+
 /* It waits a while for one who may be waiting for it. */
 ISOLATED_TEST(an_interrupted_thread_forks_beside_another)
 {

@@ -11,17 +11,22 @@
 #include "gate_test.h"
 #include "mm/emergency.h"
 
-static pid_t fork_announced(void)
+/* The handlers before have run. */
+static pid_t fork_within(void)
 {
-	pid_t child;
+	pid_t child = fork();
 
-	mm_fork_prepare();
-	child = fork();
 	if (child)
 		mm_fork_parent();
 	else
 		mm_fork_child();
 	return child;
+}
+
+static pid_t fork_announced(void)
+{
+	mm_fork_prepare();
+	return fork_within();
 }
 
 static pid_t clone_raw(void)
@@ -217,23 +222,6 @@ ISOLATED_TEST(children_in_hardened_mode)
 	expect_open_children(clone_raw);
 }
 
-/* A kernel that wipes no pages: children are recognised when they are announced. */
-ISOLATED_TEST(children_without_the_wiped_page)
-{
-	static const char *const environment[] = { NULL };
-
-	os_fake_reset();
-	os_fake_start_set(environment, false);
-	os_fake_feature(OS_FEATURE_WIPE_ON_FORK, false);
-	ASSERT(mm_init());
-	dweller_enters(false, -1);
-	dweller_leaves();
-	use_everything();
-	in_child(fork_announced, expect_open_here);
-	in_child(fork_announced, threads_first);
-	in_child(clone_raw, expect_open_here);
-}
-
 static void expect_slot_free(void)
 {
 	kfree(kmalloc(KIB(100)));
@@ -254,21 +242,66 @@ static void *rest(void *unused)
 	return unused;
 }
 
+static pthread_t rester;
+
+static void rester_starts(void)
+{
+	at_rest = may_leave = false;
+	ASSERT(!pthread_create(&rester, NULL, rest, NULL));
+	while (!at_rest)
+		sched_yield();
+}
+
+static void rester_ends(void)
+{
+	EXPECT_EQ(slot_of_dweller->state, SLOT_HELD);
+	may_leave = true;
+	pthread_join(rester, NULL);
+	expect_open();
+}
+
 /* A thread outside leaves its slot to the child. */
 ISOLATED_TEST(slots_of_absent_threads)
 {
-	pthread_t thread;
+	heap_up("");
+	use_everything();
+	rester_starts();
+	in_child(fork_announced, expect_slot_free);
+	in_child(clone_raw, expect_slot_free);
+	rester_ends();
+}
+
+/* A kernel that wipes no pages: children are recognised when they are announced. */
+ISOLATED_TEST(children_without_the_wiped_page)
+{
+	static const char *const environment[] = { NULL };
+
+	os_fake_reset();
+	os_fake_start_set(environment, false);
+	os_fake_feature(OS_FEATURE_WIPE_ON_FORK, false);
+	ASSERT(mm_init());
+	use_everything();
+	rester_starts();
+	in_child(fork_announced, expect_slot_free);
+	in_child(fork_announced, threads_first);
+	in_child(clone_raw, expect_open_here);
+	rester_ends();
+}
+
+/* Whoever comes to the closed gate shows for a moment that he is inside, and is not. */
+ISOLATED_TEST(a_refused_thread_has_not_been_inside)
+{
+	struct slot *mine;
 
 	heap_up("");
 	use_everything();
-	ASSERT(!pthread_create(&thread, NULL, rest, NULL));
-	while (!at_rest)
-		sched_yield();
-	in_child(fork_announced, expect_slot_free);
-	in_child(clone_raw, expect_slot_free);
-	EXPECT_EQ(slot_of_dweller->state, SLOT_HELD);
-	may_leave = true;
-	pthread_join(thread, NULL);
+	mine = thread_switch(&slot_none);
+	kfree(kmalloc(100));
+	slot_of_dweller = thread_switch(mine);
+	mm_fork_prepare();
+	slot_of_dweller->inside = 1;
+	in_child(fork_within, expect_slot_free);
+	slot_of_dweller->inside = 0;
 	expect_open();
 }
 
@@ -284,10 +317,46 @@ ISOLATED_TEST(a_slot_amid_a_slow_path_is_lost)
 {
 	heap_up("");
 	use_everything();
+	in_child(fork_announced, use_everything);
 	dweller_enters(false, -1);
 	in_child(clone_raw, expect_slot_lost);
 	expect_open_children(clone_raw);
 	dweller_leaves();
+	expect_open();
+}
+
+static void *exit_when_told(void *unused)
+{
+	kfree(kmalloc(100));
+	slot_of_dweller = current_slot;
+	is_there = true;
+	while (!may_leave)
+		sched_yield();
+	mm_thread_exit();
+	return unused;
+}
+
+static void expect_slot_lost_while_left(void)
+{
+	lock_release(LOCK_SLOTS); /* of this thread, here too */
+	expect_slot_lost();
+}
+
+ISOLATED_TEST(a_slot_that_was_being_left_is_lost)
+{
+	heap_up("");
+	use_everything();
+	is_there = may_leave = false;
+	ASSERT(!pthread_create(&dweller, NULL, exit_when_told, NULL));
+	while (!is_there)
+		sched_yield();
+	lock_acquire(LOCK_SLOTS);
+	may_leave = true;
+	while (!os_fake_calls(OS_CALL_FUTEX_WAIT))
+		sched_yield();
+	in_child(clone_raw, expect_slot_lost_while_left);
+	lock_release(LOCK_SLOTS);
+	pthread_join(dweller, NULL);
 	expect_open();
 }
 
@@ -510,6 +579,7 @@ static void fork_amid(int lock)
 	if (lock >= 0)
 		lock_acquire((enum lock_rank)lock);
 	raise(SIGUSR1);
+	EXPECT(*pass);
 	if (lock >= 0)
 		lock_release((enum lock_rank)lock);
 	gate_leave(pass);
@@ -529,7 +599,121 @@ ISOLATED_TEST(a_handler_forks_amid_a_slow_path)
 		fork_amid(lock);
 }
 
+static void *expect_refused(void *unused)
+{
+	EXPECT(!gate_enter());
+	return unused;
+}
+
+static void enter_in_handler(int signal_number)
+{
+	gate_pass *pass = gate_enter();
+
+	(void)signal_number;
+	EXPECT(pass);
+	is_there = true;
+	while (!may_leave)
+		sched_yield();
+	gate_leave(pass);
+}
+
+static void *close_with_slot(void *unused)
+{
+	kfree(kmalloc(100));
+	slot_of_dweller = current_slot;
+	return close_and_open(unused);
+}
+
+static void expect_slot_lost_amid_slow_path(void)
+{
+	EXPECT_EQ(slot_of_dweller->state, SLOT_LOST);
+}
+
+/* Who has closed the gate may enter at any time, also while a handler forks that he waits for. */
+ISOLATED_TEST(a_handler_forks_beneath_a_fork_that_is_interrupted)
+{
+	gate_pass *pass;
+
+	heap_up("");
+	signal(SIGUSR1, enter_in_handler);
+	use_everything();
+	pass = gate_enter();
+	ASSERT(!pthread_create(&closer, NULL, close_with_slot, NULL));
+	wait_for_naps(10);
+	mm_fork_prepare();
+	pthread_kill(closer, SIGUSR1);
+	while (!is_there)
+		sched_yield();
+	in_child(fork_within, expect_slot_lost_amid_slow_path);
+	may_leave = true;
+	gate_leave(pass);
+	closer_opens();
+	expect_open();
+}
+
+/* The child of the handler is still amid the fork that was interrupted. */
+ISOLATED_TEST(a_handler_forks_amid_a_fork)
+{
+	pthread_t thread;
+
+	heap_up("");
+	signal(SIGUSR1, fork_in_handler);
+	use_everything();
+	mm_fork_prepare();
+	raise(SIGUSR1);
+	ASSERT(!pthread_create(&thread, NULL, expect_refused, NULL));
+	pthread_join(thread, NULL);
+	use_everything();
+	in_child(fork_announced, use_everything);
+	mm_fork_parent();
+	expect_open();
+	expect_two_ended_well();
+}
+
 static pthread_t interrupted;
+
+static void clone_in_handler(int signal_number)
+{
+	(void)signal_number;
+	child_of_handler = clone_raw();
+	if (!child_of_handler)
+		alarm(30);
+}
+
+static void *signal_who_waits(void *unused)
+{
+	wait_for_naps(3);
+	pthread_kill(interrupted, SIGUSR1);
+	wait_for_naps(10);
+	dweller_leaves();
+	return unused;
+}
+
+/* A thread that waits for others, to fork, finds itself in a child, where they are not. */
+static void clone_amid_wait(bool visiting)
+{
+	pthread_t sender;
+
+	interrupted = pthread_self();
+	dweller_enters(visiting, -1);
+	ASSERT(!pthread_create(&sender, NULL, signal_who_waits, NULL));
+	gate_close();
+	EXPECT(child_of_handler >= 0);
+	gate_open();
+	if (child_of_handler)
+		pthread_join(sender, NULL);
+	expect_open();
+	expect_two_ended_well();
+}
+
+ISOLATED_TEST(a_handler_clones_amid_the_wait_for_others)
+{
+	heap_up("");
+	signal(SIGUSR1, clone_in_handler);
+	use_everything();
+	clone_amid_wait(false);
+	clone_amid_wait(true);
+}
 
 static void *signal_the_sleeper_and_leave(void *unused)
 {

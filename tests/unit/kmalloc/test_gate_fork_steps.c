@@ -6,70 +6,26 @@
  * children go on to the end of the deed and find everything whole. This for each instruction.
  *
  * By default most instructions of the longer deeds are passed over; the seed decides which ones.
- * With ops=1000000 none is.
+ * With PLACES=1000000 in the environment none is, and it takes an hour. (Not OPS: that is set for
+ * all tests of a run at once.)
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* REG_EFL */
-#endif
+#include "steps.h" /* first: it asks for GNU's names */
+
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 
 #include "kunit.h"
 #include "isolated.h"
+#include "core/lock.h"
 #include "kmalloc/gate.h"
 #include "mm/emergency.h"
 
-#define TRAP_FLAG 0x100
-#define NEVER 0u
-#define PLACES 8u /* of a deed, by default; those at the gate itself have all */
-#define FEW_STEPS 100u
+#define PLACES 5u /* of a deed, by default; those at the gate itself have all */
+#define FEW_STEPS 200u
+#define LAST_STEPS 100u
 
-static void (*interruption)(void);
-static volatile unsigned int nr_steps, act_at;
 static volatile bool is_over; /* the deed is shorter than that */
-
-static void on_step(int signal_number, siginfo_t *info, void *context)
-{
-	ucontext_t *interrupted = context;
-
-	(void)signal_number;
-	(void)info;
-	nr_steps++;
-	if (nr_steps != act_at)
-		return;
-	act_at = NEVER;
-	interrupted->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
-	interruption();
-}
-
-/* From the next instruction on. No red zone is touched. */
-static __inline_always void steps_begin(void)
-{
-	if (act_at == NEVER)
-		return;
-	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
-			 "pushfq\n\t"
-			 "orq %0, (%%rsp)\n\t"
-			 "popfq\n\t"
-			 "lea 128(%%rsp), %%rsp"
-			 :
-			 : "i"(TRAP_FLAG)
-			 : "cc", "memory");
-}
-
-static __inline_always void steps_end(void)
-{
-	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
-			 "pushfq\n\t"
-			 "andq %0, (%%rsp)\n\t"
-			 "popfq\n\t"
-			 "lea 128(%%rsp), %%rsp"
-			 :
-			 : "i"(~TRAP_FLAG)
-			 : "cc", "memory");
-}
 
 /* --- interruptions ---------------------------------------------------------------------------- */
 
@@ -133,7 +89,8 @@ static unsigned int nr_free_slots;
 static void count_free_slot(struct slot *slot)
 {
 	/* A slot that is in the list twice makes it a ring. */
-	if (++nr_free_slots > 100 || (slot->state != SLOT_FREE && slot->state != SLOT_SHARED)) {
+	if (++nr_free_slots > 100 || slot == current_slot ||
+	    (slot->state != SLOT_FREE && slot->state != SLOT_SHARED)) {
 		fprintf(stderr, "the list of free slots is broken\n");
 		_exit(1);
 	}
@@ -141,11 +98,11 @@ static void count_free_slot(struct slot *slot)
 
 static void use_heap(void)
 {
-	for (unsigned int i = 0; i < 20; i++) {
-		void *object = kmalloc(i * i * 200);
+	for (size_t bytes = 10; bytes < KIB(100); bytes *= 3) {
+		char *object = kmalloc(bytes);
 
 		ASSERT(object);
-		memset(object, 2, i * i * 200);
+		object[0] = object[bytes - 1] = 2; /* all of them would cost more than the rest */
 		kfree(object);
 	}
 }
@@ -159,18 +116,23 @@ static void *use_as_thread(void *unused)
 
 static void expect_whole(void)
 {
-	pthread_t thread;
-
 	use_heap();
 	EXPECT_EQ(gate.closed_by, 0);
 	EXPECT_EQ(gate.pending, 0);
 	EXPECT(!gate_visiting);
-	EXPECT(!slot_is_held() || !current_slot->inside);
+	EXPECT(!slot_is_held() || (current_slot->state == SLOT_HELD && !current_slot->inside));
 	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
 		EXPECT_EQ(gate.visitors[i], 0);
 	EXPECT_EQ(emergency_live(), 0);
 	nr_free_slots = 0;
 	slots_visit_free(count_free_slot);
+	expect_valid();
+}
+
+static void expect_open_to_threads(void)
+{
+	pthread_t thread;
+
 	ASSERT(!pthread_create(&thread, NULL, use_as_thread, NULL));
 	pthread_join(thread, NULL);
 	expect_valid();
@@ -181,6 +143,8 @@ static void expect_whole_here_and_later(void)
 {
 	fork_here();
 	expect_whole();
+	if (nr_children)
+		expect_open_to_threads(); /* not in the child just made: threads are dear */
 	for (unsigned int i = 0; i < nr_children; i++) {
 		int status = -1;
 
@@ -224,6 +188,20 @@ static bool run_deed(unsigned int nth)
 	_exit(kunit.nr_failed_checks ? 1 : is_over ? 3 : 0);
 }
 
+/* Not by a child of the deed, which has done a part only. */
+static void write_nr_steps(int end)
+{
+	pid_t self = getpid();
+	unsigned int nr;
+
+	become_child();
+	nr_steps = 0;
+	act_at = UINT_MAX;
+	deed();
+	nr = nr_steps;
+	_exit(getpid() == self && write(end, &nr, sizeof(nr)) != sizeof(nr));
+}
+
 /* How many instructions it has: in a child, for it is done once. */
 static unsigned int count_steps(void)
 {
@@ -237,34 +215,47 @@ static unsigned int count_steps(void)
 	child = fork();
 	if (!child) {
 		mm_fork_child();
-		nr_steps = 0;
-		act_at = UINT_MAX;
-		deed();
-		nr = nr_steps;
-		_exit(write(ends[1], &nr, sizeof(nr)) != sizeof(nr));
+		write_nr_steps(ends[1]);
 	}
 	mm_fork_parent();
+	close(ends[1]);
 	ASSERT(read(ends[0], &nr, sizeof(nr)) == sizeof(nr));
 	close(ends[0]);
-	close(ends[1]);
 	waitpid(child, NULL, 0);
 	return nr;
 }
 
+/* From the nth on. */
+static void step_from(unsigned int nth, unsigned int stride)
+{
+	unsigned int nr_runs = 0;
+
+	for (; run_deed(nth) && !kunit.nr_failed_checks; nth += stride)
+		nr_runs++;
+	EXPECT(nr_runs > 0);
+}
+
 static void step_through(void (*what)(void), void (*by)(void))
 {
-	struct sigaction action = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO };
-	unsigned int nr, nth, stride;
+	uint64_t nr_places = PLACES;
+	unsigned int nr, stride;
 
-	sigaction(SIGTRAP, &action, NULL);
+	kunit_read_number(getenv("PLACES"), &nr_places);
 	deed = what;
-	interruption = by;
+	steps_prepare(by);
 	nr = count_steps();
-	stride = nr <= FEW_STEPS ? 1 : nr / (unsigned int)kunit_ops(PLACES) + 1;
-	nth = 1 + (unsigned int)(kunit_seed() % stride);
-	while (run_deed(nth) && !kunit.nr_failed_checks)
-		nth += stride;
-	EXPECT(nth > stride);
+	stride = nr <= FEW_STEPS ? 1 : nr / (unsigned int)nr_places + 1;
+	step_from(1 + (unsigned int)(kunit_seed() % stride), stride);
+}
+
+static void step_through_end(void (*what)(void), void (*by)(void))
+{
+	unsigned int nr;
+
+	deed = what;
+	steps_prepare(by);
+	nr = count_steps();
+	step_from(nr > LAST_STEPS ? nr - LAST_STEPS : 1, 1);
 }
 
 static void step_by_all(void (*what)(void))
@@ -331,6 +322,19 @@ static void take_slot(void)
 	kfree(object);
 }
 
+static void take_free_slot(void)
+{
+	gate_pass *pass;
+
+	mm_thread_exit();
+	thread_switch(&slot_none);
+	pass = gate_enter();
+	steps_begin();
+	slot_enter();
+	steps_end();
+	gate_leave(pass);
+}
+
 static void take_new_slot(void)
 {
 	void *object;
@@ -347,6 +351,14 @@ static void exit_thread(void)
 	steps_begin();
 	mm_thread_exit();
 	steps_end();
+}
+
+static void abandon_slot(void)
+{
+	steps_begin();
+	slot_abandon();
+	steps_end();
+	gate_note_pending();
 }
 
 /* While another thread forks, which ends before the next one comes. */
@@ -418,6 +430,22 @@ static void fork_amid_slow_path(void)
 	amid_slow_path(fork_stepwise);
 }
 
+/* Of all that a fork amid a slow path does this is the part that waits. */
+static void take_locks_stepwise(void)
+{
+	mm_fork_prepare();
+	locks_release_rest();
+	steps_begin();
+	locks_take_rest();
+	steps_end();
+	mm_fork_parent();
+}
+
+static void take_locks_amid_slow_path(void)
+{
+	amid_slow_path(take_locks_stepwise);
+}
+
 static void be_forked_amid_slow_path(void)
 {
 	another_thread_was();
@@ -463,7 +491,9 @@ ISOLATED_TEST(slots_that_change_hands)
 {
 	heap_ready_for_deeds("");
 	step_by_all(take_slot);
+	step_through_end(take_free_slot, fork_here); /* it is taken by one instruction */
 	step_by_all(take_new_slot);
+	step_by_all(abandon_slot);
 	step_by_all(exit_thread);
 	step_through(exit_thread_refused, allocate_here);
 }
@@ -479,6 +509,7 @@ ISOLATED_TEST(forking_amid_a_slow_path)
 {
 	heap_ready_for_deeds("");
 	step_by_all(fork_amid_slow_path);
+	step_by_all(take_locks_amid_slow_path);
 	step_by_all(be_forked_amid_slow_path);
 }
 

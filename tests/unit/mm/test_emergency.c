@@ -6,35 +6,9 @@
 
 #include "kunit.h"
 #include "isolated.h"
-#include "mm/emergency.h"
+#include "emergency_test.h"
 
-#define CHUNK KIB(64)
 #define NR_THREADS 4u
-
-static char *part_start;
-
-/* A part of its own; there is no heap beside it. */
-static void part_up(size_t bytes)
-{
-	void *address;
-
-	os_fake_reset();
-	ASSERT(!os_reserve(NULL, bytes + CHUNK, &address));
-	part_start = (char *)(((uintptr_t)address + CHUNK - 1) / CHUNK * CHUNK);
-	emergency_init(part_start, bytes);
-}
-
-static void fill(void *object, size_t bytes, unsigned char tag)
-{
-	memset(object, tag, bytes);
-}
-
-static bool is_filled(const void *object, size_t bytes, unsigned char tag)
-{
-	const unsigned char *byte = object;
-
-	return !bytes || (byte[0] == tag && !memcmp(byte, byte + 1, bytes - 1));
-}
 
 static void free_once(void *object)
 {
@@ -314,49 +288,12 @@ ISOLATED_TEST(frames_that_stay)
 
 /* --- threads ---------------------------------------------------------------------------------- */
 
-#define NR_MAILS 64u
-
-struct mail {
-	size_t bytes;
-	unsigned char tag;
-	unsigned char contents[];
-};
-
-static _Atomic(struct mail *) mails[NR_MAILS];
-static _Atomic unsigned int nr_refused;
-
-static struct mail *mail_new(uint64_t *random)
-{
-	size_t bytes = kunit_below(random, kunit_below(random, 16) ? 300 : 30000);
-	struct mail *mail = emergency_alloc(sizeof(*mail) + bytes,
-					    (size_t)16 << kunit_below(random, 4));
-
-	if (!mail) {
-		nr_refused++;
-		return NULL;
-	}
-	mail->bytes = bytes;
-	mail->tag = (unsigned char)*random;
-	fill(mail->contents, bytes, mail->tag);
-	return mail;
-}
-
-static void mail_end(struct mail *mail)
-{
-	if (!mail)
-		return;
-	EXPECT(is_filled(mail->contents, mail->bytes, mail->tag));
-	EXPECT(emergency_size(mail) >= sizeof(*mail) + mail->bytes);
-	EXPECT(emergency_free(mail));
-}
-
 static void *exchange_mails(void *argument)
 {
 	uint64_t random = (uintptr_t)argument;
 
 	for (uint64_t i = 0; i < kunit_ops(100000); i++)
-		mail_end(atomic_exchange(&mails[kunit_below(&random, NR_MAILS)],
-					 mail_new(&random)));
+		exchange_mail(&random);
 	return NULL;
 }
 
