@@ -62,13 +62,11 @@ static bool is_inside(void)
  */
 static void examine_child(void)
 {
-	uintptr_t closed_by = gate.closed_by;
-
-	slots_after_fork(is_empty && closed_by == this_thread());
+	slots_after_fork(is_empty);
 	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
 		if (gate.visitors[i] != this_thread())
 			gate.visitors[i] = 0;
-	if (locks_held_by_others() || closed_by == GATE_CLOSED_FOR_GOOD)
+	if (locks_held_by_others() || gate.closed_by == GATE_CLOSED_FOR_GOOD)
 		gate.closed_by = GATE_CLOSED_FOR_GOOD;
 	else
 		gate.closed_by = depth ? this_thread() : 0;
@@ -233,12 +231,14 @@ static bool try_close(bool interrupted)
 
 void gate_close(void)
 {
-	bool interrupted = is_inside();
+	bool interrupted = is_inside(), is_alone;
 
 	WRITE_ONCE(depth, depth + 1);
 	for (unsigned int nap = 0; !try_close(interrupted); nap++)
 		os_nap(nap_us(nap));
-	WRITE_ONCE(is_empty, wait_until_empty(interrupted ? NAPS_IF_INTERRUPTED : UINT32_MAX));
+	is_alone = wait_until_empty(interrupted ? NAPS_IF_INTERRUPTED : UINT32_MAX);
+	/* If another has closed it he may enter and open at any time. */
+	WRITE_ONCE(is_empty, is_alone && gate.closed_by == this_thread());
 	if (interrupted)
 		locks_take_rest();
 }

@@ -207,7 +207,6 @@ static bool front_replace(union front_word old)
 
 	if (!chunk)
 		return false;
-	atomic_store_explicit(&chunk->live, 0, memory_order_relaxed);
 	next.front.chunk = number_of(chunk) + 1;
 	if (!atomic_compare_exchange_strong(&emergency.front, &old.word, next.word))
 		block_free(chunk);

@@ -11,7 +11,7 @@
  *
  * Invariants: a chunk's `live` is the number of its live objects once it is closed for
  * allocation, and minus the number of freed ones before; it is recycled by whoever makes it 0
- * after the close.
+ * after the close, and is handed out again with 0.
  */
 #ifndef MM_EMERGENCY_H
 #define MM_EMERGENCY_H
