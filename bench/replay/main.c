@@ -31,7 +31,8 @@ static const char usage[] =
 	"  --touch HOW      none, pages (default: a byte in each page of a new block), bytes\n"
 	"  --realtime       keep to the times of the recording, pauses included\n"
 	"  --check          read and check the trace, print what is in it, play nothing\n"
-	"  --plot OUT.svg   draw the curves of several CSV files of one trace\n"
+	"  --plot OUT.svg   draw the curves of several CSV files of one trace, or\n"
+	"                   of one day of server_day\n"
 	"Memory is what is resident more than before the replay. Live bytes are as requested.\n";
 
 struct options {
@@ -204,7 +205,7 @@ static int play_trace(struct options *options)
 	}
 	run(&script, options->touch, &figures);
 	series = (struct series){ options->name ? options->name : library, script.samples,
-				  script.nr_samples };
+				  script.nr_samples, false };
 	print_trace(&trace, &script);
 	print_figures(&figures, library);
 	if (options->csv)

@@ -1,7 +1,7 @@
 /*
  * replay.h - the parts of bench/replay: load.c reads a trace (tools/record/trace.h says what is in
- * one), merge.c makes of it a stream of operations for each thread, run.c performs them, plot.c
- * draws.
+ * one), merge.c makes of it a stream of operations for each thread, run.c performs them;
+ * ../shared/curve.c draws.
  *
  * Nothing here calls malloc: all tables are mapped, and are there before the replay begins.
  */
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "record/trace.h"
+#include "shared/curve.h"
 
 struct record {
 	enum trace_kind kind;
@@ -68,11 +69,6 @@ struct stream {
 	size_t nr, room;
 };
 
-struct sample {
-	uint64_t call, trace_ms; /* where in the trace */
-	uint64_t replay_ns, live_bytes, rss_bytes;
-};
-
 /* What merge.c makes. */
 struct script {
 	struct stream *streams; /* one a thread; the main thread plays the first */
@@ -92,25 +88,11 @@ struct figures {
 	uint64_t nr_waits;
 };
 
-/* A curve, as a CSV file has it. */
-struct series {
-	const char *name;
-	const struct sample *samples;
-	uint32_t nr;
-};
-
-_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void *map_table(size_t bytes);
-
 void trace_load(struct trace *trace, const char *path);
 void source_rewind(const struct trace *trace, struct source *source);
 bool source_next(const struct trace *trace, struct source *source, struct record *record);
 
 void merge(struct trace *trace, struct script *script, uint32_t nr_samples, bool paced);
 void run(struct script *script, enum touch touch, struct figures *figures);
-
-void csv_write(const char *path, const char *title, const struct series *series);
-void csv_read(const char *path, struct series *series);
-void svg_write(const char *path, const char *title, const struct series *series, uint32_t nr);
 
 #endif

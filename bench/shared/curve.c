@@ -1,7 +1,6 @@
 /*
- * plot.c - curves of resident memory over a trace: CSV files, and an SVG drawing of one or more of
- * them with the live bytes behind. The drawing stands for itself: no scripts, no fonts, no other
- * files.
+ * curve.c - see curve.h. A drawing has the live bytes behind the curves, and stands for itself: no
+ * scripts, no fonts, no other files.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -10,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay.h"
+#include "curve.h"
 
-#define COLUMNS "call,trace_ms,replay_ns,live_bytes,rss_bytes"
+#define TRACE_COLUMNS "call,trace_ms,replay_ns,live_bytes,rss_bytes"
+#define DAY_COLUMNS "day,live_bytes,rss_bytes"
 #define MAX_SAMPLES 100000u
 #define MIB (1024.0 * 1024.0)
 
@@ -39,22 +39,54 @@ static void close_output(FILE *out, const char *path)
 		die("%s: cannot be written", path);
 }
 
+static void put_sample(FILE *out, const struct sample *sample, bool is_day)
+{
+	if (is_day)
+		fprintf(out, "%.6f,", (double)sample->call / DAY_PARTS);
+	else
+		fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", sample->call,
+			sample->trace_ms, sample->replay_ns);
+	fprintf(out, "%" PRIu64 ",%" PRIu64 "\n", sample->live_bytes, sample->rss_bytes);
+}
+
+static bool get_sample(const char *line, struct sample *sample, bool is_day)
+{
+	double day;
+
+	if (!is_day)
+		return sscanf(line, "%" SCNu64 ",%" SCNu64 ",%" SCNu64 ",%" SCNu64 ",%" SCNu64,
+			      &sample->call, &sample->trace_ms, &sample->replay_ns,
+			      &sample->live_bytes, &sample->rss_bytes) == 5;
+	if (sscanf(line, "%lf,%" SCNu64 ",%" SCNu64, &day, &sample->live_bytes,
+		   &sample->rss_bytes) != 3 || !(day >= 0 && day <= 1))
+		return false;
+	sample->call = (uint64_t)(day * DAY_PARTS + 0.5);
+	return true;
+}
+
 void csv_write(const char *path, const char *title, const struct series *series)
 {
 	FILE *out = open_output(path);
 
-	fprintf(out, "# %s\n# %s\n" COLUMNS "\n", title, series->name);
-	for (uint32_t i = 0; i < series->nr; i++) {
-		const struct sample *sample = &series->samples[i];
-
-		fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
-			sample->call, sample->trace_ms, sample->replay_ns, sample->live_bytes,
-			sample->rss_bytes);
-	}
+	fprintf(out, "# %s\n# %s\n%s\n", title, series->name,
+		series->is_day ? DAY_COLUMNS : TRACE_COLUMNS);
+	for (uint32_t i = 0; i < series->nr; i++)
+		put_sample(out, &series->samples[i], series->is_day);
 	close_output(out, path);
 }
 
-/* series->name, unless it is set, is what the file says. */
+/* True for a line that is not a sample. */
+static bool read_heading(const char *line, struct series *series, unsigned int *nr_comments)
+{
+	if (!strcmp(line, DAY_COLUMNS))
+		series->is_day = true;
+	else if (*line != '#')
+		return !strcmp(line, TRACE_COLUMNS);
+	else if (++*nr_comments == 2 && !series->name)
+		series->name = strdup(line + 2);
+	return true;
+}
+
 void csv_read(const char *path, struct series *series)
 {
 	struct sample *samples = map_table(MAX_SAMPLES * sizeof(*samples)), *at = samples;
@@ -66,15 +98,10 @@ void csv_read(const char *path, struct series *series)
 		die("%s: %s", path, strerror(errno));
 	while (fgets(line, sizeof(line), in)) {
 		line[strcspn(line, "\n")] = '\0';
-		if (*line == '#' && ++nr_comments == 2 && !series->name)
-			series->name = strdup(line + 2);
-		if (*line == '#' || !strcmp(line, COLUMNS))
+		if (read_heading(line, series, &nr_comments))
 			continue;
-		if (at == samples + MAX_SAMPLES ||
-		    sscanf(line, "%" SCNu64 ",%" SCNu64 ",%" SCNu64 ",%" SCNu64 ",%" SCNu64,
-			   &at->call, &at->trace_ms, &at->replay_ns, &at->live_bytes,
-			   &at->rss_bytes) != 5)
-			die("%s: not a CSV file of replay: %s", path, line);
+		if (at == samples + MAX_SAMPLES || !get_sample(line, at, series->is_day))
+			die("%s: not a CSV file of replay or server_day: %s", path, line);
 		at++;
 	}
 	fclose(in);
@@ -114,7 +141,9 @@ static double tick_step(double most)
 }
 
 struct plane {
-	double most_x, most_y; /* calls, MiB */
+	double most_x, most_y; /* calls or parts of the day, MiB */
+	double unit;	       /* of x, in what is written to it */
+	const char *label;
 };
 
 static double x_of(const struct plane *plane, double calls)
@@ -129,8 +158,6 @@ static double y_of(const struct plane *plane, double mib)
 
 static void put_axes(FILE *out, const struct plane *plane)
 {
-	double unit = plane->most_x >= 1e6 ? 1e6 : 1e3;
-
 	for (double y = 0; y <= plane->most_y; y += tick_step(plane->most_y))
 		fprintf(out, "<path d='M%d %.1fH%d' stroke='#ddd'/><text x='%d' y='%.1f' "
 			"text-anchor='end'>%g</text>\n", LEFT, y_of(plane, y), WIDTH - RIGHT,
@@ -138,11 +165,10 @@ static void put_axes(FILE *out, const struct plane *plane)
 	for (double x = 0; x <= plane->most_x; x += tick_step(plane->most_x))
 		fprintf(out, "<path d='M%.1f %dv5' stroke='#888'/><text x='%.1f' y='%d' "
 			"text-anchor='middle'>%g</text>\n", x_of(plane, x), HEIGHT - BOTTOM,
-			x_of(plane, x), HEIGHT - BOTTOM + 19, x / unit);
-	fprintf(out, "<text x='%d' y='%d' text-anchor='middle'>%s of calls in the trace</text>\n"
+			x_of(plane, x), HEIGHT - BOTTOM + 19, x / plane->unit);
+	fprintf(out, "<text x='%d' y='%d' text-anchor='middle'>%s</text>\n"
 		"<text transform='translate(18 %d) rotate(-90)' text-anchor='middle'>MiB</text>\n",
-		(WIDTH + LEFT) / 2, HEIGHT - 10, unit == 1e6 ? "millions" : "thousands",
-		HEIGHT / 2);
+		(WIDTH + LEFT) / 2, HEIGHT - 10, plane->label, HEIGHT / 2);
 }
 
 /* The live bytes are the same for all; the first series' are filled. */
@@ -180,9 +206,22 @@ static void put_curve(FILE *out, const struct plane *plane, const struct series 
 		(double)last->rss_bytes / MIB);
 }
 
+static void set_label(struct plane *plane, bool is_day)
+{
+	plane->unit = 1e3;
+	plane->label = "thousands of calls in the trace";
+	if (is_day) {
+		plane->unit = DAY_PARTS / 100.0;
+		plane->label = "percent of the day";
+	} else if (plane->most_x >= 1e6) {
+		plane->unit = 1e6;
+		plane->label = "millions of calls in the trace";
+	}
+}
+
 static struct plane plane_of(const struct series *series, uint32_t nr)
 {
-	struct plane plane = { 1, 0.01 };
+	struct plane plane = { 1, 0.01, 1, "" };
 
 	for (uint32_t k = 0; k < nr; k++) {
 		for (uint32_t i = 0; i < series[k].nr; i++) {
@@ -197,6 +236,7 @@ static struct plane plane_of(const struct series *series, uint32_t nr)
 		}
 	}
 	plane.most_y *= 1.05;
+	set_label(&plane, series[0].is_day);
 	return plane;
 }
 

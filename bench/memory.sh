@@ -1,0 +1,156 @@
+#!/bin/bash
+# memory.sh [-n ROUNDS] [-q] [BUILD-TREE]: what stays resident, on glibc's malloc, ours, jemalloc,
+# mimalloc and tcmalloc: bench/phases in four forms and bench/server_day, each ROUNDS times (1).
+# Prints tables, with medians; writes what the programs printed, the curves and a drawing of them
+# into BUILD-TREE/memory. -q: small heaps and a short day, to see whether it works.
+# A quarter of an hour for a round: the day takes a minute, each quiet time ten seconds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+die()
+{
+	echo "memory.sh: $*" >&2
+	exit 1
+}
+
+rounds=1 phases_small='' day_small=''
+while getopts n:q option; do
+	case $option in
+	n) rounds=$OPTARG ;;
+	q) phases_small='--mib 32 --quiet 2'
+		day_small='--operations 500000 --mib 32 --seconds 2' ;;
+	*) die "usage: memory.sh [-n ROUNDS] [-q] [BUILD-TREE]" ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ "$rounds" -ge 1 ] 2>/dev/null || die "-n needs a number of rounds"
+build=$(realpath "${1:-build/release}")
+libraries=/usr/lib/x86_64-linux-gnu
+out=$build/memory
+allocators='stitchmalloc glibc jemalloc mimalloc tcmalloc'
+
+library_of()
+{
+	case $1 in
+	glibc) ;;
+	stitchmalloc) echo "$build/libstitchmalloc.so" ;;
+	jemalloc) echo "$libraries/libjemalloc.so.2" ;;
+	mimalloc) echo "$libraries/libmimalloc.so.2" ;;
+	tcmalloc) echo "$libraries/libtcmalloc_minimal.so.4" ;;
+	esac
+}
+
+for program in phases server_day replay; do
+	[ -x "$build/bench/$program" ] || die "no $build/bench/$program: build it first"
+done
+[ -e "$(library_of stitchmalloc)" ] || die "no library in $build: build it first"
+for pair in jemalloc:libjemalloc2 mimalloc:libmimalloc2.0 tcmalloc:libtcmalloc-minimal4; do
+	[ -e "$(library_of "${pair%:*}")" ] || die "apt-get install ${pair#*:}"
+done
+mkdir -p "$out"
+rm -f "$out"/*.txt "$out"/*.csv "$out"/*.svg
+
+# measure FORM ALLOCATOR PROGRAM ARGUMENTS: the dynamic linker goes on without a preload that it
+# does not like, so the program's own word is checked.
+measure()
+{
+	local file=$out/$1.$2.$round.txt library
+
+	library=$(library_of "$2")
+	LD_PRELOAD=$library "$build/bench/$3" "${@:4}" >"$file" || die "$1 on $2 failed"
+	grep -q "^allocator: ${library:-.*/libc\.so\.6}$" "$file" ||
+		die "$1: not on $2: $(grep ^allocator "$file")"
+}
+
+# median of the numbers on stdin.
+median()
+{
+	sort -g | awk '{ x[NR] = $1 }
+		END { print NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'
+}
+
+# figure FORM ALLOCATOR SED-PATTERN: the median over the rounds of what the pattern's \( \) finds
+# last in each file.
+figure()
+{
+	local file
+
+	for file in "$out/$1.$2".*.txt; do
+		sed -n "s/^$3.*/\1/p" "$file" | tail -n 1
+	done | median
+}
+
+# row FORM NAME PATTERN: over all allocators.
+row()
+{
+	local name
+
+	printf '| %s |' "$2"
+	for name in $allocators; do
+		printf ' %s |' "$(figure "$1" "$name" "$3")"
+	done
+	echo
+}
+
+# cpu FORM: time of user and system.
+cpu()
+{
+	row "$1" "$2: user+sys, s" 'figures: cpu_s=\([0-9.]*\)' |
+		sed -E 's/([0-9]+\.[0-9]{2})[0-9]*/\1/g'
+}
+
+heading()
+{
+	local name
+
+	printf '\n| %s |' "$1"
+	for name in $allocators; do printf ' %s |' "$name"; done
+	printf '\n|---|'
+	for name in $allocators; do printf -- '---:|'; done
+	echo
+}
+
+for round in $(seq "$rounds"); do
+	for name in $allocators; do
+		echo "round $round: $name" >&2
+		# shellcheck disable=SC2086  # several words or none
+		{
+			measure mixed "$name" phases $phases_small
+			measure cycles "$name" phases --cycles 5 $phases_small
+			measure larger "$name" phases --second $phases_small
+			measure smaller "$name" phases --second --reverse $phases_small
+			measure day "$name" server_day --name "$name" $day_small \
+				--csv "$out/day.$name.$round.csv"
+		}
+	done
+done
+curves=
+for name in $allocators; do curves="$curves $out/day.$name.1.csv"; done
+# shellcheck disable=SC2086  # one word a curve
+"$build/bench/replay" --plot "$out/day.svg" --title "A day of a server's traffic" $curves
+
+number='\([0-9.]*\)'
+heading 'phases, MiB'
+row mixed '16 B-1 MiB: built' "phase .*built $number"
+row mixed 'freed' "phase .*freed $number"
+row mixed 'after the quiet time' "end: $number"
+row cycles 'five times: after the quiet time' "end: $number"
+row larger '16 B-8 KiB, then 64 KiB-8 MiB: peak over live' "peak over live: $number"
+row larger 'after the quiet time' "end: $number"
+row smaller '64 KiB-8 MiB, then 16 B-8 KiB: peak over live' "peak over live: $number"
+row smaller 'after the quiet time' "end: $number"
+cpu mixed 'once'
+cpu cycles 'five times'
+heading 'server_day'
+row day 'resident over live at the end' "end ratio: $number"
+row day 'at the last top' "last top: .*ratio $number"
+row day 'at the last bottom' "last bottom: .*ratio $number"
+row day 'last quarter, highest' "last quarter max: $number"
+row day 'last quarter, mean' "last quarter mean: $number"
+row day 'the quarter before, mean' "third quarter mean: $number"
+row day 'slope of the last quarter' "last quarter slope: \([-+0-9.]*\)"
+row day 'peak KiB' "peak KiB: $number"
+row day 'faults' "faults: $number"
+cpu day 'the day'
+printf '\nlive MiB at the end: %s; curves: %s\n' \
+	"$(figure day glibc "end live MiB: $number")" "$out/day.svg"
