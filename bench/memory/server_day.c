@@ -6,7 +6,7 @@
  * of magnitude. What lives longer is smaller (the median falls with the fourth root of the life),
  * else the blocks of the whole day would outweigh all others and the live bytes could never fall.
  * The load rises and falls in four waves, and the median size in four other waves, an eighth of a
- * wave later; the day begins and ends when the load is lowest. Around the median the sizes are
+ * wave later; the day starts and ends when the load is lowest. Around the median the sizes are
  * spread lognormally, and one block in a thousand is up to a thousand times as large. The scale of
  * the sizes is calculated so that the live bytes reach what is asked for, in the last wave.
  *
@@ -49,12 +49,14 @@ static const char usage[] =
 	"\n"
 	"Works through a day's malloc and free; prints resident memory over live bytes.\n"
 	"  --operations N   blocks allocated in the day (100000000)\n"
-	"  --seconds N      what the day lasts at least: when all is done sooner, the threads wait\n"
-	"                   in every tick (60); 0: as fast as it goes\n"
+	"  --seconds N      what the day lasts at least: who is done sooner waits\n"
+	"                   in every tick (60); 0: nobody waits\n"
 	"  --mib N          live MiB at the highest, about (500)\n"
 	"  --threads N      (4); 30 % of the blocks are freed by another thread\n"
 	"  --swing N        how far the load rises above its mean and falls below, percent (90)\n"
 	"  --drift N        the highest median size over the lowest (16)\n"
+	"  --start N        where in a wave of the load the day starts and ends, percent\n"
+	"                   (0: at the bottom; 50: at the top; live bytes lag by a quarter)\n"
 	"  --seed N         other random numbers (1)\n"
 	"  --csv FILE       live bytes and resident memory over the day\n"
 	"  --svg FILE       the same as a drawing; `replay --plot` draws several\n"
@@ -76,7 +78,7 @@ struct worker {
 };
 
 static struct {
-	uint64_t nr_operations, seconds, mib, nr_threads, swing, drift, seed;
+	uint64_t nr_operations, seconds, mib, nr_threads, swing, drift, start, seed;
 	const char *csv, *svg, *name;
 } options = {
 	.nr_operations = 100000000,
@@ -99,14 +101,17 @@ static double size_scale;
 /* The part of the day's blocks that are allocated by then; `day` is 0 to 1. */
 static double load_until(double day)
 {
-	double swing = (double)options.swing / 100;
+	double swing = (double)options.swing / 100, start = (double)options.start / 100;
 
-	return day - swing * sin(2 * M_PI * WAVES * day) / (2 * M_PI * WAVES);
+	return day - swing * (sin(2 * M_PI * (WAVES * day + start)) - sin(2 * M_PI * start)) /
+			     (2 * M_PI * WAVES);
 }
 
 static double median_at(double day)
 {
-	return pow((double)options.drift, -cos(2 * M_PI * (WAVES * day - SIZE_LAG)) / 2);
+	double at = WAVES * day + (double)options.start / 100 - SIZE_LAG;
+
+	return pow((double)options.drift, -cos(2 * M_PI * at) / 2);
 }
 
 /* How many bytes of a block, allocated so long ago, are still live on average. */
@@ -396,6 +401,7 @@ static bool parse_number(const char *name, const char *text)
 		{ "--threads", &options.nr_threads, 1, MAX_THREADS },
 		{ "--swing", &options.swing, 0, 99 },
 		{ "--drift", &options.drift, 1, 1000 },
+		{ "--start", &options.start, 0, 99 },
 		{ "--seed", &options.seed, 0, UINT32_MAX },
 	};
 	char *end;
