@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "core/memcheck.h"
+#include "init/kswapd.h"
 #include "init/mm_init.h"
 #include "slab/sheaf.h"
 
@@ -74,6 +75,18 @@ static inline void thread_settle(bool had_slot)
 {
 	if (unlikely(!had_slot && mm_thread_has_slot()))
 		thread_register();
+}
+
+/* background.c: at the start; in the child of a fork; by who has just allocated. */
+void background_arm(void);
+void background_after_fork(void);
+void background_start(void);
+
+static inline void background_consider(void)
+{
+	if (!STITCH_PREFIX && unlikely(atomic_load_explicit(&kswapd_state, memory_order_relaxed) ==
+				       KSWAPD_WANTED))
+		background_start();
 }
 
 /*

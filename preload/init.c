@@ -94,6 +94,12 @@ static void stats_arm(void)
 		__cxa_atexit(stats_at_exit, NULL, NULL);
 }
 
+static void fork_child(void)
+{
+	mm_fork_child();
+	background_after_fork();
+}
+
 /*
  * 101: the first priority that is not the compiler's own. Valgrind's tools put a malloc of their
  * own over ours, unless told not to: there the heap waits for its first call, for it is
@@ -105,7 +111,8 @@ __attribute__((constructor(101))) static void library_start(void)
 	if ((CONFIG_VALGRIND || !running_on_valgrind()) && !heap_ready())
 		return;
 	thread_key_make();
-	pthread_atfork(mm_fork_prepare, mm_fork_parent, mm_fork_child);
+	pthread_atfork(mm_fork_prepare, mm_fork_parent, fork_child);
+	background_arm();
 	if (params.stats)
 		stats_arm();
 }

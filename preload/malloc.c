@@ -49,6 +49,7 @@ static void *no_memory(void)
 static inline void *slow_result(void *object, bool had_slot)
 {
 	thread_settle(had_slot);
+	background_consider();
 	return likely(object) ? object : no_memory();
 }
 

@@ -59,6 +59,8 @@ int os_mincore(void *address, size_t bytes, unsigned char *resident);
 
 /* Sleep while *word == value; 0, -EAGAIN (it was not) or -EINTR. */
 int os_futex_wait(_Atomic uint32_t *word, uint32_t value);
+/* The same for so many microseconds at most; then -ETIMEDOUT. */
+int os_futex_wait_for(_Atomic uint32_t *word, uint32_t value, uint32_t us);
 /* Wake up to nr_waiters; the number woken or -errno. */
 int os_futex_wake(_Atomic uint32_t *word, unsigned int nr_waiters);
 

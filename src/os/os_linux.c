@@ -199,13 +199,19 @@ int os_futex_wake(_Atomic uint32_t *word, unsigned int nr_waiters)
 			     (long)min_size(nr_waiters, INT32_MAX));
 }
 
+int os_futex_wait_for(_Atomic uint32_t *word, uint32_t value, uint32_t us)
+{
+	struct __kernel_timespec time = { us / 1000000, us % 1000000 * 1000ll };
+
+	return (int)syscall6(__NR_futex, (long)word, FUTEX_WAIT_PRIVATE, value, (long)&time, 0, 0);
+}
+
 /* By the futex call, which every filter allows that lets locks work. */
 void os_nap(uint32_t us)
 {
 	_Atomic uint32_t word = 0;
-	struct __kernel_timespec time = { us / 1000000, us % 1000000 * 1000ll };
 
-	syscall6(__NR_futex, (long)&word, FUTEX_WAIT_PRIVATE, 0, (long)&time, 0, 0);
+	os_futex_wait_for(&word, 0, us);
 }
 
 int os_write(int fd, const void *bytes, size_t nr_bytes)

@@ -26,7 +26,7 @@ static struct {
 	struct call_state calls[NR_OS_CALLS];
 	bool feature_off[NR_OS_FEATURES];
 	unsigned int purge_limit;
-	bool clock_set;
+	_Atomic bool clock_set;
 	_Atomic uint64_t clock_ms;
 	size_t physical_bytes, address_space_limit;
 	const char *const *environment;
@@ -255,6 +255,14 @@ int os_futex_wait(_Atomic uint32_t *word, uint32_t value)
 	int error = enter(OS_CALL_FUTEX_WAIT);
 
 	return error ? error : (int)SYSCALL(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL);
+}
+
+int os_futex_wait_for(_Atomic uint32_t *word, uint32_t value, uint32_t us)
+{
+	struct timespec time = { us / 1000000, us % 1000000 * 1000l };
+	int error = enter(OS_CALL_FUTEX_WAIT_FOR);
+
+	return error ? error : (int)SYSCALL(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &time);
 }
 
 int os_futex_wake(_Atomic uint32_t *word, unsigned int nr_waiters)

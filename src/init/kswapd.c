@@ -1,0 +1,81 @@
+/* kswapd.c - see kswapd.h. */
+#include "init/kswapd.h"
+
+#include "init/mm_init.h"
+#include "kmalloc/gate.h"
+#include "mm/decay.h"
+#include "os/os.h"
+
+_Atomic uint32_t kswapd_state = KSWAPD_OFF;
+
+/* The process that wants the thread. */
+static int process;
+/* Slow allocations until there may be one. Racy: it is about so many. */
+static unsigned int nr_calls_left;
+
+void kswapd_want(unsigned int nr_calls_before)
+{
+	process = os_getpid();
+	nr_calls_left = nr_calls_before;
+	atomic_store(&kswapd_state, KSWAPD_WANTED);
+}
+
+static bool may_have_work(void)
+{
+	unsigned int nr_left = READ_ONCE(nr_calls_left);
+
+	if (READ_ONCE(zone.nr_opened) <= READ_ONCE(zone.watermark[WMARK_LOW]))
+		return false;
+	WRITE_ONCE(nr_calls_left, nr_left - (nr_left != 0));
+	return !nr_left;
+}
+
+/* Not in a signal handler amid a slow path, nor while somebody forks. */
+static bool is_good_moment(void)
+{
+	gate_pass *pass = gate_enter();
+	bool is_open = !atomic_load(&gate.closed_by);
+
+	if (pass)
+		gate_leave(pass);
+	return pass && is_open;
+}
+
+bool kswapd_begin(void)
+{
+	uint32_t wanted = KSWAPD_WANTED;
+
+	return may_have_work() && os_getpid() == process && is_good_moment() &&
+	       atomic_compare_exchange_strong(&kswapd_state, &wanted, KSWAPD_RUNNING);
+}
+
+uint32_t kswapd_look(uint32_t nap_ms)
+{
+	gate_pass *pass;
+
+	if (!decay_is_due())
+		return (uint32_t)min_size(2 * nap_ms, KSWAPD_IDLE_MS);
+	pass = gate_enter();
+	if (pass) {
+		decay_step();
+		gate_leave(pass);
+	}
+	return KSWAPD_BUSY_MS;
+}
+
+void kswapd_run(void)
+{
+	uint32_t nap_ms = KSWAPD_BUSY_MS;
+
+	while (atomic_load(&kswapd_state) == KSWAPD_RUNNING) {
+		nap_ms = kswapd_look(nap_ms);
+		os_futex_wait_for(&kswapd_state, KSWAPD_RUNNING, nap_ms * 1000);
+	}
+	mm_thread_exit(); /* it may have freed what was deferred, and got a slot for that */
+}
+
+void kswapd_stop(void)
+{
+	atomic_store(&kswapd_state, KSWAPD_STOPPED);
+	os_futex_wake(&kswapd_state, 1);
+}
