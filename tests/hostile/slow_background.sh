@@ -10,7 +10,7 @@ failures=0
 
 for options in retain=1M,decay_ms=0 retain=8M,decay_ms=50; do
 	for name in fork_stdio fork_raw fork_generations fork_handlers fork_spawn fork_crowd \
-		fork_waits fork_from_threads signals threads_exhausted background; do
+		fork_waits fork_from_threads signals background; do
 		STITCH_CONF=background_thread=1,$options LD_PRELOAD=$library \
 			"$programs/hostile_$name" && continue
 		echo "FAIL: $name with $options"
