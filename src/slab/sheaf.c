@@ -17,6 +17,8 @@
  */
 #define MAX_REFILL 256u
 #define MAX_FLUSH 1024u
+/* Flushed without a refill, times its capacity: the thread only frees, and the sheaf shrinks. */
+#define FREES_PER_SHRINK 2u
 /* A busy thread's arrays may take this share of its slabs on top of params.sheaf_budget. */
 #define BUDGET_PER_SLAB_BYTES 8u
 
@@ -45,35 +47,46 @@ static size_t budget_of(const struct slot *slot)
 	return params.sheaf_budget + slot->nr_slab_pages * PAGE_SIZE / BUDGET_PER_SLAB_BYTES;
 }
 
-/*
- * Move the sheaf to an array of twice the size, if budget and memory allow. The first one is free
- * of the budget: 56 classes with 16 pointers each are 8 KiB.
- */
-static void grow(struct slot *slot, unsigned int class)
+/* Move the sheaf, which holds no more, to an array of another size. False: no memory. */
+static bool resize(struct slot *slot, unsigned int class, unsigned int capacity)
 {
 	struct slot_class *cache = &slot->class[class];
-	unsigned int old_capacity = cache->capacity, limit = size_classes[class].max_cached;
-	unsigned int capacity = old_capacity ? 2 * old_capacity :
-					       (unsigned int)min_size(FIRST_CAPACITY, limit);
-	size_t old_bytes = old_capacity ? barn_array_bytes(old_capacity) : 0;
-	size_t bytes = slot->sheaf_bytes - old_bytes + barn_array_bytes(capacity);
+	unsigned int old_capacity = cache->capacity;
 	unsigned int count = old_capacity ? held_count(slot, class) : 0;
-	void **array, **old = cache->sheaf;
+	void **array = barn_get_array(capacity), **old = cache->sheaf;
 
-	cache->nr_misses = 0;
-	if (is_direct(slot) || capacity > limit || (old_capacity && bytes > budget_of(slot)))
-		return;
-	array = barn_get_array(capacity);
 	if (!array)
-		return;
+		return false;
 	if (count)
 		memcpy(array + 1, old + 1, count * sizeof(*array));
 	WRITE_ONCE(cache->sheaf, array);
 	WRITE_ONCE(cache->capacity, (uint16_t)capacity);
 	WRITE_ONCE(slot->top[class], array + 1 + count);
-	slot->sheaf_bytes = (uint32_t)bytes;
-	if (old_capacity)
+	slot->sheaf_bytes += (uint32_t)barn_array_bytes(capacity);
+	if (old_capacity) {
+		slot->sheaf_bytes -= (uint32_t)barn_array_bytes(old_capacity);
 		barn_put_array(old, old_capacity);
+	}
+	return true;
+}
+
+/*
+ * Twice the size, if budget and memory allow. The first array is free of the budget: 56 classes
+ * with 16 pointers each are 8 KiB.
+ */
+static void grow(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	unsigned int limit = size_classes[class].max_cached, capacity = 2 * cache->capacity;
+	size_t more = barn_array_bytes(capacity) - barn_array_bytes(cache->capacity);
+
+	cache->nr_misses = 0;
+	if (is_direct(slot) || capacity > limit)
+		return;
+	if (!capacity)
+		resize(slot, class, (unsigned int)min_size(FIRST_CAPACITY, limit));
+	else if (slot->sheaf_bytes + more <= budget_of(slot))
+		resize(slot, class, capacity);
 }
 
 /* Back to the empty sheaf; whoever grows next gets the array. The sheaf holds nothing. */
@@ -86,6 +99,7 @@ static void give_up(struct slot *slot, unsigned int class)
 	WRITE_ONCE(slot->top[class], slot_none.top[class]);
 	WRITE_ONCE(cache->capacity, 0);
 	cache->nr_misses = 0;
+	cache->nr_flushed = 0;
 	barn_put_array(cache->sheaf, capacity);
 }
 
@@ -110,6 +124,7 @@ static void refill(struct slot *slot, unsigned int class)
 	unsigned int wanted = (unsigned int)min_size(cache->capacity / 2, MAX_REFILL);
 	unsigned int nr = slab_take_bulk(slot, class, cache->sheaf + 1, wanted);
 
+	cache->nr_flushed = 0;
 	WRITE_ONCE(slot->top[class], cache->sheaf + 1 + nr);
 }
 
@@ -131,20 +146,40 @@ void *sheaf_alloc_slow(struct slot *slot, unsigned int class)
 }
 
 /* Hand the oldest objects back; what was freed last is warm and stays. */
-static void flush(struct slot *slot, unsigned int class)
+static void flush_some(struct slot *slot, unsigned int class, unsigned int nr)
 {
 	void **first = slot->class[class].sheaf + 1;
 	unsigned int count = held_count(slot, class);
-	unsigned int nr = (unsigned int)min_size((count + 3) / 4, MAX_FLUSH);
 
 	slab_put_bulk(slot, class, first, nr);
 	memmove(first, first + nr, (count - nr) * sizeof(*first));
 	memcheck_forget(first + count - nr, nr);
 	WRITE_ONCE(slot->top[class], first + count - nr);
+	slot->class[class].nr_flushed += nr;
+}
+
+/*
+ * What stays in the sheaf keeps slabs from being given back: one slab an object, if the program
+ * frees in another order than it has allocated.
+ */
+static void flush(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	unsigned int capacity = cache->capacity, count = held_count(slot, class);
+
+	if (cache->nr_flushed < FREES_PER_SHRINK * capacity) {
+		flush_some(slot, class, (unsigned int)min_size((count + 3) / 4, MAX_FLUSH));
+		return;
+	}
+	flush_some(slot, class, count - capacity / 8);
+	if (capacity > FIRST_CAPACITY)
+		resize(slot, class, capacity / 2);
 }
 
 void sheaf_free_slow(struct slot *slot, unsigned int class, void *object)
 {
+	const struct slot_class *cache = &slot->class[class];
+
 	if (slot->top[class][-1] == object) {
 		slab_report("double free of", object, class);
 		return;
@@ -153,9 +188,9 @@ void sheaf_free_slow(struct slot *slot, unsigned int class, void *object)
 		slab_report(SLAB_INSIDE_TEXT, object, class);
 		return;
 	}
-	if (*slot->top[class] == SHEAF_END)
+	if (*slot->top[class] == SHEAF_END && cache->nr_flushed <= cache->capacity)
 		note_miss(slot, class);
-	if (!slot->class[class].capacity) {
+	if (!cache->capacity) {
 		slab_put_bulk(slot, class, &object, 1);
 		return;
 	}

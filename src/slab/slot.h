@@ -48,6 +48,7 @@ struct slot_class {
 	void **sheaf;		  /* the sentinel below the bottom */
 	uint16_t capacity;	  /* objects that the sheaf holds; 0: the empty sheaf */
 	uint16_t nr_misses;	  /* refills and flushes since the sheaf last grew */
+	uint32_t nr_flushed;	  /* objects, since the last refill */
 	uint32_t nr_slabs;
 	uint32_t next_colour;	  /* bytes before the first object of the next slab */
 };

@@ -84,11 +84,13 @@ ISOLATED_TEST(sheaves_grow_with_use)
 static void budget_bounds_growth(const char *options)
 {
 	size_t most_slab_bytes = 0;
+	unsigned int most_capacity = 0;
 
 	heap_up(options);
 	for (unsigned int round = 0; round < 40; round++) {
 		for (unsigned int i = 0; i < MANY; i++)
 			ASSERT((objects[i] = kmalloc(16)));
+		most_capacity = (unsigned int)max_size(most_capacity, cache(16)->capacity);
 		most_slab_bytes = max_size(most_slab_bytes,
 					   current_slot->nr_slab_pages * PAGE_SIZE);
 		for (unsigned int i = 0; i < MANY; i++)
@@ -96,13 +98,38 @@ static void budget_bounds_growth(const char *options)
 	}
 	EXPECT_EQ(current_slot->sheaf_bytes, barn_array_bytes(cache(16)->capacity));
 	EXPECT(current_slot->sheaf_bytes <= params.sheaf_budget + most_slab_bytes / 8);
-	EXPECT(cache(16)->capacity > 512 && cache(16)->capacity < size_classes[0].max_cached);
+	EXPECT(most_capacity > 512 && most_capacity < size_classes[0].max_cached);
 	expect_valid();
 }
 
 ISOLATED_TEST(small_budget_bounds_growth)
 {
 	budget_bounds_growth("sheaf_budget=1K");
+}
+
+/* What a sheaf keeps, keeps slabs: it shrinks while its thread only frees, and grows again. */
+ISOLATED_TEST(a_sheaf_shrinks_in_a_phase_of_frees)
+{
+	static void *many[64 * 640];
+	unsigned int class = class_of(BYTES);
+	size_t most_slab_pages, nr = ARRAY_SIZE(many);
+
+	heap_up("");
+	for (unsigned int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < nr; i++)
+			ASSERT((many[i] = kmalloc(BYTES)));
+		EXPECT(cache(BYTES)->capacity >= 1024);
+		most_slab_pages = current_slot->nr_slab_pages;
+		for (unsigned int start = 0; start < 64; start++)
+			for (size_t i = start; i < nr; i += 64) /* hardly two of a slab */
+				kfree(many[i]);
+		EXPECT_EQ(cache(BYTES)->capacity, 16);
+		EXPECT_EQ(current_slot->sheaf_bytes, barn_array_bytes(16));
+		EXPECT(sheaf_count(current_slot, class) <= 16);
+		EXPECT(current_slot->nr_slab_pages <= most_slab_pages / 8);
+		expect_sentinels(BYTES);
+		expect_valid();
+	}
 }
 
 /* The first array of each class is free of the budget. */
