@@ -5,6 +5,7 @@
 #include "core/lock.h"
 #include "core/params.h"
 #include "kmalloc/gate.h"
+#include "mm/huge_memory.h"
 #include "mm/section.h"
 #include "os/os.h"
 #include "slab/slot.h"
@@ -35,6 +36,7 @@ static bool boot(void)
 	adapt_defaults();
 	params_init(&start);
 	zone_init();
+	huge_boot();
 	if (!sections_boot(params.reserve))
 		return false;
 	if (!slots_boot()) {

@@ -12,6 +12,8 @@
 #define LONGEST_PASSED_MS 1000u
 /* Dropped pages that are faulted in again within this time should have stayed. */
 #define REGRET_MS 10000u
+/* Once whole huge pages and mostly free ones were not enough, for so long nobody looks for them. */
+#define SPLIT_MS 1000u
 
 /* Pages in that time: 1 % of a processor in faults. */
 #define BEARABLE_REGRET 50000u
@@ -20,6 +22,7 @@
 static struct {
 	struct reclaim_walk hand;
 	uint64_t last_ms;      /* of the last instalment */
+	uint64_t split_ms;     /* when there was last too little but in parts of huge pages */
 	uint64_t dropped_ms;   /* when the excess was last dropped */
 	size_t nr_dropped;     /* pages of the excess, dropped lately */
 	size_t regret;	       /* of these, faulted in again lately, when beyond the peak */
@@ -72,17 +75,16 @@ static void forget(uint64_t passed_ms)
 }
 
 /* Once round at most. */
-static void drop(size_t nr_pages, uint32_t min_age_ms)
+static void go_round(struct reclaim_limit *limit)
 {
-	struct reclaim_limit limit = { .nr_pages = nr_pages, .min_age_ms = min_age_ms };
 	size_t start = decay.hand.cursor;
 
-	while (limit.nr_pages && reclaim_aged_locked(&decay.hand, &limit, mm_map.nr_pages))
+	while (limit->nr_pages && reclaim_aged_locked(&decay.hand, limit, mm_map.nr_pages))
 		;
-	if (!limit.nr_pages)
+	if (!limit->nr_pages)
 		return;
 	decay.hand.cursor = 0;
-	while (limit.nr_pages && reclaim_aged_locked(&decay.hand, &limit, start))
+	while (limit->nr_pages && reclaim_aged_locked(&decay.hand, limit, start))
 		;
 }
 
@@ -105,13 +107,20 @@ static size_t excess_beyond_peak(void)
 
 static void drop_excess(uint64_t now)
 {
-	size_t nr_pages = excess(WMARK_HIGH), nr_before = decay.hand.nr_pages;
+	size_t above_high = excess(WMARK_HIGH), beyond_peak = excess_beyond_peak();
+	struct reclaim_limit limit = { .nr_pages = max_size(above_high, beyond_peak) };
+	size_t nr_before = decay.hand.nr_pages;
 
-	decay.beyond_peak = excess_beyond_peak() > nr_pages;
-	nr_pages = max_size(nr_pages, excess_beyond_peak());
-	if (!nr_pages)
+	if (!limit.nr_pages)
 		return;
-	drop(nr_pages, 0);
+	decay.beyond_peak = beyond_peak > above_high;
+	if (now - decay.split_ms >= SPLIT_MS) {
+		go_round(&limit);
+		if (limit.nr_pages)
+			decay.split_ms = now;
+	}
+	limit.split = true;
+	go_round(&limit);
 	decay.dropped_ms = now;
 	decay.nr_dropped += decay.hand.nr_pages - nr_before;
 }
@@ -119,8 +128,10 @@ static void drop_excess(uint64_t now)
 static void drop_aged(uint64_t passed_ms)
 {
 	size_t nr_pages = PAGES_PER_MS * min_size(passed_ms, LONGEST_PASSED_MS);
+	struct reclaim_limit limit = { .nr_pages = min_size(nr_pages, excess(WMARK_LOW)),
+				       .min_age_ms = (uint32_t)params.decay_ms };
 
-	drop(min_size(nr_pages, excess(WMARK_LOW)), params.decay_ms);
+	go_round(&limit);
 }
 
 static void step_locked(uint64_t now)

@@ -2,6 +2,7 @@
 #include "mm/page_alloc.h"
 
 #include "core/printk.h"
+#include "mm/huge_memory.h"
 #include "mm/range.h"
 #include "mm/residency.h"
 
@@ -99,6 +100,8 @@ static struct page *rmqueue_from(enum free_list list, unsigned int order)
 			continue;
 		page = list_first_entry(head, struct page, list);
 		del_from_free_list(page);
+		if (o >= PAGEBLOCK_ORDER)
+			huge_take_locked(pfn_to_pageblock(page_to_pfn(page)));
 		expand(page, order, o);
 		return page;
 	}
@@ -109,7 +112,8 @@ static bool import_unit(void)
 {
 	size_t unit, pfn;
 
-	if (!range_alloc_locked(RANGE_LOW, 1, 1, &unit))
+	if (!range_take_touched_locked(&unit) &&
+	    !range_alloc_locked(huge_buddy_part_locked(), 1, 1, &unit))
 		return false;
 	pfn = unit * UNIT_PAGES;
 	for (size_t block = 0; block < UNIT_PAGEBLOCKS; block++)

@@ -190,7 +190,7 @@ static bool take_grown(enum range_part part, size_t nr_units, size_t align_units
 }
 
 /*
- * When a part cannot grow the other may: before a new piece of LOW is kept from huge pages it is a
+ * When a part cannot grow the other may: before a new piece of HIGH is advised to be huge it is a
  * mapping of its own, for which a program that has used up vm.max_map_count has no room.
  */
 bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_units, size_t *unit)
@@ -204,6 +204,37 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 	       take_fit(other, nr_units, align_units, unit) ||
 	       take_grown(other, nr_units, align_units, unit) ||
 	       (align_units > 1 && take_lucky_fit(part, nr_units, align_units, unit));
+}
+
+/* Units that are looked at, so that a large heap of which little has frames costs little. */
+#define TOUCHED_SEARCH_UNITS 512u
+
+static bool find_touched_unit(enum range_part part, size_t *nr_to_look, size_t *unit)
+{
+	struct pageblock *range = NULL;
+
+	while (*nr_to_look && (range = range_next_locked(part, range))) {
+		size_t nr_units = min_size(range->nr_units, *nr_to_look), length;
+		size_t pfn = residency_find(range_unit(range) * UNIT_PAGES, nr_units * UNIT_PAGES,
+					    true, &length);
+
+		*nr_to_look -= nr_units;
+		if (!length)
+			continue;
+		*unit = pfn / UNIT_PAGES;
+		range_clip_locked(range, *unit, 1);
+		return true;
+	}
+	return false;
+}
+
+bool range_take_touched_locked(size_t *unit)
+{
+	size_t nr_to_look = TOUCHED_SEARCH_UNITS;
+
+	return zone.nr_range_touched >= UNIT_PAGES / 2 &&
+	       (find_touched_unit(RANGE_LOW, &nr_to_look, unit) ||
+		find_touched_unit(RANGE_HIGH, &nr_to_look, unit));
 }
 
 bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)

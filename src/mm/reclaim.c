@@ -58,6 +58,35 @@ static bool unit_is_due(const struct reclaim *rc, size_t pfn)
 	       is_due(rc, pfn_to_pageblock(pfn + PAGEBLOCK_PAGES));
 }
 
+/* Pages of one pageblock that are in free blocks of the buddy. */
+static size_t count_buddy_free(size_t pfn)
+{
+	size_t end = pfn + PAGEBLOCK_PAGES, nr_free = 0, nr_pages;
+
+	for (; pfn < end; pfn += nr_pages) {
+		const struct page *page = pfn_to_page(pfn);
+		bool is_free = READ_ONCE(page->kind) == PAGE_BUDDY;
+
+		nr_pages = is_free ? (size_t)1 << page->order : 1;
+		nr_free += is_free ? nr_pages : 0;
+	}
+	return nr_free;
+}
+
+static size_t count_free(const struct pageblock *block)
+{
+	if (block->kind == PAGEBLOCK_RUNS)
+		return PAGEBLOCK_PAGES - block->nr_used;
+	return count_buddy_free(pageblock_to_pfn(block));
+}
+
+/* A huge page is only split for good reason; without one its pageblock waits for more frees. */
+static bool shall_stay_whole(const struct reclaim *rc, const struct pageblock *block)
+{
+	return block->huge && rc->aged && !rc->limit.split &&
+	       count_free(block) < PAGEBLOCK_PAGES / 2;
+}
+
 /* A free block whose head lies in the pageblock and that has touched pages is taken whole. */
 static void search_buddy_block(struct reclaim *rc, size_t end)
 {
@@ -124,6 +153,16 @@ static void search_range(struct reclaim *rc, struct pageblock *range)
 	rc->cursor = unit * UNIT_PAGES;
 }
 
+/* Free pages of a pageblock that is the buddy's or run's, which reclaim may have now. */
+static bool may_search(const struct reclaim *rc, struct pageblock *block)
+{
+	if (block->kind == PAGEBLOCK_RUNS)
+		return is_due(rc, block) && !shall_stay_whole(rc, block);
+	/* A free block may begin in the unit's first pageblock and reach into the second. */
+	return block->kind == PAGEBLOCK_BUDDY && !shall_stay_whole(rc, block) &&
+	       unit_is_due(rc, align_down(rc->cursor, UNIT_PAGES));
+}
+
 static void search_pageblock(struct reclaim *rc)
 {
 	size_t end = (rc->cursor / PAGEBLOCK_PAGES + 1) * PAGEBLOCK_PAGES;
@@ -134,15 +173,14 @@ static void search_pageblock(struct reclaim *rc)
 		search_range(rc, block);
 		return;
 	}
-	if (block->kind == PAGEBLOCK_BUDDY &&
-	    unit_is_due(rc, align_down(rc->cursor, UNIT_PAGES))) {
-		search_buddy_block(rc, end);
-	} else if (block->kind == PAGEBLOCK_RUNS && is_due(rc, block)) {
-		search_run_block(rc, block, end);
-	} else {
-		rc->cursor = end; /* the inside of a range, say, that the hand was amid */
+	if (!may_search(rc, block)) {
+		rc->cursor = end; /* also the inside of a range that the hand was amid */
 		return;
 	}
+	if (block->kind == PAGEBLOCK_RUNS)
+		search_run_block(rc, block, end);
+	else
+		search_buddy_block(rc, end);
 	if (whole && rc->cursor >= end && is_due(rc, block))
 		block->freed_at = 0;
 	if (rc->cursor > end) /* a free block that is the whole unit */
@@ -174,6 +212,25 @@ static unsigned int note_dropped(struct extent *extents, struct os_range *ranges
 	return nr_done;
 }
 
+/*
+ * The struct pages of units that were dropped whole, 16 pages each. They say nothing of free units
+ * but zeros, and what nobody reads: what the kernel makes of them need not be known.
+ */
+static void purge_memmap(const struct reclaim *rc, struct os_range *ranges)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < rc->nr; i++) {
+		const struct extent *extent = &rc->extents[i];
+
+		if (extent->kind == EXTENT_RANGE && extent->nr_dropped == extent->nr_pages)
+			ranges[nr++] = (struct os_range){ pfn_to_page(extent->pfn),
+							  extent->nr_pages * sizeof(struct page) };
+	}
+	if (nr)
+		os_purge_ranges(ranges, nr);
+}
+
 /* Drop the batch's pages. What the kernel refuses (locked memory, say) is passed over. */
 static void purge_batch(struct reclaim *rc)
 {
@@ -188,6 +245,7 @@ static void purge_batch(struct reclaim *rc)
 
 		i += bytes > 0 ? note_dropped(&rc->extents[i], &ranges[i], (size_t)bytes) : 1;
 	}
+	purge_memmap(rc, ranges);
 }
 
 static void put_back(const struct extent *extent)

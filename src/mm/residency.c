@@ -49,6 +49,7 @@ void residency_note_purged(size_t pfn, size_t nr_pages)
 	for_each_piece(piece, pfn, nr_pages) {
 		bitmap_clear_range(piece.block->touched, piece.first, piece.nr);
 		bitmap_clear_range(piece.block->proved, piece.first, piece.nr);
+		piece.block->huge = false;
 	}
 }
 

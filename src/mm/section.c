@@ -6,6 +6,7 @@
 #include "base/math.h"
 #include "core/memblock.h"
 #include "mm/emergency.h"
+#include "mm/huge_memory.h"
 #include "os/os.h"
 
 /*
@@ -101,6 +102,7 @@ static bool lay_out(const struct window_plan *plan, char *start)
 	mm_map.wiped_on_fork = open_wiped_page(start);
 	emergency_init(emergency, plan->emergency_bytes);
 	memblock_init(memblock, pagemap);
+	huge_advise_reserved((void *)mm_map.base, plan->section_bytes); // NOLINT
 	zone.sections[0] = (struct section){ 0, 0, plan->section_bytes / UNIT_BYTES,
 					     plan->section_bytes / UNIT_BYTES };
 	zone.nr_sections = 1;
@@ -214,8 +216,7 @@ static bool open_units(size_t unit, size_t nr_units, enum range_part part)
 	    open_outward((uintptr_t)pfn_to_page(pfn), (uintptr_t)pfn_to_page(end)) ||
 	    os_open(heap, nr_units * UNIT_BYTES))
 		return false;
-	if (part == RANGE_LOW)
-		os_forbid_huge_pages(heap, nr_units * UNIT_BYTES); /* -EINVAL: it has none */
+	huge_advise_opened(part, heap, nr_units * UNIT_BYTES);
 	for (size_t p = pfn; p < end; p += PAGEBLOCK_PAGES)
 		pfn_to_pageblock(p)->part = (uint8_t)part;
 	return true;
@@ -255,6 +256,7 @@ static struct section *section_add(size_t nr_units)
 				       &address);
 
 		if (!error) {
+			huge_advise_reserved(address, nr_units * UNIT_BYTES);
 			*section = (struct section){ start, start, start + nr_units,
 						     start + nr_units };
 			WRITE_ONCE(zone.nr_sections, zone.nr_sections + 1);

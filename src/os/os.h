@@ -49,6 +49,9 @@ long os_purge_ranges(const struct os_range *ranges, unsigned int nr_ranges);
 /* Ask for the range never to be backed by huge pages. A kernel without them says -EINVAL. */
 int os_forbid_huge_pages(void *address, size_t bytes);
 
+/* Ask for the range to be backed by huge pages, where the kernel has them. */
+int os_want_huge_pages(void *address, size_t bytes);
+
 /*
  * The range reads as zero in the child of a fork, however it is made. Before Linux 4.14: -EINVAL.
  */

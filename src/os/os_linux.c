@@ -178,6 +178,11 @@ int os_forbid_huge_pages(void *address, size_t bytes)
 	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_NOHUGEPAGE);
 }
 
+int os_want_huge_pages(void *address, size_t bytes)
+{
+	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_HUGEPAGE);
+}
+
 int os_wipe_on_fork(void *address, size_t bytes)
 {
 	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_WIPEONFORK);

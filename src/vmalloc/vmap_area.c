@@ -1,6 +1,7 @@
 /* vmap_area.c - see vmap_area.h. */
 #include "vmalloc/vmap_area.h"
 
+#include "mm/huge_memory.h"
 #include "mm/range.h"
 #include "mm/residency.h"
 #include "os/os.h"
@@ -45,14 +46,16 @@ static void purge_isolated(size_t pfn, size_t nr_pages)
 
 /*
  * What lies between an area's last page and the end of its last unit is of no use to anybody while
- * the area lives: it must not keep frames from an earlier life.
+ * the area lives: it must not keep frames from an earlier life. The last huge page stays whole.
  */
 static void drop_slack(size_t pfn, size_t nr_pages)
 {
-	size_t nr_slack = units_of(nr_pages) * UNIT_PAGES - nr_pages;
+	bool huge = pfn_to_pageblock(pfn)->part == RANGE_HIGH;
+	size_t slack = pfn + align_up(nr_pages, huge ? PAGEBLOCK_PAGES : 1);
+	size_t nr_slack = pfn + units_of(nr_pages) * UNIT_PAGES - slack;
 
-	if (residency_count_touched(pfn + nr_pages, nr_slack) > SLACK_KEPT_PAGES)
-		purge_isolated(pfn + nr_pages, nr_slack);
+	if (residency_count_touched(slack, nr_slack) > SLACK_KEPT_PAGES)
+		purge_isolated(slack, nr_slack);
 }
 
 static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
@@ -61,7 +64,8 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 	struct page *page;
 	size_t unit;
 
-	if (!range_alloc_locked(RANGE_HIGH, units_of(nr_pages), align_units, &unit))
+	if (!range_alloc_locked(huge_area_part_locked(nr_pages), units_of(nr_pages),
+				align_units, &unit))
 		return NULL;
 	page = start_area(unit, nr_pages);
 	drop_slack(unit * UNIT_PAGES, nr_pages);

@@ -223,13 +223,23 @@ long os_purge_ranges(const struct os_range *ranges, unsigned int nr_ranges)
 	return purged ? purged : error;
 }
 
+static int advise_huge_pages(enum os_call call, void *address, size_t bytes, int advice)
+{
+	int error = enter(call);
+
+	if (!error && fake.feature_off[OS_FEATURE_HUGE_PAGES])
+		error = -EINVAL;
+	return error ? error : (int)SYSCALL(SYS_madvise, address, bytes, advice);
+}
+
 int os_forbid_huge_pages(void *address, size_t bytes)
 {
-	int error = enter(OS_CALL_FORBID_HUGE_PAGES);
+	return advise_huge_pages(OS_CALL_FORBID_HUGE_PAGES, address, bytes, MADV_NOHUGEPAGE);
+}
 
-	if (!error && fake.feature_off[OS_FEATURE_FORBID_HUGE_PAGES])
-		error = -EINVAL;
-	return error ? error : (int)SYSCALL(SYS_madvise, address, bytes, MADV_NOHUGEPAGE);
+int os_want_huge_pages(void *address, size_t bytes)
+{
+	return advise_huge_pages(OS_CALL_WANT_HUGE_PAGES, address, bytes, MADV_HUGEPAGE);
 }
 
 int os_wipe_on_fork(void *address, size_t bytes)

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """slow_huge_pages.py LIBRARY FOLDER: with huge pages everywhere, nowhere, and as asked for.
 
-Sets the machine's switch, where it may, and puts it back. Small objects must not swell: LOW,
-where they lie, is never backed by huge pages.
+Sets the machine's switch, where it may, and puts it back. A small heap has no huge pages, a large
+one has them from 64 MiB on, unless system or user want none.
 """
 import os
 import re
@@ -12,13 +12,14 @@ from pathlib import Path
 
 SWITCH = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
-# Live small objects all over the heap, and how much of it huge pages back.
+# So many live small objects all over the heap, and how much of it huge pages back.
 PROBE = """
-import re
-keep = [bytes(600) for _ in range(200000)][::2]
+import re, sys
+keep = [bytes(600) for _ in range(int(sys.argv[1]))][::2]
 text = open("/proc/self/smaps").read()
 print(sum(int(kib) for kib in re.findall(r"^AnonHugePages: *(\\d+)", text, re.M)))
 """
+SMALL, LARGE = 50000, 200000	# objects: 30 and 120 MB
 
 
 def run(command, library, **variables):
@@ -30,14 +31,23 @@ def run(command, library, **variables):
     return done.stdout
 
 
+def huge_kib(library, nr_objects, **variables):
+    return int(run(["/usr/bin/python3", "-c", PROBE, str(nr_objects)], library,
+                   PYTHONMALLOC="malloc", **variables))
+
+
 def check(library, folder, mode):
     output = run([f"{folder}/hostile_surroundings_work"], library)
     if output:
         raise RuntimeError(f"{mode}: it says {output.decode()[:300]}")
-    kib = int(run(["/usr/bin/python3", "-c", PROBE], library, PYTHONMALLOC="malloc"))
-    print(f"huge_pages: {mode}: {kib} KiB of a heap of small objects are huge pages")
-    if kib > 4096:
-        raise RuntimeError(f"{mode}: {kib} KiB of huge pages below small objects")
+    if huge_kib(library, SMALL):
+        raise RuntimeError(f"{mode}: a small heap has huge pages")
+    if huge_kib(library, LARGE, STITCH_CONF="thp=never"):
+        raise RuntimeError(f"{mode}: thp=never has huge pages")
+    kib = huge_kib(library, LARGE)
+    print(f"huge_pages: {mode}: {kib} KiB of a large heap are huge pages")
+    if mode != "as it is" and (kib > 0) != (mode != "never"):
+        raise RuntimeError(f"{mode}: {kib} KiB of huge pages below a large heap")
 
 
 def main():

@@ -458,7 +458,7 @@ TEST(any_call_fails_without_mincore)
 
 TEST(any_call_fails_without_huge_pages_to_forbid)
 {
-	sweep(&(struct world){ OS_FEATURE_FORBID_HUGE_PAGES, 0, 4 });
+	sweep(&(struct world){ OS_FEATURE_HUGE_PAGES, 0, 4 });
 }
 
 RUN_TESTS

@@ -202,7 +202,7 @@ TEST(monstrous_text_is_one_line_each)
 	EXPECT(strlen(output) < 2 * 512);
 	EXPECT_EQ(output[strlen(output) - 1], '\n');
 	EXPECT(strstr(output, "is not one of 0|1|false|true|no|yes|off|on\n"));
-	EXPECT_STREQ(init("a\nb=1"), "stitchmalloc: STITCH_CONF: unknown option \"a?b\", did you "
+	EXPECT_STREQ(init("h\nlp=1"), "stitchmalloc: STITCH_CONF: unknown option \"h?lp\", did you "
 				     "mean \"help\"? (help=1 lists all)\n");
 }
 

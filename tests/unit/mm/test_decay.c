@@ -236,21 +236,27 @@ MM_TEST(free_pages_of_the_wrong_kind_do_not_add_to_the_peak)
 	EXPECT(validate_zone());
 }
 
-/* But who wants the same again and again in another kind shall have both. */
+/*
+ * But who wants the same again and again in another kind shall have both: no area can be made of
+ * the half pageblocks.
+ */
 MM_TEST(turns_between_kinds_are_learnt)
 {
 	size_t nr_calls = 0;
 
 	boot();
 	zone.watermark[WMARK_HIGH] = zone.watermark[WMARK_LOW] = 1 << 20;
-	for (unsigned int round = 0; round < 20; round++) {
+	take_runs(0, 32);
+	for (unsigned int i = 0; i < 32; i += 2)
+		give_runs(i, 1);
+	for (unsigned int round = 0; round < 40; round++) {
 		nr_calls = os_fake_calls(OS_CALL_PURGE_RANGES);
 		take_area(4);
 		give_area();
-		take_runs(0, 16);
+		take_runs(32, 16);
 		if (decay_is_due())
 			decay_step();
-		give_runs(0, 16);
+		give_runs(32, 16);
 		os_fake_clock_advance(100);
 	}
 	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), nr_calls);

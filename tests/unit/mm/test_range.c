@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "mm/range.h"
+#include "mm/residency.h"
 #include "mm_test.h"
 
 #define NONE SIZE_MAX
@@ -275,6 +276,29 @@ MM_TEST(a_range_that_fits_serves_when_growth_fails_before_it_is_needed)
 	EXPECT_EQ(take(RANGE_LOW, 15, 1), 0);
 	EXPECT_EQ(take(RANGE_HIGH, 1, 1), 15);
 	EXPECT_EQ(take(RANGE_HIGH, 1, 1), NONE);
+}
+
+/* A unit with frames, wherever it is, before any other. */
+MM_TEST(units_with_frames_are_found_in_both_parts)
+{
+	size_t low, high, unit;
+
+	boot_heap(MIB(64));
+	zone_lock();
+	ASSERT(range_alloc_locked(RANGE_LOW, 3, 1, &low) &&
+	       range_alloc_locked(RANGE_HIGH, 3, 1, &high));
+	EXPECT(!range_take_touched_locked(&unit));
+	residency_note_freed((high + 1) * UNIT_PAGES, UNIT_PAGES);
+	range_free_locked(low, 3);
+	range_free_locked(high, 3);
+	EXPECT(range_take_touched_locked(&unit));
+	EXPECT_EQ(unit, high + 1);
+	EXPECT(!range_take_touched_locked(&unit));
+	residency_note_freed((low + 2) * UNIT_PAGES, UNIT_PAGES);
+	zone.nr_range_touched += UNIT_PAGES;
+	EXPECT(range_take_touched_locked(&unit));
+	EXPECT_EQ(unit, low + 2);
+	EXPECT_STREQ(free_ranges(RANGE_LOW), "0+2");
 }
 
 RUN_TESTS

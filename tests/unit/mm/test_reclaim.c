@@ -104,7 +104,7 @@ MM_TEST(free_pages_of_every_kind_are_dropped_and_no_others)
 	EXPECT(validate_zone());
 
 	EXPECT_EQ(reclaim_all(), 5 + 16 + UNIT_PAGES);
-	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), 1);
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), 2); /* and once for struct pages */
 	EXPECT_EQ(zone.nr_free_touched, 0);
 	EXPECT(validate_zone());
 	EXPECT(pages_read(run, 7, true));
@@ -114,7 +114,38 @@ MM_TEST(free_pages_of_every_kind_are_dropped_and_no_others)
 	EXPECT(pages_read(range, UNIT_PAGES, false));
 	EXPECT(!is_touched(free_run) && !is_touched(free_block) && !is_touched(range));
 	EXPECT_EQ(reclaim_all(), 0);
-	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), 1);
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), 2);
+}
+
+MM_TEST(struct_pages_of_dropped_units_are_dropped)
+{
+	size_t range, block;
+
+	boot_heap(MIB(64));
+	block = take_block(4);
+	range = free_range();
+	give_block(block, 4);
+	pfn_to_page(range)->nr_pages = 1;
+	pfn_to_page(range + UNIT_PAGES - 1)->nr_pages = 1;
+	pfn_to_page(UNIT_PAGES - 1)->nr_pages = 1;
+	EXPECT_EQ(reclaim_all(), UNIT_PAGES + 16);
+	EXPECT_EQ(pfn_to_page(range)->nr_pages, 0);
+	EXPECT_EQ(pfn_to_page(range + UNIT_PAGES - 1)->nr_pages, 0);
+	EXPECT_EQ(pfn_to_page(UNIT_PAGES - 1)->nr_pages, 1);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(struct_pages_of_refused_units_stay)
+{
+	size_t range;
+
+	boot_heap(MIB(64));
+	range = free_range();
+	pfn_to_page(range)->nr_pages = 1;
+	os_fake_fail(OS_CALL_PURGE_RANGES, 1, 1, EINVAL);
+	EXPECT_EQ(reclaim_all(), 0);
+	EXPECT_EQ(pfn_to_page(range)->nr_pages, 1);
+	EXPECT(validate_zone());
 }
 
 MM_TEST(the_kept_run_block_is_dropped_too)

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 
+#include "core/params.h"
 #include "mm/page_alloc.h"
 #include "mm/range.h"
 #include "mm/reclaim.h"
@@ -34,6 +35,13 @@ static void write_pages(size_t pfn, size_t nr_pages)
 		*first_word(pfn + i) = pfn + i + 1;
 }
 
+/* All areas in HIGH, as if the heap had proved to be large. */
+static void boot_high(size_t bytes)
+{
+	params.thp = THP_ALWAYS;
+	boot_heap(bytes);
+}
+
 /* HIGH is filled from its end: the nth unit from there. */
 static size_t unit_from_end(size_t nth)
 {
@@ -44,7 +52,7 @@ MM_TEST(an_area_is_whole_units_of_address_space)
 {
 	size_t pfn;
 
-	boot_heap(MIB(64));
+	boot_high(MIB(64));
 	pfn = take(UNIT_PAGES + 1);
 	ASSERT_EQ(pfn, unit_from_end(2));
 	EXPECT_EQ(pfn_to_page(pfn)->kind, PAGE_AREA);
@@ -113,7 +121,7 @@ MM_TEST(no_memory_no_area_and_nothing_lost)
 	EXPECT_EQ(take(1), SIZE_MAX);
 	EXPECT(validate_zone());
 	EXPECT(give(0));
-	EXPECT_EQ(take(1), 3 * UNIT_PAGES);
+	EXPECT_EQ(take(1), 0);
 	EXPECT(validate_zone());
 }
 
@@ -123,7 +131,7 @@ MM_TEST(growing_within_the_last_unit_takes_nothing)
 {
 	size_t pfn;
 
-	boot_heap(MIB(64));
+	boot_high(MIB(64));
 	pfn = take(600);
 	EXPECT(resize(pfn, UNIT_PAGES));
 	EXPECT_EQ(pfn_to_page(pfn)->nr_pages, UNIT_PAGES);
@@ -138,7 +146,7 @@ MM_TEST(growing_takes_the_free_units_behind)
 {
 	size_t behind, pfn;
 
-	boot_heap(MIB(64));
+	boot_high(MIB(64));
 	behind = take(3 * UNIT_PAGES);
 	pfn = take(UNIT_PAGES);
 	ASSERT_EQ(pfn + UNIT_PAGES, behind);
@@ -162,7 +170,7 @@ MM_TEST(an_area_stays_in_its_part)
 {
 	size_t low, high;
 
-	boot_heap(MIB(16));
+	boot_high(MIB(16));
 	zone_lock();
 	ASSERT(range_alloc_locked(RANGE_LOW, 2, 1, &low));
 	range_free_locked(low, 2);
@@ -232,6 +240,23 @@ MM_TEST(shrinking_drops_the_tail)
 	EXPECT_EQ(*first_word(pfn + 10), 0);
 	EXPECT(!is_touched(pfn + 10));
 	EXPECT(is_touched(pfn + UNIT_PAGES));
+	EXPECT(validate_zone());
+}
+
+/* The last huge page of an area in HIGH is not split. */
+MM_TEST(shrinking_in_high_drops_whole_huge_pages)
+{
+	size_t pfn;
+
+	boot_high(MIB(64));
+	pfn = take(UNIT_PAGES);
+	write_pages(pfn, UNIT_PAGES);
+	EXPECT(resize(pfn, PAGEBLOCK_PAGES + 10));
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 0);
+	EXPECT(resize(pfn, 10));
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 1);
+	EXPECT_EQ(*first_word(pfn + PAGEBLOCK_PAGES - 1), pfn + PAGEBLOCK_PAGES);
+	EXPECT_EQ(*first_word(pfn + PAGEBLOCK_PAGES), 0);
 	EXPECT(validate_zone());
 }
 

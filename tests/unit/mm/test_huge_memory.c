@@ -1,0 +1,259 @@
+/*
+ * test_huge_memory.c - who may have huge pages, from when on, and that they are kept whole.
+ */
+#include "core/params.h"
+#include "mm/decay.h"
+#include "mm/huge_memory.h"
+#include "mm/page_alloc.h"
+#include "mm/pagerun.h"
+#include "mm/range.h"
+#include "mm/residency.h"
+#include "mm_test.h"
+#include "vmalloc/vmap_area.h"
+
+#define SETTING_FILE "/sys/kernel/mm/transparent_hugepage/enabled"
+#define RUN_PAGES 256u
+#define LARGE_HEAP_RUNS (MIB(64) / PAGE_SIZE / RUN_PAGES)
+
+static void boot(const char *setting, enum thp_setting thp)
+{
+	os_fake_reset();
+	os_fake_clock_set(1000000);
+	os_fake_file_set(SETTING_FILE, setting);
+	params.thp = thp;
+	params.retain = 0;
+	huge_boot();
+	boot_heap(GIB(1));
+}
+
+static size_t take_run(size_t nr_pages)
+{
+	struct page *page = run_alloc(nr_pages, 1);
+
+	ASSERT(page);
+	for (size_t i = 0; i < nr_pages; i++)
+		*first_word(page_to_pfn(page) + i) = 1;
+	return page_to_pfn(page);
+}
+
+static void give_run(size_t pfn)
+{
+	ASSERT(run_free(pfn_to_page(pfn)));
+}
+
+static void prove_large(void)
+{
+	for (size_t i = 0; i < LARGE_HEAP_RUNS; i++)
+		take_run(RUN_PAGES);
+}
+
+static enum range_part part_of(size_t pfn)
+{
+	return (enum range_part)pfn_to_pageblock(pfn)->part;
+}
+
+static enum range_part area_part(size_t nr_pages)
+{
+	struct page *page = area_alloc(nr_pages, PAGE_SIZE);
+
+	ASSERT(page);
+	return part_of(page_to_pfn(page));
+}
+
+MM_TEST(a_small_heap_has_none)
+{
+	boot("always [madvise] never\n", THP_AUTO);
+	for (size_t i = 0; i < LARGE_HEAP_RUNS; i++)
+		EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_LOW);
+	EXPECT_EQ(area_part(4 * UNIT_PAGES), RANGE_LOW);
+	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 0);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(a_heap_that_has_proved_large_grows_in_huge_pages)
+{
+	size_t first, second;
+
+	boot("always [madvise] never\n", THP_AUTO);
+	prove_large();
+	first = take_run(RUN_PAGES);
+	EXPECT_EQ(part_of(first), RANGE_HIGH);
+	EXPECT(os_fake_calls(OS_CALL_WANT_HUGE_PAGES) >= 1);
+	/* The first page has brought the frames of its whole pageblock. */
+	EXPECT(pfn_to_pageblock(first)->huge);
+	EXPECT_EQ(zone.nr_free_touched, RUN_PAGES);
+	second = take_run(RUN_PAGES);
+	EXPECT_EQ(second, first + RUN_PAGES);
+	EXPECT_EQ(zone.nr_free_touched, 0);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(what_is_opened_later_is_advised_too)
+{
+	unsigned int nr_calls;
+
+	boot("always [madvise] never\n", THP_AUTO);
+	prove_large();
+	take_run(RUN_PAGES);
+	nr_calls = os_fake_calls(OS_CALL_WANT_HUGE_PAGES);
+	prove_large();
+	EXPECT(os_fake_calls(OS_CALL_WANT_HUGE_PAGES) > nr_calls);
+}
+
+MM_TEST(areas_lie_where_huge_pages_suit_them)
+{
+	boot("always [madvise] never\n", THP_AUTO);
+	prove_large();
+	take_run(RUN_PAGES);
+	EXPECT_EQ(area_part(2 * UNIT_PAGES), RANGE_HIGH);
+	EXPECT_EQ(area_part(30 * PAGEBLOCK_PAGES - 500), RANGE_HIGH);
+	EXPECT_EQ(area_part(PAGEBLOCK_PAGES + 1), RANGE_LOW); /* half of it would be waste */
+	EXPECT_EQ(area_part(MIB(68) / PAGE_SIZE), RANGE_LOW); /* more than has been proved */
+	EXPECT(validate_zone());
+}
+
+MM_TEST(where_the_system_has_them_always_areas_do)
+{
+	boot("[always] madvise never\n", THP_AUTO);
+	EXPECT_EQ(area_part(32 * UNIT_PAGES), RANGE_HIGH);
+	EXPECT_EQ(area_part(PAGEBLOCK_PAGES + 1), RANGE_LOW);
+	EXPECT_EQ(part_of(take_run(1)), RANGE_LOW);
+	prove_large();
+	prove_large();
+	EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_HIGH);
+}
+
+MM_TEST(where_the_system_has_none_nothing_is_asked)
+{
+	boot("always madvise [never]\n", THP_AUTO);
+	prove_large();
+	EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_LOW);
+	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 0);
+}
+
+MM_TEST(never_is_never)
+{
+	size_t unit;
+
+	boot("[always] madvise never\n", THP_NEVER);
+	prove_large();
+	EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_LOW);
+	EXPECT_EQ(area_part(2 * UNIT_PAGES), RANGE_LOW);
+	zone_lock();
+	ASSERT(section_grow_locked(RANGE_HIGH, 1, &unit));
+	EXPECT_EQ(os_fake_calls(OS_CALL_FORBID_HUGE_PAGES), 1);
+	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 0);
+}
+
+MM_TEST(always_is_from_the_start)
+{
+	boot("always [madvise] never\n", THP_ALWAYS);
+	EXPECT_EQ(part_of(take_run(1)), RANGE_HIGH);
+	EXPECT_EQ(area_part(PAGEBLOCK_PAGES + 1), RANGE_HIGH);
+	EXPECT(os_fake_calls(OS_CALL_WANT_HUGE_PAGES) >= 1);
+}
+
+/* It cannot be read, or the kernel knows no huge pages: all the same but for the calls. */
+MM_TEST(without_a_setting_advice_is_given_in_vain)
+{
+	os_fake_feature(OS_FEATURE_HUGE_PAGES, false);
+	boot(NULL, THP_AUTO);
+	os_fake_feature(OS_FEATURE_HUGE_PAGES, false);
+	prove_large();
+	EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_HIGH);
+	EXPECT(validate_zone());
+}
+
+/* --- giving back ---------------------------------------------------------------------------- */
+
+/* Drop up to nr_pages free pages. Returns how many were. */
+static size_t drop(size_t nr_pages, bool split)
+{
+	struct reclaim_limit limit = { .nr_pages = nr_pages, .split = split };
+	struct reclaim_walk walk = { 0 };
+
+	lock_acquire(LOCK_RECLAIM);
+	while (limit.nr_pages && reclaim_aged_locked(&walk, &limit, mm_map.nr_pages))
+		;
+	lock_release(LOCK_RECLAIM);
+	EXPECT(validate_zone());
+	return walk.nr_pages;
+}
+
+MM_TEST(a_huge_page_that_is_mostly_used_stays_whole)
+{
+	size_t kept, freed;
+
+	boot("always [madvise] never\n", THP_AUTO);
+	prove_large();
+	kept = take_run(RUN_PAGES + 64);
+	freed = take_run(PAGEBLOCK_PAGES - RUN_PAGES - 64);
+	ASSERT_EQ(freed, kept + RUN_PAGES + 64);
+	give_run(freed);
+	EXPECT_EQ(drop(SIZE_MAX, false), 0);
+	EXPECT(pfn_to_pageblock(kept)->huge);
+	EXPECT_EQ(drop(SIZE_MAX, true), PAGEBLOCK_PAGES - RUN_PAGES - 64);
+	EXPECT(!pfn_to_pageblock(kept)->huge);
+	/* It is split now, and nothing keeps the next part. */
+	give_run(take_run(RUN_PAGES - 64));
+	EXPECT_EQ(drop(SIZE_MAX, false), RUN_PAGES - 64);
+}
+
+MM_TEST(a_huge_page_that_is_mostly_free_is_split)
+{
+	size_t kept, freed;
+
+	boot("always [madvise] never\n", THP_AUTO);
+	prove_large();
+	kept = take_run(RUN_PAGES);
+	freed = take_run(RUN_PAGES);
+	give_run(freed);
+	EXPECT_EQ(drop(SIZE_MAX, false), RUN_PAGES);
+	EXPECT_EQ(*first_word(kept), 1);
+	EXPECT_EQ(*first_word(freed), 0);
+}
+
+/* Slabs: the buddy's blocks are added up for their pageblock. */
+MM_TEST(blocks_of_the_buddy_are_added_up)
+{
+	struct page *pages[64];
+
+	boot("always [madvise] never\n", THP_ALWAYS);
+	zone_lock();
+	for (unsigned int i = 0; i < 64; i++) {
+		ASSERT((pages[i] = alloc_pages_locked(3)));
+		zone_count_locked(USE_SLAB, 8);
+	}
+	for (unsigned int i = 0; i < 62; i += 2) { /* 248 pages, no two side by side */
+		zone_count_locked(USE_SLAB, -8);
+		free_pages_locked(pages[i], 3);
+	}
+	zone_unlock();
+	EXPECT_EQ(drop(SIZE_MAX, false), 0);
+	zone_lock();
+	zone_count_locked(USE_SLAB, -8);
+	free_pages_locked(pages[62], 3);
+	zone_unlock();
+	EXPECT_EQ(drop(SIZE_MAX, false), 256);
+}
+
+/* Dropped whole, it is one huge page again the next time. */
+MM_TEST(whole_huge_pages_go_back_whole)
+{
+	size_t pfn;
+
+	boot("always [madvise] never\n", THP_AUTO);
+	prove_large();
+	pfn = take_run(PAGEBLOCK_PAGES);
+	give_run(pfn);
+	EXPECT_EQ(drop(SIZE_MAX, false), PAGEBLOCK_PAGES);
+	EXPECT(!pfn_to_pageblock(pfn)->huge);
+	EXPECT_EQ(zone.nr_free_touched, 0);
+	run_drain();
+	ASSERT_EQ(take_run(1), pfn);
+	EXPECT(pfn_to_pageblock(pfn)->huge);
+	EXPECT_EQ(zone.nr_free_touched, PAGEBLOCK_PAGES - 1);
+	EXPECT(validate_zone());
+}
+
+RUN_TESTS
