@@ -5,12 +5,18 @@
 #include "mm/page_alloc.h"
 #include "mm/residency.h"
 #include "mm/pagerun.h"
+#include "os/os.h"
 
 /*
  * Pages that one refill or drain moves. The kernel moves 63; a thread's share must stay small
  * against the 80 KiB that a mostly idle thread may cost, and a slab is asked for rarely.
  */
 #define PCP_BATCH_PAGES 8u
+
+/*
+ * Populated at once from 16 KiB on: 1.7 us a page there, 1.45 with 64 KiB, against 2.0 of a fault.
+ */
+#define POPULATE_MIN_ORDER 2u
 
 /* Pages in runs that a pcp keeps: what four threads keep is 2 MiB. */
 #define PCP_RUN_PAGES 128u
@@ -60,11 +66,28 @@ static struct page *zone_take_locked(size_t nr_pages, size_t align)
 	return page;
 }
 
+static bool is_hole(const struct page *page, size_t nr_pages)
+{
+	size_t nr_touched;
+
+	zone_lock();
+	nr_touched = residency_count_touched(page_to_pfn(page), nr_pages);
+	zone_unlock();
+	return !nr_touched;
+}
+
+/*
+ * A large block is for a class of which there are several slabs: it is going to be used all
+ * over, and one call costs less than a fault a page.
+ */
 static struct page *zone_take(unsigned int order)
 {
 	size_t nr_pages = (size_t)1 << order;
+	struct page *page = zone_alloc(zone_take_locked, nr_pages, nr_pages);
 
-	return zone_alloc(zone_take_locked, nr_pages, nr_pages);
+	if (page && order >= POPULATE_MIN_ORDER && is_hole(page, nr_pages))
+		os_populate(page_address(page), nr_pages * PAGE_SIZE);
+	return page;
 }
 
 static void zone_give_locked(struct page *page, unsigned int order)

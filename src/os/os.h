@@ -5,8 +5,8 @@
  * may be interposed by another preload, which would call back into malloc.
  * Every call returns 0 (or a count, where said) on success and -errno on failure, and
  * never touches errno. Addresses and lengths are page-aligned, lengths are not 0.
- * May be called from any context; nothing here takes a lock. The only state kept is that the kernel
- * has refused a vectored purge.
+ * May be called from any context; nothing here takes a lock. The only state kept is what the
+ * kernel does not know: a vectored purge, populating.
  *
  * The unit tests link tests/fake/os_fake.c in place of os_linux.c.
  */
@@ -51,6 +51,9 @@ int os_forbid_huge_pages(void *address, size_t bytes);
 
 /* Ask for the range to be backed by huge pages, where the kernel has them. */
 int os_want_huge_pages(void *address, size_t bytes);
+
+/* Give every page of the range a frame, to be written to. A kernel before 5.14: -EINVAL. */
+int os_populate(void *address, size_t bytes);
 
 /*
  * The range reads as zero in the child of a fork, however it is made. Before Linux 4.14: -EINVAL.

@@ -183,6 +183,19 @@ int os_want_huge_pages(void *address, size_t bytes)
 	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_HUGEPAGE);
 }
 
+int os_populate(void *address, size_t bytes)
+{
+	static _Atomic bool unknown;
+	int error = -EINVAL;
+
+	if (!atomic_load_explicit(&unknown, memory_order_relaxed))
+		error = (int)syscall3(__NR_madvise, (long)address, (long)bytes,
+				      MADV_POPULATE_WRITE);
+	if (error == -EINVAL)
+		atomic_store_explicit(&unknown, true, memory_order_relaxed);
+	return error;
+}
+
 int os_wipe_on_fork(void *address, size_t bytes)
 {
 	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_WIPEONFORK);

@@ -242,6 +242,15 @@ int os_want_huge_pages(void *address, size_t bytes)
 	return advise_huge_pages(OS_CALL_WANT_HUGE_PAGES, address, bytes, MADV_HUGEPAGE);
 }
 
+int os_populate(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_POPULATE);
+
+	if (!error && fake.feature_off[OS_FEATURE_POPULATE])
+		error = -EINVAL;
+	return error ? error : (int)SYSCALL(SYS_madvise, address, bytes, MADV_POPULATE_WRITE);
+}
+
 int os_wipe_on_fork(void *address, size_t bytes)
 {
 	int error = enter(OS_CALL_WIPE_ON_FORK);

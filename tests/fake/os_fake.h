@@ -24,6 +24,7 @@ enum os_call {
 	OS_CALL_PURGE_RANGES,
 	OS_CALL_FORBID_HUGE_PAGES,
 	OS_CALL_WANT_HUGE_PAGES,
+	OS_CALL_POPULATE,
 	OS_CALL_WIPE_ON_FORK,
 	OS_CALL_MINCORE,
 	OS_CALL_FUTEX_WAIT,
@@ -50,6 +51,8 @@ enum os_feature {
 	OS_FEATURE_VECTORED_PURGE,
 	/* Off: -EINVAL, as from a kernel without huge pages. */
 	OS_FEATURE_HUGE_PAGES,
+	/* Off: -EINVAL, as from a kernel before 5.14. */
+	OS_FEATURE_POPULATE,
 	/* Off: -EINVAL, as from a kernel before 4.14. */
 	OS_FEATURE_WIPE_ON_FORK,
 	/* Off: -ENOSYS, as under a filter. */

@@ -456,6 +456,11 @@ TEST(any_call_fails_without_mincore)
 	sweep(&(struct world){ OS_FEATURE_MINCORE, 0, 3 });
 }
 
+TEST(any_call_fails_without_populating)
+{
+	sweep(&(struct world){ OS_FEATURE_POPULATE, 0, 5 });
+}
+
 TEST(any_call_fails_without_huge_pages_to_forbid)
 {
 	sweep(&(struct world){ OS_FEATURE_HUGE_PAGES, 0, 4 });

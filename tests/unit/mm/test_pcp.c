@@ -266,4 +266,36 @@ MM_TEST(no_memory_no_page_and_what_there_is_is_handed_out)
 	EXPECT(validate_zone());
 }
 
+/* Large blocks get their frames at once, if they have none. */
+MM_TEST(large_blocks_are_populated)
+{
+	unsigned char resident[16];
+	struct page *page, *small;
+
+	boot(MIB(64));
+	small = pcp_alloc(&pcp, 1);
+	ASSERT(small);
+	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 0);
+	page = pcp_alloc(&pcp, 4);
+	ASSERT(page);
+	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 1);
+	ASSERT_EQ(os_mincore(page_address(page), sizeof(resident) * PAGE_SIZE, resident), 0);
+	for (unsigned int i = 0; i < sizeof(resident); i++)
+		EXPECT_EQ(resident[i] & 1, 1);
+	pcp_free(&pcp, page, 4);
+	ASSERT_EQ((uintptr_t)pcp_alloc(&pcp, 4), (uintptr_t)page);
+	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 1); /* they are still there */
+}
+
+/* A kernel that cannot, or memory that is short: the program's own writes will tell. */
+MM_TEST(what_cannot_be_populated_is_handed_out_all_the_same)
+{
+	boot(MIB(64));
+	os_fake_fail(OS_CALL_POPULATE, 1, UINT_MAX, ENOMEM);
+	EXPECT(pcp_alloc(&pcp, 3));
+	os_fake_feature(OS_FEATURE_POPULATE, false);
+	EXPECT(pcp_alloc(&pcp, 4));
+	EXPECT(validate_zone());
+}
+
 RUN_TESTS

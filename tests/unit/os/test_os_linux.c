@@ -343,6 +343,21 @@ TEST(huge_pages_are_forbidden_where_there_are_any)
 	EXPECT_EQ(os_unreserve(range, MIB(4)), 0);
 }
 
+TEST(populated_pages_are_resident_and_zero)
+{
+	unsigned char resident[4];
+	char *range = reserve_open(KIB(16));
+
+	EXPECT_EQ(os_populate(range + KIB(4), KIB(8)), 0);
+	EXPECT_EQ(os_mincore(range, KIB(16), resident), 0);
+	EXPECT_EQ(resident[0] & 1, 0);
+	EXPECT_EQ(resident[1] & resident[2] & 1, 1);
+	EXPECT_EQ(resident[3] & 1, 0);
+	for (size_t i = KIB(4); i < KIB(12); i++)
+		ASSERT_EQ(range[i], 0);
+	EXPECT_EQ(os_unreserve(range, KIB(16)), 0);
+}
+
 static _Atomic uint32_t futex_word;
 static _Atomic int waiter_result;
 
