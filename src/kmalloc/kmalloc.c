@@ -15,6 +15,20 @@
 #include "slab/sheaf.h"
 #include "vmalloc/vmap_area.h"
 
+/* At the end of a slow path. */
+static __slow void decay_visit(void)
+{
+	decay_step();
+	if (slot_is_held())
+		sheaves_close_in_time(current_slot);
+}
+
+static inline void come_by(void)
+{
+	if (unlikely(decay_is_due()))
+		decay_visit();
+}
+
 static void *kmalloc_small(unsigned int class)
 {
 	struct slot *slot = slot_enter();
@@ -103,18 +117,19 @@ static __slow void *kmalloc_refused(size_t bytes, size_t align)
 void *kmalloc_slow(size_t bytes)
 {
 	gate_pass *pass;
-	void *object;
+	void *object = NULL;
 
-	if (bytes > KMALLOC_MAX_BYTES)
-		return NULL;
+	if (bytes <= SIZE_CLASS_MAX_BYTES)
+		object = sheaf_alloc_closed(size_class_of(bytes));
+	if (object || bytes > KMALLOC_MAX_BYTES)
+		return object;
 	pass = gate_enter();
 	if (unlikely(!pass))
 		return kmalloc_refused(bytes, KMALLOC_MIN_ALIGN);
 	object = kmalloc_inside(bytes);
 	if (unlikely(!object) && make_room(bytes))
 		object = kmalloc_inside(bytes);
-	if (unlikely(decay_is_due()))
-		decay_step();
+	come_by();
 	gate_leave(pass);
 	return object;
 }
@@ -178,6 +193,7 @@ void *kzalloc(size_t bytes)
 		page = kmalloc_pages(bytes, PAGE_SIZE);
 	if (unlikely(!stocked && !page) && make_room(bytes))
 		page = kmalloc_pages(bytes, PAGE_SIZE);
+	come_by();
 	gate_leave(pass);
 	if (page)
 		clear_touched(page, bytes);
@@ -221,6 +237,7 @@ void *kmalloc_aligned(size_t align, size_t bytes)
 	object = aligned_inside(class, align, bytes);
 	if (unlikely(!object) && make_room(max_size(bytes, align)))
 		object = aligned_inside(class, align, bytes);
+	come_by();
 	gate_leave(pass);
 	return object;
 }
@@ -301,8 +318,7 @@ static void kfree_entering(void *object)
 		return;
 	}
 	kfree_inside_slow(object);
-	if (unlikely(decay_is_due()))
-		decay_step();
+	come_by();
 	gate_leave(pass);
 }
 
@@ -319,6 +335,16 @@ static __slow void kfree_other(void *object)
 		owner_report_wrong("free()", object);
 }
 
+/* Where no gate is needed. False: nothing happened. */
+static bool kfree_outside(struct slot *slot, uint32_t entry, void *object)
+{
+	uint32_t class = entry ^ slot->tag;
+
+	if (class < NR_SIZE_CLASSES)
+		return sheaf_free_closed(slot, class, object);
+	return remote_free_gathered(slot, entry, object);
+}
+
 void kfree_slow(void *object)
 {
 	uint32_t entry = entry_of(object);
@@ -326,7 +352,7 @@ void kfree_slow(void *object)
 	if (unlikely(!entry))
 		kfree_other(object);
 	else if (!pagemap_is_slab(entry) || !slot_is_held() ||
-		 !remote_free_gathered(current_slot, entry, object))
+		 !kfree_outside(current_slot, entry, object))
 		kfree_entering(object);
 }
 

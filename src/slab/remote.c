@@ -97,6 +97,7 @@ static void accept_batch(struct slot *slot, struct batch *batch)
 	struct slot_class *cache = &slot->class[class];
 
 	if (batch->entry == (slot->tag | class) && cache->capacity &&
+	    !sheaf_is_closed(slot, class) &&
 	    cache->sheaf + 1 + cache->capacity - top >= (ptrdiff_t)nr) {
 		memcpy(top, batch->objects, nr * sizeof(*top));
 		WRITE_ONCE(slot->top[class], top + nr);

@@ -19,6 +19,10 @@
 #define MAX_FLUSH 1024u
 /* Flushed without a refill, times its capacity: the thread only frees, and the sheaf shrinks. */
 #define FREES_PER_SHRINK 2u
+/* Who allocates so often from a closed sheaf before the next tick is busy. */
+#define BUSY_VISITS 256u
+/* Freed within a tick they close sheaves once more. To touch as many takes a millisecond. */
+#define MUCH_FREED_PAGES 4096u
 /* A busy thread's arrays may take this share of its slabs on top of params.sheaf_budget. */
 #define BUDGET_PER_SLAB_BYTES 8u
 
@@ -33,6 +37,8 @@ unsigned int sheaf_count(const struct slot *slot, unsigned int class)
 	unsigned int capacity = READ_ONCE(cache->capacity);
 	ptrdiff_t count = READ_ONCE(slot->top[class]) - READ_ONCE(cache->sheaf) - 1;
 
+	if (sheaf_is_closed(slot, class))
+		count = READ_ONCE(cache->nr_hidden);
 	return count > 0 && capacity ? (unsigned int)min_size((size_t)count, capacity) : 0;
 }
 
@@ -103,6 +109,53 @@ static void give_up(struct slot *slot, unsigned int class)
 	barn_put_array(cache->sheaf, capacity);
 }
 
+/* In one instruction: a signal handler takes an object before or finds the sheaf closed. */
+static void close_sheaf(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	void **top;
+
+	if (!cache->capacity || sheaf_is_closed(slot, class))
+		return;
+	top = __atomic_exchange_n(&slot->top[class], slot_none.top[class], __ATOMIC_RELAXED);
+	WRITE_ONCE(cache->nr_hidden, (uint16_t)(top - cache->sheaf - 1));
+}
+
+/* False: it is open already. */
+static bool open_sheaf(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	unsigned int nr = cache->nr_hidden;
+
+	if (!sheaf_is_closed(slot, class))
+		return false;
+	WRITE_ONCE(cache->nr_hidden, 0);
+	WRITE_ONCE(slot->top[class], cache->sheaf + 1 + nr);
+	return true;
+}
+
+static void close_all(struct slot *slot)
+{
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
+		close_sheaf(slot, class);
+		slot->class[class].nr_visits = VISITS_PER_LOOK - 1; /* the next one looks */
+	}
+}
+
+/* What is freed so much of comes of a phase of frees, the last thing that a quiet program did. */
+void sheaves_close_in_time(struct slot *slot)
+{
+	size_t nr_free = READ_ONCE(zone.nr_free_touched);
+	uint16_t now = READ_ONCE(zone.now);
+
+	if (slot->closed_at != now || nr_free > slot->nr_free_seen + MUCH_FREED_PAGES) {
+		close_all(slot);
+		slot->closed_at = now;
+		slot->nr_free_seen = nr_free;
+	}
+	slot->nr_free_seen = min_size(slot->nr_free_seen, nr_free);
+}
+
 static void note_miss(struct slot *slot, unsigned int class)
 {
 	struct slot_class *cache = &slot->class[class];
@@ -128,7 +181,7 @@ static void refill(struct slot *slot, unsigned int class)
 	WRITE_ONCE(slot->top[class], cache->sheaf + 1 + nr);
 }
 
-void *sheaf_alloc_slow(struct slot *slot, unsigned int class)
+static void *alloc_open(struct slot *slot, unsigned int class)
 {
 	void *object = sheaf_pop(slot, class); /* an inherited slot's sheaf may have some */
 
@@ -143,6 +196,16 @@ void *sheaf_alloc_slow(struct slot *slot, unsigned int class)
 		return alloc_direct(slot, class);
 	refill(slot, class);
 	return sheaf_pop(slot, class);
+}
+
+void *sheaf_alloc_slow(struct slot *slot, unsigned int class)
+{
+	bool was_closed = open_sheaf(slot, class);
+	void *object = alloc_open(slot, class);
+
+	if (was_closed && ++slot->class[class].nr_visits < BUSY_VISITS && decay_is_due())
+		close_sheaf(slot, class);
+	return object;
 }
 
 /* Hand the oldest objects back; what was freed last is warm and stays. */
@@ -176,7 +239,7 @@ static void flush(struct slot *slot, unsigned int class)
 		resize(slot, class, capacity / 2);
 }
 
-void sheaf_free_slow(struct slot *slot, unsigned int class, void *object)
+static void free_open(struct slot *slot, unsigned int class, void *object)
 {
 	const struct slot_class *cache = &slot->class[class];
 
@@ -200,6 +263,15 @@ void sheaf_free_slow(struct slot *slot, unsigned int class, void *object)
 	WRITE_ONCE(slot->top[class], slot->top[class] + 1);
 }
 
+void sheaf_free_slow(struct slot *slot, unsigned int class, void *object)
+{
+	bool was_closed = open_sheaf(slot, class);
+
+	free_open(slot, class, object);
+	if (was_closed && decay_is_due())
+		close_sheaf(slot, class);
+}
+
 void sheaves_drain(struct slot *slot)
 {
 	remote_collect(slot);
@@ -208,6 +280,7 @@ void sheaves_drain(struct slot *slot)
 
 		if (!cache->capacity)
 			continue;
+		open_sheaf(slot, class);
 		slab_put_bulk(slot, class, cache->sheaf + 1, held_count(slot, class));
 		give_up(slot, class);
 	}

@@ -51,6 +51,8 @@ struct slot_class {
 	uint32_t nr_flushed;	  /* objects, since the last refill */
 	uint32_t nr_slabs;
 	uint32_t next_colour;	  /* bytes before the first object of the next slab */
+	uint16_t nr_hidden;	  /* objects in the sheaf while it is closed, else 0 */
+	uint16_t nr_visits;	  /* allocations since it was closed (sheaf.h) */
 };
 
 enum slot_state { SLOT_FREE, SLOT_HELD, SLOT_SHARED, SLOT_LEFT, SLOT_LOST };
@@ -63,7 +65,8 @@ struct slot {
 	 *			       top ^
 	 * top[-1] is what malloc returns, unless it is NULL; *top is where free stores,
 	 * unless it holds SHEAF_END. The empty sheaf is both at once: every malloc and every
-	 * free misses. Not yet initialised and hardened are this one case.
+	 * free misses. Not yet initialised and hardened are this one case; and so is a closed
+	 * sheaf (sheaf.h), whose array and objects wait where they are.
 	 */
 	void **top[NR_SIZE_CLASSES];
 	uint32_t tag; /* page map entry of this slot's slabs, with class 0 */
@@ -72,6 +75,8 @@ struct slot {
 	_Atomic uint32_t state;
 	uint32_t sheaf_bytes;	 /* memory of the sheaves' arrays; bounded (sheaf.c) */
 	uint32_t nr_slab_pages;	 /* in the slot's slabs */
+	uint16_t closed_at;	 /* zone.now when its sheaves were last closed */
+	size_t nr_free_seen;	 /* fewest free pages with frames seen since then */
 	struct slot *next_free;	 /* LOCK_SLOTS */
 	_Atomic uintptr_t inside; /* kmalloc/gate.h: its thread is in a slow path */
 	struct slot_class class[NR_SIZE_CLASSES];

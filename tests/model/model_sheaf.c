@@ -39,6 +39,7 @@ static uint8_t cached[NR_GRAINS];	   /* by check_places */
 static struct actor actors[NR_ACTORS];
 static struct slot *released[NR_ACTORS * 2]; /* free slots in the order of inheritance */
 static unsigned int nr_released;
+static size_t nr_closed_seen; /* by check_places */
 static uint64_t rng;
 
 static size_t grain_of(const void *object)
@@ -200,7 +201,7 @@ static void one_op(struct actor *actor)
 
 static void rare_op(struct actor *actor)
 {
-	switch (kunit_below(&rng, 4)) {
+	switch (kunit_below(&rng, 5)) {
 	case 0:
 		actor_exit(actor);
 		break;
@@ -215,6 +216,9 @@ static void rare_op(struct actor *actor)
 		act(actor);
 		kmalloc_trim();
 		acted(actor);
+		break;
+	case 4:
+		os_fake_clock_advance(TICK_MS);
 		break;
 	}
 }
@@ -239,9 +243,11 @@ static void count_batch(const struct batch *batch)
 
 static void count_slot(const struct slot *slot)
 {
-	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
+		nr_closed_seen += sheaf_is_closed(slot, class);
 		for (unsigned int i = 0; i < sheaf_count(slot, class); i++)
 			count_cached(slot->class[class].sheaf[1 + i]);
+	}
 	for (unsigned int i = 0; i < NR_OUTBOXES; i++)
 		if (slot->outbox[i])
 			count_batch(slot->outbox[i]);
@@ -347,6 +353,16 @@ ISOLATED_TEST(model_of_slots)
 {
 	rng = kunit_seed();
 	run_model("reserve=8G", kunit_ops(1000000));
+}
+
+/* Decay always has something to do, so that sheaves are closed and opened all the time. */
+ISOLATED_TEST(model_of_slots_with_closed_sheaves)
+{
+	uint64_t nr_ops = kunit_ops(1000000);
+
+	rng = kunit_seed() + 4;
+	run_model("reserve=8G,retain=1,decay_ms=1000", nr_ops);
+	EXPECT(nr_closed_seen >= nr_ops / QUIET_EVERY);
 }
 
 /* Arrays that may hardly grow: other paths between sheaf and slab. */
