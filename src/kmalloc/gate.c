@@ -29,6 +29,8 @@ static _Thread_local bool is_empty __tls_initial_exec;
 /* How long a signal handler that has interrupted a slow path waits for those inside: 50 ms. */
 #define NAPS_IF_INTERRUPTED 50u
 #define NAPS_IF_PATIENT 1000u
+/* How long who only trims waits for those inside, and who was refused for that one: 5 ms. */
+#define NAPS_IF_BRIEF 10u
 
 static uintptr_t this_thread(void)
 {
@@ -66,6 +68,8 @@ static void examine_child(void)
 	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
 		if (gate.visitors[i] != this_thread())
 			gate.visitors[i] = 0;
+	if (gate.closed_by != this_thread())
+		gate.briefly = 0;
 	if (locks_held_by_others() || gate.closed_by == GATE_CLOSED_FOR_GOOD)
 		gate.closed_by = GATE_CLOSED_FOR_GOOD;
 	else
@@ -165,15 +169,25 @@ gate_pass *gate_examine(gate_pass *pass)
 	return NULL;
 }
 
-gate_pass *gate_enter_patiently(void)
+static gate_pass *enter_within(unsigned int max_naps)
 {
 	gate_pass *pass = gate_enter();
 
-	for (unsigned int nap = 0; !pass && is_closed_for_now() && nap < NAPS_IF_PATIENT; nap++) {
+	for (unsigned int nap = 0; !pass && is_closed_for_now() && nap < max_naps; nap++) {
 		os_nap(nap_us(nap));
 		pass = gate_enter();
 	}
 	return pass;
+}
+
+gate_pass *gate_enter_patiently(void)
+{
+	return enter_within(NAPS_IF_PATIENT);
+}
+
+gate_pass *gate_enter_soon(void)
+{
+	return atomic_load(&gate.briefly) && !is_inside() ? enter_within(NAPS_IF_BRIEF) : NULL;
 }
 
 /* --- fork ----------------------------------------------------------------------------------- */
@@ -249,6 +263,7 @@ static void end_close(void)
 	uintptr_t me = this_thread();
 
 	WRITE_ONCE(is_empty, false);
+	gate.briefly = 0;
 	locks_release_rest();
 	atomic_compare_exchange_strong(&gate.closed_by, &me, 0);
 }
@@ -260,6 +275,27 @@ void gate_open(void)
 	WRITE_ONCE(depth, depth - 1);
 	if (!depth)
 		end_close();
+}
+
+bool gate_close_briefly(void)
+{
+	uintptr_t open = 0;
+	bool closed;
+
+	if (is_inside() || depth)
+		return false;
+	WRITE_ONCE(depth, 1);
+	closed = process_is_known() &&
+		 (atomic_compare_exchange_strong(&gate.closed_by, &open, this_thread()) ||
+		  open == this_thread()); /* a signal handler has forked just now */
+	if (closed) {
+		gate.briefly = 1;
+		closed = wait_until_empty(NAPS_IF_BRIEF);
+		WRITE_ONCE(is_empty, closed);
+	}
+	if (!closed)
+		gate_open();
+	return closed;
 }
 
 /* Handlers of other libraries may have entered, and made threads that are inside. */

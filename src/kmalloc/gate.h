@@ -37,6 +37,7 @@ typedef _Atomic uintptr_t gate_pass;
 struct gate {
 	_Atomic uintptr_t closed_by; /* thread pointer of who forks; GATE_CLOSED_FOR_GOOD */
 	_Atomic uint32_t pending;    /* something was deferred while the gate was closed */
+	_Atomic uint32_t briefly;    /* it is closed by gate_close_briefly */
 	_Atomic uint32_t *_Atomic process_known; /* reads as 0 in a child that is not announced */
 	gate_pass visitors[NR_VISITOR_PASSES] __cacheline_aligned;
 } __cacheline_aligned;
@@ -101,5 +102,18 @@ static inline void gate_note_pending(void)
 void gate_close(void);
 void gate_open(void);
 void gate_after_fork(void);
+
+/*
+ * Close the gate for a millisecond, to work at the slabs, pcp and inboxes of all threads: theirs
+ * again at gate_open. Their fast paths go on: sheaves and outboxes stay theirs. False: not now.
+ * The caller enters, so that its signal handlers keep off, and leaves before gate_open.
+ */
+bool gate_close_briefly(void);
+
+/*
+ * For who was refused: once more, if the gate is closed briefly, waiting for some milliseconds. It
+ * is no thread that forks, so that nothing which it waits for waits for the caller.
+ */
+gate_pass *gate_enter_soon(void);
 
 #endif

@@ -96,14 +96,16 @@ static void *kmalloc_inside(size_t bytes)
 }
 
 /*
- * While another thread forks, or in a signal handler. Nobody waits for a fork, but when all
- * emergency memory is used up.
+ * While another thread forks or trims, or in a signal handler. Nobody waits for a fork, but when
+ * all emergency memory is used up.
  */
 static __slow void *kmalloc_refused(size_t bytes, size_t align)
 {
-	void *object = emergency_alloc(bytes, align);
-	gate_pass *pass = object ? NULL : gate_enter_patiently();
+	gate_pass *pass = gate_enter_soon();
+	void *object = pass ? NULL : emergency_alloc(bytes, align);
 
+	if (!pass && !object)
+		pass = gate_enter_patiently();
 	if (!pass)
 		return object;
 	if (align == KMALLOC_MIN_ALIGN)

@@ -8,10 +8,18 @@
 #include "mm/pagerun.h"
 #include "mm/reclaim.h"
 #include "mm/section.h"
+#include "os/os.h"
 #include "slab/remote.h"
 #include "slab/sheaf.h"
 #include "slab/slab.h"
 #include "vmalloc/vmap_area.h"
+
+/* Slots to work at while the gate is closed. */
+#define SLOTS_AT_A_TIME 16u
+/* How often to find that others are inside for long. */
+#define PATIENCE 20u
+/* The gate stays open for so long then. */
+#define OPEN_US 100u
 
 /* Objects of one size class, over all slots. */
 struct class_usage {
@@ -234,6 +242,40 @@ void kmalloc_drain(void)
 	run_drain();
 }
 
+/* Inside, with the gate closed. Returns the slot to go on with. */
+static struct slot *drain_some_held(struct slot *slot)
+{
+	for (unsigned int nr = 0; slot && nr < SLOTS_AT_A_TIME; nr++) {
+		if (slot_visit_held(slot, slabs_drain_part))
+			break;
+		slot = slot_next_held(slot);
+	}
+	return slot;
+}
+
+/*
+ * What threads hold that may be asleep, but for their sheaves and outboxes. Others wait meanwhile,
+ * or do without the heap: a millisecond at a time.
+ */
+static void drain_held_slots(void)
+{
+	struct slot *slot = slot_next_held(NULL);
+	gate_pass *pass;
+
+	for (unsigned int nr_failures = 0; slot && nr_failures < PATIENCE; os_nap(OPEN_US)) {
+		if (!gate_close_briefly()) {
+			nr_failures++;
+			continue;
+		}
+		pass = gate_enter();
+		if (pass) {
+			slot = drain_some_held(slot);
+			gate_leave(pass);
+		}
+		gate_open();
+	}
+}
+
 bool kmalloc_trim(void)
 {
 	gate_pass *pass = mm_map.nr_pages ? gate_enter_patiently() : NULL;
@@ -242,5 +284,6 @@ bool kmalloc_trim(void)
 		return false;
 	kmalloc_drain();
 	gate_leave(pass);
+	drain_held_slots();
 	return walk_free_pages(reclaim_some) > 0;
 }

@@ -123,6 +123,34 @@ void remote_collect(struct slot *slot)
 	accept_strays(slot);
 }
 
+/* Others may have pushed meanwhile: what is left over goes in front of that. */
+static void inbox_push_rest(struct slot *slot, struct batch *first)
+{
+	struct batch *last = first, *empty = NULL;
+
+	if (!first || atomic_compare_exchange_strong_explicit(&slot->inbox, &empty, first,
+							      memory_order_release,
+							      memory_order_relaxed))
+		return;
+	while (last->next)
+		last = last->next;
+	inbox_push_chain(slot, first, last);
+}
+
+void remote_put_back(struct slot *slot, unsigned int nr_batches)
+{
+	struct batch *batch = inbox_take(slot), *next;
+
+	for (; batch && nr_batches; batch = next, nr_batches--) {
+		next = batch->next;
+		slab_put_bulk(slot, pagemap_class(batch->entry), batch->objects,
+			      batch->nr_objects);
+		barn_put_batch(batch);
+	}
+	inbox_push_rest(slot, batch);
+	accept_strays(slot);
+}
+
 static void adopt_batch(struct slot *slot, struct slot *owner, const struct batch *batch)
 {
 	for (unsigned int i = 0; i < batch->nr_objects; i++)

@@ -56,6 +56,12 @@ void remote_forward(uint32_t entry, void *object);
 /* Take in what others have freed of the slot's objects. */
 void remote_collect(struct slot *slot);
 
+/*
+ * The same for a slot whose holder is kept out (slot_visit_held): no more than so many batches, and
+ * into the slabs.
+ */
+void remote_put_back(struct slot *slot, unsigned int nr_batches);
+
 /* Hand all gathered objects to their owners. */
 void remote_flush(struct slot *slot);
 

@@ -287,3 +287,16 @@ void sheaves_drain(struct slot *slot)
 	slab_trim(slot);
 	pcp_drain(&slot->pcp);
 }
+
+/* Some 16,000 objects, and half a millisecond. */
+#define PART_BATCHES 256u
+
+bool slabs_drain_part(struct slot *slot)
+{
+	remote_put_back(slot, PART_BATCHES);
+	if (slot->inbox)
+		return true;
+	slab_trim(slot);
+	pcp_drain(&slot->pcp);
+	return false;
+}

@@ -156,6 +156,12 @@ static inline bool sheaf_top_is(uint32_t entry, const void *object)
 /* Hand every free object back to its slab, the inbox included, and every free page to the zone. */
 void sheaves_drain(struct slot *slot);
 
+/*
+ * A part of the same for a slot whose holder is kept out (slot_visit_held), but for its sheaves and
+ * outboxes. False: that was all.
+ */
+bool slabs_drain_part(struct slot *slot);
+
 /* Objects in the sheaf; exact for the slot's holder, a good guess for anybody else. */
 unsigned int sheaf_count(const struct slot *slot, unsigned int class);
 

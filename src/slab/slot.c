@@ -33,6 +33,7 @@ static struct {
 	uint32_t nr_slots; /* ids 1..nr_slots are in the tables */
 	struct slot *free; /* stack of free slots: the warmest is inherited first */
 	struct slot *shared;
+	struct slot *visited; /* by slot_visit_held, at this moment; no lock */
 } slots;
 
 /* id: 1..nr_slots. */
@@ -211,14 +212,41 @@ void slots_visit_free(void (*fn)(struct slot *))
 	lock_release(LOCK_SLOTS);
 }
 
+struct slot *slot_next_held(const struct slot *after)
+{
+	for (uint32_t id = after ? after->id + 1 : 1; id <= slot_count(); id++) {
+		struct slot *slot = slot_by_id(id);
+
+		if (slot->state == SLOT_HELD && slot != current_slot)
+			return slot;
+	}
+	return NULL;
+}
+
+bool slot_visit_held(struct slot *slot, bool (*fn)(struct slot *slot))
+{
+	bool result;
+
+	if (slot->state != SLOT_HELD || slot == current_slot)
+		return false;
+	WRITE_ONCE(slots.visited, slot);
+	barrier();
+	result = fn(slot);
+	barrier();
+	WRITE_ONCE(slots.visited, NULL);
+	return result;
+}
+
 void slots_after_fork(bool nobody_was_inside)
 {
 	for (uint32_t id = 1; id <= slots.nr_slots; id++) {
 		struct slot *slot = slot_in_table(id);
+		bool is_whole;
 
 		if (slot->state != SLOT_HELD || slot == current_slot)
 			continue;
-		slot->state = slot->inside && !nobody_was_inside ? SLOT_LOST : SLOT_LEFT;
+		is_whole = nobody_was_inside || (!slot->inside && slot != slots.visited);
+		slot->state = is_whole ? SLOT_LEFT : SLOT_LOST;
 		slot->inside = 0;
 	}
 }

@@ -138,6 +138,16 @@ uint32_t slot_count_held(void);
 /* Call fn for every slot that nobody holds, the shared one too, under the lock that guards it. */
 void slots_visit_free(void (*fn)(struct slot *));
 
+/* The next slot after this one (NULL: the first) that another thread holds; NULL: there is none. */
+struct slot *slot_next_held(const struct slot *after);
+
+/*
+ * Call fn for a slot if another thread holds it; returns what it returns. The caller has closed the
+ * gate (kmalloc/gate.h): fn may work at all but sheaves and outboxes. A child that is made amid it
+ * without our handlers loses the slot.
+ */
+bool slot_visit_held(struct slot *slot, bool (*fn)(struct slot *slot));
+
 /*
  * In the child of a fork: slots of threads that are not here are left. Not so if these may have
  * been in slow paths and the slot shows that its thread was: it is lost. Takes no lock and may be

@@ -1,0 +1,304 @@
+/*
+ * test_drain.c - trimming reaches slabs, page stocks and inboxes of threads that do not come by;
+ * the gate that is closed for it lets others wait, and forks and children pass.
+ */
+#include "kunit.h"
+#include "isolated.h"
+#include "gate_test.h"
+#include "mm/emergency.h"
+#include "slab/remote.h"
+
+#define NR 60000u
+#define BYTES 200u
+
+static char *objects[NR];
+
+/* The thread allocates, and another one goes on. */
+static struct slot *allocate_and_sleep(void)
+{
+	for (unsigned int i = 0; i < NR; i++) {
+		ASSERT((objects[i] = kmalloc(BYTES)));
+		memset(objects[i], 1, BYTES);
+	}
+	return thread_switch(&slot_none);
+}
+
+static void free_all(void)
+{
+	for (unsigned int i = 0; i < NR; i++)
+		kfree(objects[i]);
+}
+
+static size_t slab_bytes(void)
+{
+	return zone.nr_used[USE_SLAB] * PAGE_SIZE;
+}
+
+ISOLATED_TEST(trim_reaches_sleeping_threads)
+{
+	struct slot *sleeper;
+
+	heap_up("");
+	sleeper = allocate_and_sleep();
+	free_all();
+	EXPECT(slab_bytes() > NR * BYTES);
+	EXPECT(kmalloc_trim());
+	EXPECT_EQ(sleeper->inbox, NULL);
+	EXPECT(slab_bytes() < KIB(256)); /* its sheaf, and the slabs that those objects are in */
+	expect_valid();
+	/* It wakes up and finds all as it should be. */
+	thread_switch(sleeper);
+	allocate_and_sleep();
+	for (unsigned int i = 0; i < NR; i++) {
+		ASSERT_EQ(*(unsigned int *)(void *)objects[i], 0x01010101);
+		*(unsigned int *)(void *)objects[i] = i;
+	}
+	thread_switch(sleeper);
+	free_all();
+	kmalloc_trim();
+	EXPECT_EQ(slab_bytes(), 0);
+	expect_valid();
+}
+
+/* Objects that no batch had room for, which wait one by one. */
+ISOLATED_TEST(trim_reaches_strays)
+{
+	struct slot *sleeper;
+
+	heap_up("");
+	sleeper = allocate_and_sleep();
+	kfree(kmalloc(BYTES)); /* a slot of its own */
+	memory_gone();
+	free_all();
+	EXPECT(sleeper->strays);
+	memory_back();
+	kmalloc_trim();
+	EXPECT_EQ(sleeper->strays, NULL);
+	EXPECT(slab_bytes() < KIB(256));
+	expect_valid();
+}
+
+ISOLATED_TEST(trim_reaches_page_stocks)
+{
+	heap_up("");
+	objects[0] = kmalloc(KIB(100));
+	objects[1] = kmalloc(KIB(50));
+	kfree(objects[0]);
+	kfree(objects[1]);
+	EXPECT_EQ(zone.nr_used[USE_RUN], 38);
+	thread_switch(&slot_none);
+	kmalloc_trim();
+	EXPECT_EQ(zone.nr_used[USE_RUN], 0);
+	expect_valid();
+}
+
+/* What it cannot get at is left alone: the sheaf and the outboxes. */
+ISOLATED_TEST(trim_leaves_sheaves_to_their_threads)
+{
+	unsigned int nr_cached;
+	struct slot *sleeper;
+
+	heap_up("");
+	objects[0] = kmalloc(BYTES);
+	kfree(kmalloc(BYTES));
+	objects[1] = kmalloc(BYTES + 1000);
+	nr_cached = sheaf_count(current_slot, class_of(BYTES));
+	sleeper = thread_switch(&slot_none);
+	objects[2] = kmalloc(BYTES);
+	thread_switch(sleeper);
+	kfree(objects[2]); /* into an outbox */
+	thread_switch(&slot_none);
+	kmalloc_trim();
+	EXPECT_EQ(sheaf_count(sleeper, class_of(BYTES)), nr_cached);
+	EXPECT(*remote_outbox(sleeper, pagemap_read(virt_to_pfn(objects[2]))));
+	expect_valid();
+}
+
+/* --- children that are made meanwhile --------------------------------------------------------- */
+
+static bool nobody_was_inside;
+
+static bool have_a_child(struct slot *slot)
+{
+	(void)slot;
+	slots_after_fork(nobody_was_inside);
+	return true;
+}
+
+static enum slot_state state_in_child(bool announced)
+{
+	struct slot *slot, *other;
+
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	slot = thread_switch(&slot_none);
+	kfree(kmalloc(BYTES));
+	other = thread_switch(&slot_none);
+	nobody_was_inside = announced;
+	EXPECT(slot_visit_held(slot, have_a_child));
+	EXPECT_EQ(other->state, SLOT_LEFT);
+	EXPECT(!slot_visit_held(slot, have_a_child));
+	return slot->state;
+}
+
+ISOLATED_TEST(child_loses_the_slot_that_was_worked_at)
+{
+	EXPECT_EQ(state_in_child(false), SLOT_LOST);
+}
+
+/* A signal handler of the thread that trims has forked: both finish. */
+ISOLATED_TEST(child_that_finishes_the_work)
+{
+	EXPECT_EQ(state_in_child(true), SLOT_LEFT);
+}
+
+ISOLATED_TEST(slots_of_others_are_found)
+{
+	struct slot *first, *second;
+
+	heap_up("");
+	EXPECT_EQ(slot_next_held(NULL), NULL);
+	kfree(kmalloc(BYTES));
+	EXPECT_EQ(slot_next_held(NULL), NULL);
+	first = thread_switch(&slot_none);
+	EXPECT_EQ(slot_next_held(NULL), first);
+	kfree(kmalloc(BYTES));
+	second = thread_switch(&slot_none);
+	EXPECT_EQ(slot_next_held(first), second);
+	EXPECT_EQ(slot_next_held(second), NULL);
+	thread_switch(second);
+	mm_thread_exit();
+	EXPECT_EQ(slot_next_held(first), NULL);
+}
+
+/* --- the gate --------------------------------------------------------------------------------- */
+
+static void *close_briefly_and_open(void *unused)
+{
+	ASSERT(gate_close_briefly());
+	is_closed = true;
+	while (!may_open)
+		sched_yield();
+	is_closed = false;
+	gate_open();
+	return unused;
+}
+
+static void brief_closer_closes(void)
+{
+	is_closed = may_open = false;
+	ASSERT(!pthread_create(&closer, NULL, close_briefly_and_open, NULL));
+	while (!is_closed)
+		sched_yield();
+}
+
+ISOLATED_TEST(not_while_inside_or_closed)
+{
+	gate_pass *pass;
+
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	pass = gate_enter();
+	EXPECT(!gate_close_briefly());
+	gate_leave(pass);
+	gate_close();
+	EXPECT(!gate_close_briefly());
+	EXPECT(gate.closed_by);
+	gate_open();
+	closer_closes();
+	EXPECT(!gate_close_briefly());
+	EXPECT(gate.closed_by);
+	closer_opens();
+	EXPECT(!gate.closed_by);
+	EXPECT(gate_close_briefly());
+	gate_open();
+	EXPECT(!gate.closed_by && !gate.briefly);
+}
+
+/* Somebody is inside for long: it gives up and nobody is kept out. */
+ISOLATED_TEST(gives_up_on_slow_ones)
+{
+	struct slot *other;
+
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	current_slot->inside = 1;
+	other = thread_switch(&slot_none);
+	EXPECT(!gate_close_briefly());
+	EXPECT(!gate.closed_by && !gate.briefly);
+	kmalloc_trim(); /* does what it can */
+	other->inside = 0;
+	EXPECT(gate_close_briefly());
+	gate_open();
+}
+
+/* Not for ever; and not at all for a thread that forks. */
+ISOLATED_TEST(who_is_refused_waits_a_little)
+{
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	EXPECT_EQ(gate_enter_soon(), NULL);
+	brief_closer_closes();
+	EXPECT_EQ(gate_enter_soon(), NULL);
+	EXPECT_EQ(os_fake_calls(OS_CALL_NAP), 10);
+	objects[0] = kmalloc(MIB(1));
+	EXPECT(emergency_contains(objects[0]));
+	closer_opens();
+	closer_closes();
+	EXPECT_EQ(gate_enter_soon(), NULL);
+	EXPECT_EQ(os_fake_calls(OS_CALL_NAP), 20);
+	closer_opens();
+	kfree(objects[0]);
+}
+
+static void *open_when_somebody_naps(void *unused)
+{
+	wait_for_naps(1);
+	may_open = true;
+	return unused;
+}
+
+/* Some time of many the closer opens within the ten naps. */
+ISOLATED_TEST(who_waits_is_served_by_the_heap)
+{
+	bool served = false;
+	pthread_t opener;
+
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	for (unsigned int i = 0; i < 200 && !served; i++) {
+		brief_closer_closes();
+		ASSERT(!pthread_create(&opener, NULL, open_when_somebody_naps, NULL));
+		objects[0] = kmalloc(MIB(1));
+		may_open = true;
+		pthread_join(opener, NULL);
+		closer_opens();
+		ASSERT(objects[0]);
+		served = !emergency_contains(objects[0]);
+		kfree(objects[0]);
+	}
+	EXPECT(served);
+}
+
+/* A handler in the thread that trims works outside the heap. */
+ISOLATED_TEST(handlers_of_who_trims_keep_off)
+{
+	gate_pass *pass;
+
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	ASSERT(gate_close_briefly());
+	pass = gate_enter();
+	ASSERT(pass);
+	objects[0] = kmalloc(MIB(1));
+	EXPECT(emergency_contains(objects[0]));
+	mm_fork_prepare();
+	mm_fork_parent();
+	EXPECT(gate.closed_by);
+	gate_leave(pass);
+	gate_open();
+	EXPECT(!gate.closed_by);
+	kfree(objects[0]);
+}
+
+RUN_TESTS
