@@ -9,6 +9,7 @@
 #include "mm/reclaim.h"
 #include "mm/section.h"
 #include "os/os.h"
+#include "slab/barn.h"
 #include "slab/remote.h"
 #include "slab/sheaf.h"
 #include "slab/slab.h"
@@ -279,11 +280,17 @@ static void drain_held_slots(void)
 bool kmalloc_trim(void)
 {
 	gate_pass *pass = mm_map.nr_pages ? gate_enter_patiently() : NULL;
+	size_t nr_dropped = 0;
 
 	if (!pass)
 		return false;
 	kmalloc_drain();
 	gate_leave(pass);
 	drain_held_slots();
-	return walk_free_pages(reclaim_some) > 0;
+	pass = gate_enter_patiently();
+	if (pass) {
+		nr_dropped = barn_trim();
+		gate_leave(pass);
+	}
+	return nr_dropped + walk_free_pages(reclaim_some) > 0;
 }

@@ -55,6 +55,137 @@ ISOLATED_TEST(arrays_of_every_size)
 	}
 }
 
+#define NR_BATCHES 2000u
+
+static struct batch *batches[NR_BATCHES];
+
+/* Of the pages that they lie in at the most. */
+static size_t resident_pages(const void *start, size_t bytes)
+{
+	static unsigned char resident[4096];
+	uintptr_t first = align_down((uintptr_t)start, PAGE_SIZE);
+	size_t nr_pages = (align_up((uintptr_t)start + bytes, PAGE_SIZE) - first) / PAGE_SIZE;
+	size_t nr_resident = 0;
+
+	ASSERT(nr_pages <= sizeof(resident));
+	ASSERT(!os_mincore((void *)first, nr_pages * PAGE_SIZE, resident));
+	for (size_t i = 0; i < nr_pages; i++)
+		nr_resident += resident[i] & 1;
+	return nr_resident;
+}
+
+static void take_batches(void)
+{
+	for (unsigned int i = 0; i < NR_BATCHES; i++) {
+		ASSERT((batches[i] = barn_get_batch()));
+		memset(batches[i], 0x5a, sizeof(*batches[i]));
+	}
+}
+
+/* In any order. */
+static void put_batches(unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		barn_put_batch(batches[(size_t)i * 1237 % NR_BATCHES]);
+}
+
+static void expect_all_different(void)
+{
+	for (unsigned int i = 0; i < NR_BATCHES; i++)
+		batches[i]->objects[2] = &batches[i];
+	for (unsigned int i = 0; i < NR_BATCHES; i++)
+		ASSERT_EQ(batches[i]->objects[2], &batches[i]);
+}
+
+ISOLATED_TEST(trim_drops_batches)
+{
+	struct batch *lowest;
+	size_t bytes = NR_BATCHES * sizeof(struct batch), opened;
+
+	heap_up("");
+	take_batches();
+	lowest = batches[NR_BATCHES - 1];
+	opened = memblock_opened();
+	EXPECT(resident_pages(lowest, bytes) >= bytes / PAGE_SIZE);
+	EXPECT_EQ(barn_trim(), 0);
+	put_batches(NR_BATCHES);
+	EXPECT(barn_trim() >= bytes / PAGE_SIZE - 2);
+	EXPECT(resident_pages(lowest, bytes) <= 3);
+	EXPECT_EQ(barn_trim(), 0);
+	/* All of them are there for the next time, and again. */
+	for (unsigned int round = 0; round < 3; round++) {
+		take_batches();
+		EXPECT_EQ(memblock_opened(), opened);
+		for (unsigned int i = 0; i < NR_BATCHES; i++)
+			ASSERT(batches[i] >= lowest);
+		expect_all_different();
+		put_batches(NR_BATCHES);
+		EXPECT(barn_trim() >= bytes / PAGE_SIZE - 2);
+	}
+}
+
+/* Between batches that are in use, and what the kernel keeps, it is as if nothing had been. */
+ISOLATED_TEST(trim_leaves_the_rest)
+{
+	heap_up("");
+	take_batches();
+	for (unsigned int i = 0; i < NR_BATCHES; i++)
+		if (i % 20)
+			barn_put_batch(batches[i]);
+	EXPECT_EQ(barn_trim(), 0);
+	for (unsigned int i = 0; i < NR_BATCHES; i += 20)
+		ASSERT_EQ(batches[i]->objects[1], (void *)0x5a5a5a5a5a5a5a5a);
+	for (unsigned int i = 0; i < NR_BATCHES; i += 20)
+		barn_put_batch(batches[i]);
+	os_fake_fail(OS_CALL_PURGE, 1, UINT_MAX, 22);
+	EXPECT_EQ(barn_trim(), 0);
+	os_fake_fail(OS_CALL_PURGE, 0, 0, 0);
+	take_batches();
+	expect_all_different();
+}
+
+/* What is in use between dropped rows stays. */
+ISOLATED_TEST(trim_drops_rows_between_batches_in_use)
+{
+	size_t opened;
+
+	heap_up("");
+	take_batches();
+	opened = memblock_opened();
+	for (unsigned int i = 0; i < NR_BATCHES; i++)
+		if (i % 200)
+			barn_put_batch(batches[i]);
+	EXPECT(barn_trim() >= NR_BATCHES / 200 * 22);
+	for (unsigned int i = 0; i < NR_BATCHES; i++)
+		if (i % 200)
+			ASSERT((batches[i] = barn_get_batch()));
+	EXPECT_EQ(memblock_opened(), opened);
+	for (unsigned int i = 0; i < NR_BATCHES; i += 200)
+		ASSERT_EQ(batches[i]->objects[1], (void *)0x5a5a5a5a5a5a5a5a);
+	expect_all_different();
+}
+
+ISOLATED_TEST(trim_drops_arrays)
+{
+	size_t bytes = barn_array_bytes(8192);
+	void **array;
+
+	heap_up("");
+	array = barn_get_array(8192);
+	ASSERT(array);
+	memset(array + 1, 0x5a, 8192 * sizeof(void *));
+	EXPECT_EQ(barn_trim(), 0);
+	barn_put_array(array, 8192);
+	EXPECT(barn_trim() >= bytes / PAGE_SIZE - 1);
+	EXPECT(resident_pages(array, bytes) <= 2);
+	EXPECT_EQ(barn_trim(), 0);
+	EXPECT_EQ(barn_get_array(8192), array);
+	expect_array(array, 8192);
+	memset(array + 1, 0x5a, 8192 * sizeof(void *));
+	barn_put_array(array, 8192);
+	EXPECT(barn_trim() > 0);
+}
+
 ISOLATED_TEST(no_memory_is_null)
 {
 	struct batch *batch;
