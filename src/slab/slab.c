@@ -16,7 +16,7 @@ static struct page *entry_page(struct list_head *entry)
 /* Large slabs save work, small ones memory: a slot earns a larger order with every doubling. */
 static unsigned int slab_order(const struct slot_class *cache, const struct size_class *class)
 {
-	unsigned int order = class->min_order + ilog2(cache->nr_slabs + 1);
+	unsigned int order = class->min_order + ilog2(cache->nr_slabs / 4 + 1);
 
 	return order < class->max_order ? order : class->max_order;
 }
