@@ -115,7 +115,7 @@ static void close_sheaf(struct slot *slot, unsigned int class)
 	struct slot_class *cache = &slot->class[class];
 	void **top;
 
-	if (!cache->capacity || sheaf_is_closed(slot, class))
+	if (!cache->capacity)
 		return;
 	top = __atomic_exchange_n(&slot->top[class], slot_none.top[class], __ATOMIC_RELAXED);
 	WRITE_ONCE(cache->nr_hidden, (uint16_t)(top - cache->sheaf - 1));
@@ -134,9 +134,31 @@ static bool open_sheaf(struct slot *slot, unsigned int class)
 	return true;
 }
 
+/* All its objects. */
+static void hand_back(struct slot *slot, unsigned int class)
+{
+	void **first = slot->class[class].sheaf + 1;
+	unsigned int nr = held_count(slot, class);
+
+	slab_put_bulk(slot, class, first, nr);
+	memcheck_forget(first, nr);
+	WRITE_ONCE(slot->top[class], first);
+}
+
+/* Nothing was allocated from it since it was closed: what it holds keeps slabs for nothing. */
+static bool is_idle(const struct slot *slot, unsigned int class)
+{
+	return sheaf_is_closed(slot, class) &&
+	       slot->class[class].nr_visits == VISITS_PER_LOOK - 1;
+}
+
 static void close_all(struct slot *slot)
 {
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
+		bool idle = is_idle(slot, class);
+
+		if (open_sheaf(slot, class) && idle)
+			hand_back(slot, class);
 		close_sheaf(slot, class);
 		slot->class[class].nr_visits = VISITS_PER_LOOK - 1; /* the next one looks */
 	}
@@ -276,12 +298,10 @@ void sheaves_drain(struct slot *slot)
 {
 	remote_collect(slot);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
-		struct slot_class *cache = &slot->class[class];
-
-		if (!cache->capacity)
+		if (!slot->class[class].capacity)
 			continue;
 		open_sheaf(slot, class);
-		slab_put_bulk(slot, class, cache->sheaf + 1, held_count(slot, class));
+		hand_back(slot, class);
 		give_up(slot, class);
 	}
 	slab_trim(slot);

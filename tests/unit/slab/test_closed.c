@@ -11,6 +11,7 @@
 
 #define BYTES 100u
 #define NR 3000u
+#define NR_HELD 100u /* of these, until the sheaf is closed */
 #define NR_BLOCKS 32u
 
 static void *objects[NR], *blocks[NR_BLOCKS];
@@ -58,10 +59,13 @@ static void closed_heap(void)
 	decay_step(); /* the first instalment is far behind */
 	for (unsigned int i = 0; i < NR; i++)
 		ASSERT((objects[i] = kmalloc(BYTES)));
-	for (unsigned int i = 0; i < NR; i++)
+	for (unsigned int i = NR_HELD; i < NR; i++)
 		kfree(objects[i]);
 	EXPECT(!is_closed());
 	decay_becomes_due();
+	EXPECT(is_closed());
+	for (unsigned int i = 0; i < NR_HELD; i++)
+		kfree(objects[i]);
 	EXPECT(is_closed());
 }
 
@@ -80,6 +84,26 @@ ISOLATED_TEST(quiet_programs_come_by)
 	EXPECT(!decay_is_due());
 	kfree(kmalloc(BYTES));
 	EXPECT(!is_closed());
+	expect_valid();
+}
+
+/* Each object that a sheaf keeps in vain keeps a slab. */
+ISOLATED_TEST(idle_sheaves_are_handed_back)
+{
+	uint32_t nr_slabs;
+
+	closed_heap();
+	nr_slabs = cache()->nr_slabs;
+	EXPECT(count() >= NR_HELD);
+	os_fake_clock_advance(100);
+	kfree(kmalloc(BYTES + 4000)); /* a look at the clock that is not of this class */
+	os_fake_clock_advance(100);
+	kfree(kmalloc(BYTES + 4000));
+	EXPECT(is_closed());
+	EXPECT_EQ(count(), 0);
+	EXPECT(cache()->nr_slabs < nr_slabs);
+	expect_valid();
+	kfree(kmalloc(BYTES));
 	expect_valid();
 }
 
