@@ -129,7 +129,8 @@ static void drop_aged(uint64_t passed_ms)
 {
 	size_t nr_pages = PAGES_PER_MS * min_size(passed_ms, LONGEST_PASSED_MS);
 	struct reclaim_limit limit = { .nr_pages = min_size(nr_pages, excess(WMARK_LOW)),
-				       .min_age_ms = (uint32_t)params.decay_ms };
+				       .min_age_ms = (uint32_t)params.decay_ms,
+				       .split = true };
 
 	go_round(&limit);
 }

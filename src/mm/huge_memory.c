@@ -9,8 +9,11 @@
 
 #define SETTING_FILE "/sys/kernel/mm/transparent_hugepage/enabled"
 
-/* Slabs and page runs in use that prove a heap to be large: 1/32 of it is a huge page. */
-#define LARGE_HEAP_PAGES (MIB(64) / PAGE_SIZE)
+/*
+ * Slabs and page runs in use that prove a heap to be large. What may be wasted, a huge page that is
+ * hardly used for slabs and one for runs, is 3 % of it.
+ */
+#define LARGE_HEAP_PAGES (MIB(128) / PAGE_SIZE)
 /* Of an area: what its last huge page may have beyond its end. */
 #define AREA_WASTE_SHARE 16u
 

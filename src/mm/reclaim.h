@@ -24,7 +24,7 @@ bool reclaim_some(struct reclaim_walk *walk);
 struct reclaim_limit {
 	size_t nr_pages;     /* to drop; counted down */
 	uint32_t min_age_ms; /* of a pageblock: nothing was freed into it for so long */
-	bool split;	     /* also huge pages of which less than half is free */
+	bool split;	     /* also parts of huge pages that are mostly used */
 };
 
 /*

@@ -10,8 +10,9 @@
 #include "slab/sheaf.h"
 #include "slab/slab.h"
 
-/* Bytes that may wait in one outbox: large objects are handed over sooner. */
+/* Bytes that may wait for one class: large objects go sooner, and those of many owners. */
 #define BATCH_BYTES KIB(16)
+#define SMALLEST_BATCH 2u
 
 /*
  * Without memory for a batch an object goes home by itself: then, and only then, the allocator
@@ -52,8 +53,8 @@ static void accept_strays(struct slot *slot)
 	}
 }
 
-/* An empty batch for one owner and class; NULL: no memory. */
-static struct batch *batch_for(uint32_t entry)
+/* An empty batch for one owner, of so many, and class; NULL: no memory. */
+static struct batch *batch_for(uint32_t entry, unsigned int nr_owners)
 {
 	size_t size = size_classes[pagemap_class(entry)].size;
 	struct batch *batch = barn_get_batch();
@@ -62,7 +63,8 @@ static struct batch *batch_for(uint32_t entry)
 		return NULL;
 	WRITE_ONCE(batch->entry, entry);
 	WRITE_ONCE(batch->nr_objects, 0);
-	batch->limit = (uint16_t)clamp_size(BATCH_BYTES / size, 1, BATCH_MAX_OBJECTS);
+	batch->limit = (uint16_t)clamp_size(BATCH_BYTES / size / nr_owners, SMALLEST_BATCH,
+					    BATCH_MAX_OBJECTS);
 	return batch;
 }
 
@@ -206,13 +208,13 @@ void remote_free_slow(struct slot *slot, uint32_t entry, void *object)
 	WRITE_ONCE(*box, NULL);
 	if (batch)
 		deliver(slot, batch);
-	batch = batch_for(entry);
+	slot->outbox_rows |= 1u << (box - slot->outbox) / OUTBOX_ROW;
+	batch = batch_for(entry, popcount64(slot->outbox_rows));
 	if (batch)
 		batch_add(batch, object);
 	else
 		remote_forward(entry, object);
 	WRITE_ONCE(*box, batch);
-	slot->outbox_mask |= (uint64_t)1 << (box - slot->outbox);
 }
 
 void remote_forward(uint32_t entry, void *object)
@@ -222,7 +224,7 @@ void remote_forward(uint32_t entry, void *object)
 
 	if (owner->state == SLOT_LOST)
 		return;
-	batch = batch_for(entry);
+	batch = batch_for(entry, 1);
 	if (!batch) {
 		stray_push(owner, object);
 		return;
@@ -231,18 +233,24 @@ void remote_forward(uint32_t entry, void *object)
 	inbox_push(owner, batch);
 }
 
-void remote_flush(struct slot *slot)
+static void flush_row(struct slot *slot, struct batch **row)
 {
-	uint64_t boxes = slot->outbox_mask;
-
-	slot->outbox_mask = 0;
-	for (; boxes; boxes &= boxes - 1) {
-		struct batch **box = &slot->outbox[__builtin_ctzll(boxes)], *batch = *box;
+	for (struct batch **box = row; box < row + OUTBOX_ROW; box++) {
+		struct batch *batch = *box;
 
 		WRITE_ONCE(*box, NULL);
 		if (batch)
 			deliver(slot, batch);
 	}
+}
+
+void remote_flush(struct slot *slot)
+{
+	uint32_t rows = slot->outbox_rows;
+
+	slot->outbox_rows = 0;
+	for (; rows; rows &= rows - 1)
+		flush_row(slot, &slot->outbox[(size_t)__builtin_ctz(rows) * OUTBOX_ROW]);
 }
 
 void remote_visit_inbox(struct slot *slot, void (*fn)(void *context, const struct batch *batch),

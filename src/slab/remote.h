@@ -13,7 +13,9 @@
 
 static inline struct batch **remote_outbox(struct slot *slot, uint32_t entry)
 {
-	return &slot->outbox[(entry ^ entry >> PAGEMAP_CLASS_BITS) % NR_OUTBOXES];
+	uint32_t row = pagemap_slot(entry) % NR_OUTBOX_ROWS;
+
+	return &slot->outbox[row * OUTBOX_ROW + entry % OUTBOX_ROW];
 }
 
 /* The batch has room. Reports look at other threads' batches while they fill. */

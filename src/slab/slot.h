@@ -37,10 +37,13 @@ struct batch {
 _Static_assert(sizeof(struct batch) == 512, "eight cache lines");
 
 /*
- * As many as there may be classes: the batches of one owner never push each other out half empty.
- * With 16, one that was freed at random filled memory with batches of two objects.
+ * A row for each of 16 owners, a box for each class: batches that push each other out are handed
+ * over half empty, at 512 bytes for one object. With 64 boxes in all, four threads that freed
+ * each other's objects for a minute filled 140 MiB with them.
  */
-#define NR_OUTBOXES 64u /* the bits of outbox_mask */
+#define NR_OUTBOX_ROWS 16u
+#define OUTBOX_ROW 64u
+#define NR_OUTBOXES (NR_OUTBOX_ROWS * OUTBOX_ROW)
 
 /* One size class in one slot: the cold part. The hot one is the slot's top[class]. */
 struct slot_class {
@@ -81,7 +84,7 @@ struct slot {
 	_Atomic uintptr_t inside; /* kmalloc/gate.h: its thread is in a slow path */
 	struct slot_class class[NR_SIZE_CLASSES];
 	struct batch *outbox[NR_OUTBOXES];
-	uint64_t outbox_mask; /* bit i is set if outbox[i] is not NULL */
+	uint32_t outbox_rows; /* bit r is set if something is in row r */
 	struct pcp pcp;
 	_Atomic(struct batch *) inbox __cacheline_aligned; /* the one line that others write */
 	_Atomic(struct stray *) strays;			   /* objects that no batch had room for */

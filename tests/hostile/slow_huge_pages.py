@@ -2,7 +2,7 @@
 """slow_huge_pages.py LIBRARY FOLDER: with huge pages everywhere, nowhere, and as asked for.
 
 Sets the machine's switch, where it may, and puts it back. A small heap has no huge pages, a large
-one has them from 64 MiB on, unless system or user want none.
+one has them from 128 MiB on, unless system or user want none.
 """
 import os
 import re
@@ -19,7 +19,7 @@ keep = [bytes(600) for _ in range(int(sys.argv[1]))][::2]
 text = open("/proc/self/smaps").read()
 print(sum(int(kib) for kib in re.findall(r"^AnonHugePages: *(\\d+)", text, re.M)))
 """
-SMALL, LARGE = 50000, 200000	# objects: 30 and 120 MB
+SMALL, LARGE = 100000, 400000	# objects: 60 and 240 MB
 
 
 def run(command, library, **variables):

@@ -13,7 +13,7 @@
 
 #define SETTING_FILE "/sys/kernel/mm/transparent_hugepage/enabled"
 #define RUN_PAGES 256u
-#define LARGE_HEAP_RUNS (MIB(64) / PAGE_SIZE / RUN_PAGES)
+#define LARGE_HEAP_RUNS (MIB(128) / PAGE_SIZE / RUN_PAGES)
 
 static void boot(const char *setting, enum thp_setting thp)
 {
@@ -108,14 +108,14 @@ MM_TEST(areas_lie_where_huge_pages_suit_them)
 	EXPECT_EQ(area_part(2 * UNIT_PAGES), RANGE_HIGH);
 	EXPECT_EQ(area_part(30 * PAGEBLOCK_PAGES - 500), RANGE_HIGH);
 	EXPECT_EQ(area_part(PAGEBLOCK_PAGES + 1), RANGE_LOW); /* half of it would be waste */
-	EXPECT_EQ(area_part(MIB(68) / PAGE_SIZE), RANGE_LOW); /* more than has been proved */
+	EXPECT_EQ(area_part(MIB(132) / PAGE_SIZE), RANGE_LOW); /* more than has been proved */
 	EXPECT(validate_zone());
 }
 
 MM_TEST(where_the_system_has_them_always_areas_do)
 {
 	boot("[always] madvise never\n", THP_AUTO);
-	EXPECT_EQ(area_part(32 * UNIT_PAGES), RANGE_HIGH);
+	EXPECT_EQ(area_part(64 * UNIT_PAGES), RANGE_HIGH);
 	EXPECT_EQ(area_part(PAGEBLOCK_PAGES + 1), RANGE_LOW);
 	EXPECT_EQ(part_of(take_run(1)), RANGE_LOW);
 	prove_large();
