@@ -22,6 +22,7 @@
 static struct {
 	struct reclaim_walk hand;
 	uint64_t last_ms;      /* of the last instalment */
+	uint64_t refused_ms;   /* when there was last nothing that could be dropped */
 	uint64_t split_ms;     /* when there was last too little but in parts of huge pages */
 	uint64_t dropped_ms;   /* when the excess was last dropped */
 	size_t nr_dropped;     /* pages of the excess, dropped lately */
@@ -111,7 +112,7 @@ static void drop_excess(uint64_t now)
 	struct reclaim_limit limit = { .nr_pages = max_size(above_high, beyond_peak) };
 	size_t nr_before = decay.hand.nr_pages;
 
-	if (!limit.nr_pages)
+	if (!limit.nr_pages || now - decay.refused_ms < INSTALMENT_MS)
 		return;
 	decay.beyond_peak = beyond_peak > above_high;
 	if (now - decay.split_ms >= SPLIT_MS) {
@@ -121,6 +122,8 @@ static void drop_excess(uint64_t now)
 	}
 	limit.split = true;
 	go_round(&limit);
+	if (decay.hand.nr_pages == nr_before)
+		decay.refused_ms = now;
 	decay.dropped_ms = now;
 	decay.nr_dropped += decay.hand.nr_pages - nr_before;
 }

@@ -17,11 +17,10 @@
 /* Of an area: what its last huge page may have beyond its end. */
 #define AREA_WASTE_SHARE 16u
 
-/* Written at boot, but for the step from HUGE_ON_ADVICE to HUGE_ADVISED (LOCK_ZONE). */
+/* Written at boot. */
 static enum huge_state {
-	HUGE_NEVER,	/* asked for: thp=never */
-	HUGE_ON_ADVICE, /* where the program advises it, or the system's setting cannot be read */
-	HUGE_ADVISED,	/* we have advised it for HIGH */
+	HUGE_NEVER,	/* here, or asked for: thp=never */
+	HUGE_ON_ADVICE, /* where a program asks for them, or the setting cannot be read */
 	HUGE_ALWAYS,	/* wherever it is not forbidden: areas need no proof */
 } state;
 
@@ -46,7 +45,7 @@ void huge_advise_reserved(void *address, size_t bytes)
 
 void huge_advise_opened(enum range_part part, void *address, size_t bytes)
 {
-	if (part == RANGE_HIGH && state >= HUGE_ADVISED)
+	if (part == RANGE_HIGH && state != HUGE_NEVER)
 		os_want_huge_pages(address, bytes);
 }
 
@@ -55,50 +54,46 @@ static size_t proved_pages(void)
 	return zone.nr_used[USE_SLAB] + zone.nr_used[USE_RUN];
 }
 
-static void advise_high(void)
-{
-	state = HUGE_ADVISED;
-	for (unsigned int s = 0; s < zone.nr_sections; s++) {
-		const struct section *section = &zone.sections[s];
-		size_t nr_units = section->end - section->high;
-
-		if (nr_units)
-			os_want_huge_pages(pfn_to_virt(section->high * UNIT_PAGES),
-					   nr_units * UNIT_BYTES);
-	}
-}
-
 static bool is_large(void)
 {
 	return params.thp == THP_ALWAYS || proved_pages() >= LARGE_HEAP_PAGES;
 }
 
-enum range_part huge_buddy_part_locked(void)
+bool huge_suits_area(size_t nr_pages)
 {
-	if (state == HUGE_ON_ADVICE && is_large())
-		advise_high();
-	return state == HUGE_ADVISED || (state == HUGE_ALWAYS && is_large()) ? RANGE_HIGH :
-									       RANGE_LOW;
+	size_t waste = align_up(nr_pages, PAGEBLOCK_PAGES) - nr_pages;
+
+	return waste <= nr_pages / AREA_WASTE_SHARE;
 }
 
 enum range_part huge_area_part_locked(size_t nr_pages)
 {
-	size_t waste = align_up(nr_pages, PAGEBLOCK_PAGES) - nr_pages;
+	bool proved = state == HUGE_ALWAYS || (is_large() && nr_pages <= proved_pages());
 
 	if (params.thp == THP_ALWAYS)
 		return RANGE_HIGH;
-	if (state < HUGE_ADVISED || waste > nr_pages / AREA_WASTE_SHARE ||
-	    (state == HUGE_ADVISED && nr_pages > proved_pages()))
-		return RANGE_LOW;
-	return RANGE_HIGH;
+	return state != HUGE_NEVER && proved && huge_suits_area(nr_pages) ? RANGE_HIGH : RANGE_LOW;
+}
+
+/* False: the kernel has no huge page for it, or no mapping to spare. */
+static bool make_huge(char *address)
+{
+	unsigned char resident = 0;
+
+	if (os_want_huge_pages(address, PAGEBLOCK_PAGES * PAGE_SIZE))
+		return false;
+	*(volatile char *)address = 0;
+	os_forbid_huge_pages(address, PAGEBLOCK_PAGES * PAGE_SIZE);
+	/* Has the first page brought the others? */
+	return !os_mincore(address + PAGE_SIZE, PAGE_SIZE, &resident) && resident & 1;
 }
 
 void huge_take_locked(struct pageblock *block)
 {
 	size_t pfn = pageblock_to_pfn(block);
 
-	if (block->part == RANGE_LOW || state < HUGE_ADVISED ||
-	    residency_count_touched(pfn, PAGEBLOCK_PAGES))
+	if (state == HUGE_NEVER || !is_large() || residency_count_touched(pfn, PAGEBLOCK_PAGES) ||
+	    !make_huge(pfn_to_virt(pfn)))
 		return;
 	residency_note_used(pfn, PAGEBLOCK_PAGES);
 	residency_note_freed(pfn, PAGEBLOCK_PAGES);

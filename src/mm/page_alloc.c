@@ -113,7 +113,7 @@ static bool import_unit(void)
 	size_t unit, pfn;
 
 	if (!range_take_touched_locked(&unit) &&
-	    !range_alloc_locked(huge_buddy_part_locked(), 1, 1, &unit))
+	    !range_alloc_locked(RANGE_LOW, 1, 1, &unit))
 		return false;
 	pfn = unit * UNIT_PAGES;
 	for (size_t block = 0; block < UNIT_PAGEBLOCKS; block++)

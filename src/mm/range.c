@@ -209,16 +209,17 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 /* Units that are looked at, so that a large heap of which little has frames costs little. */
 #define TOUCHED_SEARCH_UNITS 512u
 
-static bool find_touched_unit(enum range_part part, size_t *nr_to_look, size_t *unit)
+bool range_take_touched_locked(size_t *unit)
 {
+	size_t nr_to_look = zone.nr_range_touched ? TOUCHED_SEARCH_UNITS : 0;
 	struct pageblock *range = NULL;
 
-	while (*nr_to_look && (range = range_next_locked(part, range))) {
-		size_t nr_units = min_size(range->nr_units, *nr_to_look), length;
+	while (nr_to_look && (range = range_next_locked(RANGE_LOW, range))) {
+		size_t nr_units = min_size(range->nr_units, nr_to_look), length;
 		size_t pfn = residency_find(range_unit(range) * UNIT_PAGES, nr_units * UNIT_PAGES,
 					    true, &length);
 
-		*nr_to_look -= nr_units;
+		nr_to_look -= nr_units;
 		if (!length)
 			continue;
 		*unit = pfn / UNIT_PAGES;
@@ -226,15 +227,6 @@ static bool find_touched_unit(enum range_part part, size_t *nr_to_look, size_t *
 		return true;
 	}
 	return false;
-}
-
-bool range_take_touched_locked(size_t *unit)
-{
-	size_t nr_to_look = TOUCHED_SEARCH_UNITS;
-
-	return zone.nr_range_touched >= UNIT_PAGES / 2 &&
-	       (find_touched_unit(RANGE_LOW, &nr_to_look, unit) ||
-		find_touched_unit(RANGE_HIGH, &nr_to_look, unit));
 }
 
 bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)

@@ -23,8 +23,8 @@
 bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_units, size_t *unit);
 
 /*
- * Take one unit that has touched pages, from either part; it costs fewer page faults than another.
- * False when there is none among the first few ranges.
+ * Take one unit of LOW that has touched pages: it costs fewer page faults than another. False when
+ * there is none among the first few ranges.
  */
 bool range_take_touched_locked(size_t *unit);
 

@@ -159,8 +159,9 @@ static bool may_search(const struct reclaim *rc, struct pageblock *block)
 	if (block->kind == PAGEBLOCK_RUNS)
 		return is_due(rc, block) && !shall_stay_whole(rc, block);
 	/* A free block may begin in the unit's first pageblock and reach into the second. */
-	return block->kind == PAGEBLOCK_BUDDY && !shall_stay_whole(rc, block) &&
-	       unit_is_due(rc, align_down(rc->cursor, UNIT_PAGES));
+	return block->kind == PAGEBLOCK_BUDDY &&
+	       unit_is_due(rc, align_down(rc->cursor, UNIT_PAGES)) &&
+	       !shall_stay_whole(rc, block);
 }
 
 static void search_pageblock(struct reclaim *rc)
@@ -266,12 +267,22 @@ static void put_back(const struct extent *extent)
 	}
 }
 
+/* Not dropped, or not all of it: somebody shall look at it again. */
+static void note_refused(const struct extent *extent)
+{
+	size_t pfn = extent->pfn + extent->nr_dropped, end = extent->pfn + extent->nr_pages;
+
+	for (; pfn < end; pfn = align_down(pfn, PAGEBLOCK_PAGES) + PAGEBLOCK_PAGES)
+		pfn_to_pageblock(pfn)->freed_at = READ_ONCE(zone.now);
+}
+
 static void put_back_batch(struct reclaim *rc)
 {
 	zone_lock();
 	for (unsigned int i = 0; i < rc->nr; i++) {
 		const struct extent *extent = &rc->extents[i];
 
+		note_refused(extent);
 		rc->nr_done += residency_count_touched(extent->pfn, extent->nr_dropped);
 		residency_note_purged(extent->pfn, extent->nr_dropped);
 		put_back(extent);

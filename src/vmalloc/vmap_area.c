@@ -50,7 +50,7 @@ static void purge_isolated(size_t pfn, size_t nr_pages)
  */
 static void drop_slack(size_t pfn, size_t nr_pages)
 {
-	bool huge = pfn_to_pageblock(pfn)->part == RANGE_HIGH;
+	bool huge = pfn_to_pageblock(pfn)->part == RANGE_HIGH && huge_suits_area(nr_pages);
 	size_t slack = pfn + align_up(nr_pages, huge ? PAGEBLOCK_PAGES : 1);
 	size_t nr_slack = pfn + units_of(nr_pages) * UNIT_PAGES - slack;
 

@@ -223,6 +223,17 @@ long os_purge_ranges(const struct os_range *ranges, unsigned int nr_ranges)
 	return purged ? purged : error;
 }
 
+/* The last range that was to have huge pages: touched, it is resident all over. */
+static struct os_range huge_range;
+
+static bool is_pretended_huge(const char *address, size_t bytes)
+{
+	const char *start = huge_range.address;
+
+	return !fake.feature_off[OS_FEATURE_HUGE_PAGES] && start && address >= start &&
+	       address + bytes <= start + huge_range.bytes;
+}
+
 static int advise_huge_pages(enum os_call call, void *address, size_t bytes, int advice)
 {
 	int error = enter(call);
@@ -239,6 +250,7 @@ int os_forbid_huge_pages(void *address, size_t bytes)
 
 int os_want_huge_pages(void *address, size_t bytes)
 {
+	huge_range = (struct os_range){ address, bytes };
 	return advise_huge_pages(OS_CALL_WANT_HUGE_PAGES, address, bytes, MADV_HUGEPAGE);
 }
 
@@ -266,6 +278,10 @@ int os_mincore(void *address, size_t bytes, unsigned char *resident)
 
 	if (!error && fake.feature_off[OS_FEATURE_MINCORE])
 		error = -ENOSYS;
+	if (!error && is_pretended_huge(address, bytes)) {
+		memset(resident, 1, bytes / OS_PAGE_SIZE);
+		return 0;
+	}
 	return error ? error : (int)SYSCALL(SYS_mincore, address, bytes, resident);
 }
 

@@ -264,7 +264,7 @@ MM_TEST(turns_between_kinds_are_learnt)
 	EXPECT(validate_zone());
 }
 
-/* Locked memory: nothing can be dropped, and nothing is tried again and again. */
+/* Locked memory: nothing can be dropped; tried again when it has aged again, till it can be. */
 MM_TEST(a_refusal_is_no_loop)
 {
 	unsigned int nr_calls;
@@ -278,8 +278,15 @@ MM_TEST(a_refusal_is_no_loop)
 	time_passes(DECAY_MS);
 	nr_calls = os_fake_calls(OS_CALL_PURGE_RANGES);
 	for (unsigned int i = 0; i < 10; i++)
-		time_passes(DECAY_MS);
+		decay_step();
 	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), nr_calls);
+	for (unsigned int i = 0; i < 10; i++)
+		time_passes(DECAY_MS);
+	EXPECT(os_fake_calls(OS_CALL_PURGE_RANGES) <= nr_calls + 10 * 6);
+	os_fake_fail(OS_CALL_ANY, 0, 0, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		time_passes(DECAY_MS);
+	EXPECT(zone.nr_free_touched <= RETAIN_PAGES / 2);
 	EXPECT(validate_zone());
 }
 

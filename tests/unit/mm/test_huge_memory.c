@@ -47,9 +47,9 @@ static void prove_large(void)
 		take_run(RUN_PAGES);
 }
 
-static enum range_part part_of(size_t pfn)
+static bool is_huge(size_t pfn)
 {
-	return (enum range_part)pfn_to_pageblock(pfn)->part;
+	return pfn_to_pageblock(pfn)->huge;
 }
 
 static enum range_part area_part(size_t nr_pages)
@@ -57,14 +57,14 @@ static enum range_part area_part(size_t nr_pages)
 	struct page *page = area_alloc(nr_pages, PAGE_SIZE);
 
 	ASSERT(page);
-	return part_of(page_to_pfn(page));
+	return (enum range_part)pfn_to_pageblock(page_to_pfn(page))->part;
 }
 
 MM_TEST(a_small_heap_has_none)
 {
 	boot("always [madvise] never\n", THP_AUTO);
-	for (size_t i = 0; i < LARGE_HEAP_RUNS; i++)
-		EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_LOW);
+	for (size_t i = 1; i < LARGE_HEAP_RUNS; i++)
+		EXPECT(!is_huge(take_run(RUN_PAGES)));
 	EXPECT_EQ(area_part(4 * UNIT_PAGES), RANGE_LOW);
 	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 0);
 	EXPECT(validate_zone());
@@ -77,35 +77,40 @@ MM_TEST(a_heap_that_has_proved_large_grows_in_huge_pages)
 	boot("always [madvise] never\n", THP_AUTO);
 	prove_large();
 	first = take_run(RUN_PAGES);
-	EXPECT_EQ(part_of(first), RANGE_HIGH);
-	EXPECT(os_fake_calls(OS_CALL_WANT_HUGE_PAGES) >= 1);
+	EXPECT(is_huge(first));
+	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 1);
+	EXPECT_EQ(os_fake_calls(OS_CALL_FORBID_HUGE_PAGES), 1 + 1); /* once for the reserve */
 	/* The first page has brought the frames of its whole pageblock. */
-	EXPECT(pfn_to_pageblock(first)->huge);
 	EXPECT_EQ(zone.nr_free_touched, RUN_PAGES);
 	second = take_run(RUN_PAGES);
 	EXPECT_EQ(second, first + RUN_PAGES);
 	EXPECT_EQ(zone.nr_free_touched, 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 1);
 	EXPECT(validate_zone());
 }
 
-MM_TEST(what_is_opened_later_is_advised_too)
+MM_TEST(slabs_do_too)
 {
-	unsigned int nr_calls;
+	struct page *page;
 
 	boot("always [madvise] never\n", THP_AUTO);
 	prove_large();
-	take_run(RUN_PAGES);
-	nr_calls = os_fake_calls(OS_CALL_WANT_HUGE_PAGES);
-	prove_large();
-	EXPECT(os_fake_calls(OS_CALL_WANT_HUGE_PAGES) > nr_calls);
+	zone_lock();
+	page = alloc_pages_locked(0);
+	ASSERT(page);
+	zone_count_locked(USE_SLAB, 1);
+	zone_unlock();
+	EXPECT(is_huge(page_to_pfn(page)));
+	EXPECT_EQ(zone.nr_free_touched, PAGEBLOCK_PAGES - 1);
+	EXPECT(validate_zone());
 }
 
 MM_TEST(areas_lie_where_huge_pages_suit_them)
 {
 	boot("always [madvise] never\n", THP_AUTO);
 	prove_large();
-	take_run(RUN_PAGES);
 	EXPECT_EQ(area_part(2 * UNIT_PAGES), RANGE_HIGH);
+	EXPECT(os_fake_calls(OS_CALL_WANT_HUGE_PAGES) >= 1);
 	EXPECT_EQ(area_part(30 * PAGEBLOCK_PAGES - 500), RANGE_HIGH);
 	EXPECT_EQ(area_part(PAGEBLOCK_PAGES + 1), RANGE_LOW); /* half of it would be waste */
 	EXPECT_EQ(area_part(MIB(132) / PAGE_SIZE), RANGE_LOW); /* more than has been proved */
@@ -117,17 +122,18 @@ MM_TEST(where_the_system_has_them_always_areas_do)
 	boot("[always] madvise never\n", THP_AUTO);
 	EXPECT_EQ(area_part(64 * UNIT_PAGES), RANGE_HIGH);
 	EXPECT_EQ(area_part(PAGEBLOCK_PAGES + 1), RANGE_LOW);
-	EXPECT_EQ(part_of(take_run(1)), RANGE_LOW);
+	EXPECT(!is_huge(take_run(1)));
 	prove_large();
 	prove_large();
-	EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_HIGH);
+	EXPECT(is_huge(take_run(RUN_PAGES)));
 }
 
 MM_TEST(where_the_system_has_none_nothing_is_asked)
 {
 	boot("always madvise [never]\n", THP_AUTO);
 	prove_large();
-	EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_LOW);
+	EXPECT(!is_huge(take_run(RUN_PAGES)));
+	EXPECT_EQ(area_part(2 * UNIT_PAGES), RANGE_LOW);
 	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 0);
 }
 
@@ -137,7 +143,7 @@ MM_TEST(never_is_never)
 
 	boot("[always] madvise never\n", THP_NEVER);
 	prove_large();
-	EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_LOW);
+	EXPECT(!is_huge(take_run(RUN_PAGES)));
 	EXPECT_EQ(area_part(2 * UNIT_PAGES), RANGE_LOW);
 	zone_lock();
 	ASSERT(section_grow_locked(RANGE_HIGH, 1, &unit));
@@ -148,19 +154,31 @@ MM_TEST(never_is_never)
 MM_TEST(always_is_from_the_start)
 {
 	boot("always [madvise] never\n", THP_ALWAYS);
-	EXPECT_EQ(part_of(take_run(1)), RANGE_HIGH);
 	EXPECT_EQ(area_part(PAGEBLOCK_PAGES + 1), RANGE_HIGH);
-	EXPECT(os_fake_calls(OS_CALL_WANT_HUGE_PAGES) >= 1);
+	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 1);
+	EXPECT(is_huge(take_run(1)));
 }
 
-/* It cannot be read, or the kernel knows no huge pages: all the same but for the calls. */
-MM_TEST(without_a_setting_advice_is_given_in_vain)
+/* The setting cannot be read, the kernel has none, or no mapping to spare: small pages, then. */
+MM_TEST(a_refusal_costs_nothing_else)
 {
-	os_fake_feature(OS_FEATURE_HUGE_PAGES, false);
 	boot(NULL, THP_AUTO);
 	os_fake_feature(OS_FEATURE_HUGE_PAGES, false);
 	prove_large();
-	EXPECT_EQ(part_of(take_run(RUN_PAGES)), RANGE_HIGH);
+	EXPECT(!is_huge(take_run(RUN_PAGES)));
+	EXPECT(os_fake_calls(OS_CALL_WANT_HUGE_PAGES) > 0);
+	EXPECT_EQ(zone.nr_free_touched, 0);
+	EXPECT(validate_zone());
+}
+
+/* It was asked for and not given (fragmented memory, PR_SET_THP_DISABLE): nothing is assumed. */
+MM_TEST(what_was_not_given_is_not_assumed)
+{
+	boot("always [madvise] never\n", THP_AUTO);
+	os_fake_feature(OS_FEATURE_MINCORE, false);
+	prove_large();
+	EXPECT(!is_huge(take_run(RUN_PAGES)));
+	EXPECT_EQ(zone.nr_free_touched, 0);
 	EXPECT(validate_zone());
 }
 
@@ -191,9 +209,9 @@ MM_TEST(a_huge_page_that_is_mostly_used_stays_whole)
 	ASSERT_EQ(freed, kept + RUN_PAGES + 64);
 	give_run(freed);
 	EXPECT_EQ(drop(SIZE_MAX, false), 0);
-	EXPECT(pfn_to_pageblock(kept)->huge);
+	EXPECT(is_huge(kept));
 	EXPECT_EQ(drop(SIZE_MAX, true), PAGEBLOCK_PAGES - RUN_PAGES - 64);
-	EXPECT(!pfn_to_pageblock(kept)->huge);
+	EXPECT(!is_huge(kept));
 	/* It is split now, and nothing keeps the next part. */
 	give_run(take_run(RUN_PAGES - 64));
 	EXPECT_EQ(drop(SIZE_MAX, false), RUN_PAGES - 64);
@@ -247,11 +265,11 @@ MM_TEST(whole_huge_pages_go_back_whole)
 	pfn = take_run(PAGEBLOCK_PAGES);
 	give_run(pfn);
 	EXPECT_EQ(drop(SIZE_MAX, false), PAGEBLOCK_PAGES);
-	EXPECT(!pfn_to_pageblock(pfn)->huge);
+	EXPECT(!is_huge(pfn));
 	EXPECT_EQ(zone.nr_free_touched, 0);
 	run_drain();
 	ASSERT_EQ(take_run(1), pfn);
-	EXPECT(pfn_to_pageblock(pfn)->huge);
+	EXPECT(is_huge(pfn));
 	EXPECT_EQ(zone.nr_free_touched, PAGEBLOCK_PAGES - 1);
 	EXPECT(validate_zone());
 }

@@ -243,20 +243,20 @@ MM_TEST(shrinking_drops_the_tail)
 	EXPECT(validate_zone());
 }
 
-/* The last huge page of an area in HIGH is not split. */
+/* The last huge page of an area in HIGH is not split, unless most of it would be waste. */
 MM_TEST(shrinking_in_high_drops_whole_huge_pages)
 {
-	size_t pfn;
+	size_t pfn, last = 8 * UNIT_PAGES - 1;
 
 	boot_high(MIB(64));
-	pfn = take(UNIT_PAGES);
-	write_pages(pfn, UNIT_PAGES);
-	EXPECT(resize(pfn, PAGEBLOCK_PAGES + 10));
+	pfn = take(8 * UNIT_PAGES);
+	write_pages(pfn, 8 * UNIT_PAGES);
+	EXPECT(resize(pfn, 7 * UNIT_PAGES + PAGEBLOCK_PAGES + 100));
 	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 0);
-	EXPECT(resize(pfn, 10));
+	EXPECT_EQ(*first_word(pfn + last), pfn + last + 1);
+	EXPECT(resize(pfn, PAGEBLOCK_PAGES + 10));
 	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 1);
-	EXPECT_EQ(*first_word(pfn + PAGEBLOCK_PAGES - 1), pfn + PAGEBLOCK_PAGES);
-	EXPECT_EQ(*first_word(pfn + PAGEBLOCK_PAGES), 0);
+	EXPECT_EQ(*first_word(pfn + PAGEBLOCK_PAGES + 10), 0);
 	EXPECT(validate_zone());
 }
 
