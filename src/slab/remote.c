@@ -1,8 +1,6 @@
 /* remote.c - see remote.h. */
 #include "slab/remote.h"
 
-#include <string.h>
-
 #include "core/lock.h"
 #include "core/memcheck.h"
 #include "mm/memmap.h"
@@ -95,17 +93,10 @@ static struct batch *inbox_take(struct slot *slot)
 static void accept_batch(struct slot *slot, struct batch *batch)
 {
 	unsigned int class = pagemap_class(batch->entry), nr = batch->nr_objects;
-	void **top = slot->top[class];
-	struct slot_class *cache = &slot->class[class];
 
-	if (batch->entry == (slot->tag | class) && cache->capacity &&
-	    !sheaf_is_closed(slot, class) &&
-	    cache->sheaf + 1 + cache->capacity - top >= (ptrdiff_t)nr) {
-		memcpy(top, batch->objects, nr * sizeof(*top));
-		WRITE_ONCE(slot->top[class], top + nr);
-	} else {
+	if (batch->entry != (slot->tag | class) ||
+	    !sheaf_accept(slot, class, batch->objects, nr))
 		slab_put_bulk(slot, class, batch->objects, nr);
-	}
 	barn_put_batch(batch);
 }
 

@@ -26,11 +26,6 @@
 /* A busy thread's arrays may take this share of its slabs on top of params.sheaf_budget. */
 #define BUDGET_PER_SLAB_BYTES 8u
 
-static unsigned int held_count(const struct slot *slot, unsigned int class)
-{
-	return (unsigned int)(slot->top[class] - slot->class[class].sheaf - 1);
-}
-
 unsigned int sheaf_count(const struct slot *slot, unsigned int class)
 {
 	const struct slot_class *cache = &slot->class[class];
@@ -53,27 +48,60 @@ static size_t budget_of(const struct slot *slot)
 	return params.sheaf_budget + slot->nr_slab_pages * PAGE_SIZE / BUDGET_PER_SLAB_BYTES;
 }
 
-/* Move the sheaf, which holds no more, to an array of another size. False: no memory. */
-static bool resize(struct slot *slot, unsigned int class, unsigned int capacity)
+/*
+ * In one instruction: a signal handler takes an object before or finds the sheaf closed. So all
+ * that moves more than one object is done to a closed sheaf: a handler of the thread finds it
+ * empty and full, and as its thread is in a slow path it is served elsewhere.
+ */
+static void close_sheaf(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	void **top;
+
+	if (!cache->capacity || sheaf_is_closed(slot, class))
+		return;
+	top = __atomic_exchange_n(&slot->top[class], slot_none.top[class], __ATOMIC_RELAXED);
+	WRITE_ONCE(cache->nr_hidden, (uint16_t)(top - cache->sheaf - 1));
+}
+
+/* False: it is open already. */
+static bool open_sheaf(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	unsigned int nr = cache->nr_hidden;
+
+	if (!sheaf_is_closed(slot, class))
+		return false;
+	WRITE_ONCE(cache->nr_hidden, 0);
+	WRITE_ONCE(slot->top[class], cache->sheaf + 1 + nr);
+	return true;
+}
+
+/* Move the sheaf to an array of another size, if it holds no more and there is memory. */
+static void resize(struct slot *slot, unsigned int class, unsigned int capacity)
 {
 	struct slot_class *cache = &slot->class[class];
 	unsigned int old_capacity = cache->capacity;
-	unsigned int count = old_capacity ? held_count(slot, class) : 0;
 	void **array = barn_get_array(capacity), **old = cache->sheaf;
 
 	if (!array)
-		return false;
-	if (count)
-		memcpy(array + 1, old + 1, count * sizeof(*array));
+		return;
+	close_sheaf(slot, class);
+	if (cache->nr_hidden > capacity) {
+		open_sheaf(slot, class);
+		barn_put_array(array, capacity);
+		return;
+	}
+	if (cache->nr_hidden)
+		memcpy(array + 1, old + 1, cache->nr_hidden * sizeof(*array));
 	WRITE_ONCE(cache->sheaf, array);
 	WRITE_ONCE(cache->capacity, (uint16_t)capacity);
-	WRITE_ONCE(slot->top[class], array + 1 + count);
+	open_sheaf(slot, class);
 	slot->sheaf_bytes += (uint32_t)barn_array_bytes(capacity);
 	if (old_capacity) {
 		slot->sheaf_bytes -= (uint32_t)barn_array_bytes(old_capacity);
 		barn_put_array(old, old_capacity);
 	}
-	return true;
 }
 
 /*
@@ -109,40 +137,15 @@ static void give_up(struct slot *slot, unsigned int class)
 	barn_put_array(cache->sheaf, capacity);
 }
 
-/* In one instruction: a signal handler takes an object before or finds the sheaf closed. */
-static void close_sheaf(struct slot *slot, unsigned int class)
-{
-	struct slot_class *cache = &slot->class[class];
-	void **top;
-
-	if (!cache->capacity)
-		return;
-	top = __atomic_exchange_n(&slot->top[class], slot_none.top[class], __ATOMIC_RELAXED);
-	WRITE_ONCE(cache->nr_hidden, (uint16_t)(top - cache->sheaf - 1));
-}
-
-/* False: it is open already. */
-static bool open_sheaf(struct slot *slot, unsigned int class)
-{
-	struct slot_class *cache = &slot->class[class];
-	unsigned int nr = cache->nr_hidden;
-
-	if (!sheaf_is_closed(slot, class))
-		return false;
-	WRITE_ONCE(cache->nr_hidden, 0);
-	WRITE_ONCE(slot->top[class], cache->sheaf + 1 + nr);
-	return true;
-}
-
-/* All its objects. */
+/* All its objects. It is closed and empty then. */
 static void hand_back(struct slot *slot, unsigned int class)
 {
-	void **first = slot->class[class].sheaf + 1;
-	unsigned int nr = held_count(slot, class);
+	struct slot_class *cache = &slot->class[class];
 
-	slab_put_bulk(slot, class, first, nr);
-	memcheck_forget(first, nr);
-	WRITE_ONCE(slot->top[class], first);
+	close_sheaf(slot, class);
+	slab_put_bulk(slot, class, cache->sheaf + 1, cache->nr_hidden);
+	memcheck_forget(cache->sheaf + 1, cache->nr_hidden);
+	WRITE_ONCE(cache->nr_hidden, 0);
 }
 
 /* Nothing was allocated from it since it was closed: what it holds keeps slabs for nothing. */
@@ -155,11 +158,10 @@ static bool is_idle(const struct slot *slot, unsigned int class)
 static void close_all(struct slot *slot)
 {
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
-		bool idle = is_idle(slot, class);
-
-		if (open_sheaf(slot, class) && idle)
+		if (is_idle(slot, class))
 			hand_back(slot, class);
-		close_sheaf(slot, class);
+		else
+			close_sheaf(slot, class);
 		slot->class[class].nr_visits = VISITS_PER_LOOK - 1; /* the next one looks */
 	}
 }
@@ -197,27 +199,46 @@ static void refill(struct slot *slot, unsigned int class)
 {
 	struct slot_class *cache = &slot->class[class];
 	unsigned int wanted = (unsigned int)min_size(cache->capacity / 2, MAX_REFILL);
-	unsigned int nr = slab_take_bulk(slot, class, cache->sheaf + 1, wanted);
 
+	close_sheaf(slot, class);
+	if (!cache->nr_hidden) /* no handler has freed anything meanwhile */
+		WRITE_ONCE(cache->nr_hidden, (uint16_t)slab_take_bulk(slot, class, cache->sheaf + 1,
+								      wanted));
 	cache->nr_flushed = 0;
-	WRITE_ONCE(slot->top[class], cache->sheaf + 1 + nr);
+	open_sheaf(slot, class);
+}
+
+/* As sheaf_pop, but no handler can come in between. */
+static void *pop(struct slot *slot, unsigned int class)
+{
+	struct slot_class *cache = &slot->class[class];
+	void *object = NULL;
+
+	close_sheaf(slot, class);
+	if (cache->nr_hidden) {
+		object = cache->sheaf[cache->nr_hidden];
+		memcheck_forget(&cache->sheaf[cache->nr_hidden], 1);
+		WRITE_ONCE(cache->nr_hidden, (uint16_t)(cache->nr_hidden - 1));
+	}
+	open_sheaf(slot, class);
+	return object;
 }
 
 static void *alloc_open(struct slot *slot, unsigned int class)
 {
-	void *object = sheaf_pop(slot, class); /* an inherited slot's sheaf may have some */
+	void *object = pop(slot, class); /* an inherited slot's sheaf may have some */
 
 	if (object)
 		return object;
 	remote_collect(slot);
-	object = sheaf_pop(slot, class);
+	object = pop(slot, class);
 	if (object)
 		return object;
 	note_miss(slot, class);
 	if (!slot->class[class].capacity)
 		return alloc_direct(slot, class);
 	refill(slot, class);
-	return sheaf_pop(slot, class);
+	return pop(slot, class);
 }
 
 void *sheaf_alloc_slow(struct slot *slot, unsigned int class)
@@ -230,17 +251,18 @@ void *sheaf_alloc_slow(struct slot *slot, unsigned int class)
 	return object;
 }
 
-/* Hand the oldest objects back; what was freed last is warm and stays. */
+/* Hand the oldest objects back; what was freed last is warm and stays. The sheaf is closed. */
 static void flush_some(struct slot *slot, unsigned int class, unsigned int nr)
 {
-	void **first = slot->class[class].sheaf + 1;
-	unsigned int count = held_count(slot, class);
+	struct slot_class *cache = &slot->class[class];
+	void **first = cache->sheaf + 1;
+	unsigned int left = cache->nr_hidden - nr;
 
 	slab_put_bulk(slot, class, first, nr);
-	memmove(first, first + nr, (count - nr) * sizeof(*first));
-	memcheck_forget(first + count - nr, nr);
-	WRITE_ONCE(slot->top[class], first + count - nr);
-	slot->class[class].nr_flushed += nr;
+	memmove(first, first + nr, left * sizeof(*first));
+	memcheck_forget(first + left, nr);
+	WRITE_ONCE(cache->nr_hidden, (uint16_t)left);
+	cache->nr_flushed += nr;
 }
 
 /*
@@ -250,15 +272,34 @@ static void flush_some(struct slot *slot, unsigned int class, unsigned int nr)
 static void flush(struct slot *slot, unsigned int class)
 {
 	struct slot_class *cache = &slot->class[class];
-	unsigned int capacity = cache->capacity, count = held_count(slot, class);
+	unsigned int capacity = cache->capacity, count;
+	bool only_frees = cache->nr_flushed >= FREES_PER_SHRINK * capacity;
 
-	if (cache->nr_flushed < FREES_PER_SHRINK * capacity) {
+	close_sheaf(slot, class);
+	count = cache->nr_hidden;
+	if (only_frees)
+		flush_some(slot, class, count - count / 8);
+	else
 		flush_some(slot, class, (unsigned int)min_size((count + 3) / 4, MAX_FLUSH));
-		return;
-	}
-	flush_some(slot, class, count - capacity / 8);
-	if (capacity > FIRST_CAPACITY)
+	open_sheaf(slot, class);
+	if (only_frees && capacity > FIRST_CAPACITY)
 		resize(slot, class, capacity / 2);
+}
+
+/* False: full. */
+static bool push(struct slot *slot, unsigned int class, void *object)
+{
+	struct slot_class *cache = &slot->class[class];
+	unsigned int nr;
+
+	close_sheaf(slot, class);
+	nr = cache->nr_hidden;
+	if (nr < cache->capacity) {
+		cache->sheaf[nr + 1] = object;
+		WRITE_ONCE(cache->nr_hidden, (uint16_t)(nr + 1));
+	}
+	open_sheaf(slot, class);
+	return nr < cache->capacity;
 }
 
 static void free_open(struct slot *slot, unsigned int class, void *object)
@@ -275,14 +316,27 @@ static void free_open(struct slot *slot, unsigned int class, void *object)
 	}
 	if (*slot->top[class] == SHEAF_END && cache->nr_flushed <= cache->capacity)
 		note_miss(slot, class);
-	if (!cache->capacity) {
-		slab_put_bulk(slot, class, &object, 1);
-		return;
-	}
-	if (*slot->top[class] == SHEAF_END)
+	if (cache->capacity && *slot->top[class] == SHEAF_END)
 		flush(slot, class);
-	*slot->top[class] = object;
-	WRITE_ONCE(slot->top[class], slot->top[class] + 1);
+	if (!push(slot, class, object))
+		slab_put_bulk(slot, class, &object, 1);
+}
+
+bool sheaf_accept(struct slot *slot, unsigned int class, void *const *objects, unsigned int nr)
+{
+	struct slot_class *cache = &slot->class[class];
+	bool fits;
+
+	if (!cache->capacity || sheaf_is_closed(slot, class))
+		return false;
+	close_sheaf(slot, class);
+	fits = cache->nr_hidden + nr <= cache->capacity;
+	if (fits) {
+		memcpy(cache->sheaf + 1 + cache->nr_hidden, objects, nr * sizeof(*objects));
+		WRITE_ONCE(cache->nr_hidden, (uint16_t)(cache->nr_hidden + nr));
+	}
+	open_sheaf(slot, class);
+	return fits;
 }
 
 void sheaf_free_slow(struct slot *slot, unsigned int class, void *object)
@@ -300,7 +354,6 @@ void sheaves_drain(struct slot *slot)
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		if (!slot->class[class].capacity)
 			continue;
-		open_sheaf(slot, class);
 		hand_back(slot, class);
 		give_up(slot, class);
 	}

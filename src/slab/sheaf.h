@@ -153,6 +153,9 @@ static inline bool sheaf_top_is(uint32_t entry, const void *object)
 	return slot->top[class][-1] == object;
 }
 
+/* Add objects to the sheaf. False: closed, or no room. The thread is in a slow path. */
+bool sheaf_accept(struct slot *slot, unsigned int class, void *const *objects, unsigned int nr);
+
 /* Hand every free object back to its slab, the inbox included, and every free page to the zone. */
 void sheaves_drain(struct slot *slot);
 
