@@ -1,7 +1,7 @@
 /*
  * huge_memory.h - which parts of the heap are backed with huge pages.
  *
- * L3. In LOW they are forbidden, and small processes live there altogether. When the heap has proved
+ * L3. In LOW they are forbidden, and small processes live there altogether. If the heap has proved
  * to be large, each fresh pageblock that the buddy takes is made one huge page: allowed for the
  * moment, touched, and forbidden again, which it survives. So one fault does for 512, the heap
  * stays one mapping, and khugepaged does not bring back what reclaim has dropped of one.

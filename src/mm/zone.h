@@ -16,8 +16,8 @@
 #include "mm/memmap.h"
 
 /*
- * The heap's two parts. LOW grows upwards and is never backed by huge pages: slabs and page runs.
- * HIGH grows downwards: areas. Each is one mapping, however large.
+ * The heap's two parts (mm/huge_memory.h). LOW grows upwards: slabs, page runs, areas. HIGH grows
+ * downwards: areas that huge pages suit. Each is one mapping, however large.
  */
 enum range_part { RANGE_LOW, RANGE_HIGH, NR_RANGE_PARTS };
 
