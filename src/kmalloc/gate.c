@@ -159,7 +159,13 @@ static void settle_pending(void)
 
 gate_pass *gate_examine(gate_pass *pass)
 {
-	if (process_is_known() && may_enter()) {
+	bool admitted = process_is_known() && may_enter();
+
+	if (!gate_visiting && !gate_pass_is_own(pass)) {
+		gate_leave(pass);
+		return gate_enter(); /* the slot is lost */
+	}
+	if (admitted) {
 		/* While a thread leaves its slot nothing shows that it is inside the slot. */
 		if (!gate.closed_by && !(gate_visiting && slot_is_held()))
 			settle_pending();

@@ -19,7 +19,9 @@
  *
  * A child that was made without our handlers (_Fork, clone) finds at its first gate_enter or fork
  * that a page which the kernel wipes in children reads as zero, and looks who was inside: their
- * slots are lost. If one of them held a lock the gate stays closed for good in that child.
+ * slots are lost, and so is the slot that one of them was trimming, even that of the thread that
+ * looks, which gets another. If one of them held a lock the gate stays closed for good in that
+ * child.
  * (Made by a signal handler that has interrupted a slow path of a threaded program, it must
  * not return from the handler.)
  */
@@ -66,6 +68,12 @@ static inline bool gate_is_calm(void)
 				    memory_order_relaxed);
 }
 
+/* Not so: amid gate_enter a signal handler has found out that its child has lost the slot. */
+static inline bool gate_pass_is_own(const gate_pass *pass)
+{
+	return pass == &READ_ONCE(current_slot)->inside;
+}
+
 /* Before anything that takes a lock. NULL: not now, do without. Does not wait for forks. */
 static inline gate_pass *gate_enter(void)
 {
@@ -77,7 +85,8 @@ static inline gate_pass *gate_enter(void)
 	if (unlikely(atomic_load_explicit(pass, memory_order_relaxed)) || unlikely(gate_visiting))
 		return NULL; /* a signal handler, amid a slow path of this thread */
 	atomic_exchange(pass, 1);
-	return likely(gate_is_calm()) ? pass : gate_examine(pass);
+	/* In this order: once the gate was seen open nobody visits the slot. */
+	return likely(gate_is_calm()) && likely(gate_pass_is_own(pass)) ? pass : gate_examine(pass);
 }
 
 static inline void gate_leave(gate_pass *pass)

@@ -237,15 +237,35 @@ bool slot_visit_held(struct slot *slot, bool (*fn)(struct slot *slot))
 	return result;
 }
 
+/*
+ * The lists of the slot that another thread was visiting are half done, also if its own thread is
+ * the one that goes on, or has left it meanwhile. `visited` is cleared last: amid this a signal
+ * handler may do it all itself.
+ */
+static void lose_visited(void)
+{
+	struct slot *slot = slots.visited;
+
+	if (!slot)
+		return;
+	slot->state = SLOT_LOST;
+	if (slot == current_slot)
+		WRITE_ONCE(current_slot, &slot_none);
+	barrier();
+	WRITE_ONCE(slots.visited, NULL);
+}
+
 void slots_after_fork(bool nobody_was_inside)
 {
+	if (!nobody_was_inside)
+		lose_visited();
 	for (uint32_t id = 1; id <= slots.nr_slots; id++) {
 		struct slot *slot = slot_in_table(id);
 		bool is_whole;
 
 		if (slot->state != SLOT_HELD || slot == current_slot)
 			continue;
-		is_whole = nobody_was_inside || (!slot->inside && slot != slots.visited);
+		is_whole = nobody_was_inside || !slot->inside;
 		slot->state = is_whole ? SLOT_LEFT : SLOT_LOST;
 		slot->inside = 0;
 	}

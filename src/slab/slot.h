@@ -14,8 +14,8 @@
  *			 in hardened mode all
  *	SLOT_LEFT	 nobody: its thread ended while a fork kept it from freeing the slot,
  *			 or did not survive the fork; slots_collect_left frees it
- *	SLOT_LOST	 nobody: its thread did not survive a _Fork or clone, which our handlers
- *			 did not see, and was amid a slow path
+ *	SLOT_LOST	 nobody: at a _Fork or clone, which our handlers did not see, somebody who
+ *			 did not survive it was amid a slow path of the slot, or visiting it
  *
  * Lock order: LOCK_SHARED_SLOT, LOCK_SLOTS, then those of lower layers.
  */
@@ -146,15 +146,16 @@ struct slot *slot_next_held(const struct slot *after);
 
 /*
  * Call fn for a slot if another thread holds it; returns what it returns. The caller has closed the
- * gate (kmalloc/gate.h): fn may work at all but sheaves and outboxes. A child that is made amid it
- * without our handlers loses the slot.
+ * gate (kmalloc/gate.h): fn may work at all but sheaves and outboxes. A child that another thread
+ * makes amid it without our handlers loses the slot.
  */
 bool slot_visit_held(struct slot *slot, bool (*fn)(struct slot *slot));
 
 /*
  * In the child of a fork: slots of threads that are not here are left. Not so if these may have
- * been in slow paths and the slot shows that its thread was: it is lost. Takes no lock and may be
- * done twice: a signal handler may have forked at any instant.
+ * been in slow paths and the slot shows that its thread was: it is lost. So is the slot that one of
+ * them was visiting, the caller's own, too, who then has none. Takes no lock and may be done
+ * twice: a signal handler may have forked at any instant.
  */
 void slots_after_fork(bool nobody_was_inside);
 

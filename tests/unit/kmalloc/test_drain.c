@@ -152,6 +152,70 @@ ISOLATED_TEST(child_that_finishes_the_work)
 	EXPECT_EQ(state_in_child(true), SLOT_LEFT);
 }
 
+static bool have_a_child_of_holder(struct slot *slot)
+{
+	thread_switch(slot);
+	slots_after_fork(false);
+	EXPECT_EQ(current_slot, &slot_none);
+	return true;
+}
+
+static bool have_a_child_of_leaver(struct slot *slot)
+{
+	struct slot *visitor = thread_switch(slot);
+
+	slot_abandon();
+	thread_switch(visitor);
+	slots_after_fork(false);
+	return true;
+}
+
+static struct slot *visited_by_another(bool (*fn)(struct slot *slot))
+{
+	struct slot *slot;
+
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	slot = thread_switch(&slot_none);
+	kfree(kmalloc(BYTES));
+	EXPECT(slot_visit_held(slot, fn));
+	return slot;
+}
+
+/* Its own thread has made the child, by _Fork. */
+ISOLATED_TEST(child_loses_its_own_slot)
+{
+	struct slot *slot = visited_by_another(have_a_child_of_holder);
+
+	EXPECT_EQ(slot->state, SLOT_LOST);
+	kfree(kmalloc(BYTES));
+	EXPECT(slot_is_held() && current_slot != slot);
+}
+
+/* Its thread has exited meanwhile. */
+ISOLATED_TEST(child_loses_a_slot_that_was_left)
+{
+	struct slot *slot = visited_by_another(have_a_child_of_leaver);
+
+	EXPECT_EQ(slot->state, SLOT_LOST);
+	slots_collect_left();
+	EXPECT_EQ(slot->state, SLOT_LOST);
+}
+
+/* What was visited is no matter in children of the child. */
+static bool have_a_child_and_grandchild(struct slot *slot)
+{
+	slots_after_fork(false);
+	slot->state = SLOT_HELD;
+	slots_after_fork(false);
+	return true;
+}
+
+ISOLATED_TEST(grandchild_loses_nothing)
+{
+	EXPECT_EQ(visited_by_another(have_a_child_and_grandchild)->state, SLOT_LEFT);
+}
+
 ISOLATED_TEST(slots_of_others_are_found)
 {
 	struct slot *first, *second;

@@ -278,6 +278,44 @@ static void enter_and_leave(void)
 	steps_end();
 }
 
+/* For others who have closed the gate no handler waits. */
+static void fork_here_if_inside(void)
+{
+	if (slot_is_held() && current_slot->inside)
+		fork_here();
+}
+
+/* A trimming thread, which a child will not have, is amid the slot. */
+static bool enter_while_visited(struct slot *slot)
+{
+	gate_pass *pass;
+
+	thread_switch(slot);
+	gate.closed_by = 64;
+	steps_begin();
+	pass = gate_enter();
+	steps_end();
+	if (gate.closed_by == 64) {
+		EXPECT(!pass);
+		gate.closed_by = 0;
+		return true;
+	}
+	EXPECT_EQ(slot->state, SLOT_LOST);
+	/* Refused: all that the fork has interrupted was leaving. */
+	EXPECT(!pass || gate_visiting || pass == &current_slot->inside);
+	if (pass)
+		gate_leave(pass);
+	return true;
+}
+
+static void be_visited(void)
+{
+	struct slot *mine = thread_switch(&slot_none);
+
+	kfree(kmalloc(100));
+	EXPECT(slot_visit_held(mine, enter_while_visited));
+}
+
 static void settle_what_is_pending(void)
 {
 	struct slot *mine = thread_switch(&slot_none);
@@ -472,6 +510,13 @@ ISOLATED_TEST(at_the_gate)
 	step_by_all(enter_and_leave);
 	thread_switch(&slot_gone);
 	step_by_all(enter_and_leave);
+}
+
+ISOLATED_TEST(at_the_gate_of_one_who_trims)
+{
+	heap_ready_for_deeds("");
+	step_through(be_visited, clone_here);
+	step_through(be_visited, fork_here_if_inside);
 }
 
 ISOLATED_TEST(what_is_pending)
