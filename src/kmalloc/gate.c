@@ -269,7 +269,8 @@ static void end_close(void)
 	uintptr_t me = this_thread();
 
 	WRITE_ONCE(is_empty, false);
-	gate.briefly = 0;
+	if (gate.closed_by == me)
+		gate.briefly = 0;
 	locks_release_rest();
 	atomic_compare_exchange_strong(&gate.closed_by, &me, 0);
 }

@@ -296,6 +296,18 @@ ISOLATED_TEST(gives_up_on_slow_ones)
 	gate_open();
 }
 
+/* Whose gate it is does not matter to another who would have it: the refused wait on. */
+ISOLATED_TEST(a_loser_leaves_the_gate_as_it_is)
+{
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	brief_closer_closes();
+	EXPECT(!gate_close_briefly());
+	EXPECT(gate.closed_by && gate.briefly);
+	closer_opens();
+	EXPECT(!gate.closed_by && !gate.briefly);
+}
+
 /* Not for ever; and not at all for a thread that forks. */
 ISOLATED_TEST(who_is_refused_waits_a_little)
 {
