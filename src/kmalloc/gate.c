@@ -206,16 +206,16 @@ static bool is_in_use(const gate_pass *pass)
 	return value && value != this_thread();
 }
 
-/* Until nobody else is inside by the pass. False: it took longer than max_naps. */
-static bool wait_for(const gate_pass *pass, unsigned int max_naps)
+/* Until nobody else is inside by the pass. False: *nap, which counts them, has come to max_naps. */
+static bool wait_for(const gate_pass *pass, unsigned int *nap, unsigned int max_naps)
 {
 	for (unsigned int spin = 0; spin < SPINS_BEFORE_NAP; spin++) {
 		if (!is_in_use(pass))
 			return true;
 		cpu_relax();
 	}
-	for (unsigned int nap = 0; nap < max_naps; nap++) {
-		os_nap(nap_us(nap));
+	while (*nap < max_naps) {
+		os_nap(nap_us((*nap)++));
 		process_is_known(); /* a signal handler may have made a child */
 		if (!is_in_use(pass))
 			return true;
@@ -223,18 +223,19 @@ static bool wait_for(const gate_pass *pass, unsigned int max_naps)
 	return false;
 }
 
-/* Slots are made and change hands by visitors only: these first. */
+/* Slots are made and change hands by visitors only: these first. max_naps is for all together. */
 static bool wait_until_empty(unsigned int max_naps)
 {
+	unsigned int nap = 0;
 	bool done = true;
 
 	for (unsigned int i = 0; done && i < NR_VISITOR_PASSES; i++)
-		done = wait_for(&gate.visitors[i], max_naps);
+		done = wait_for(&gate.visitors[i], &nap, max_naps);
 	for (uint32_t id = 1; done && id <= slot_count(); id++) {
 		struct slot *slot = slot_by_id(id);
 
 		if (slot != current_slot && slot->state == SLOT_HELD)
-			done = wait_for(&slot->inside, max_naps);
+			done = wait_for(&slot->inside, &nap, max_naps);
 	}
 	return done;
 }

@@ -296,6 +296,50 @@ ISOLATED_TEST(gives_up_on_slow_ones)
 	gate_open();
 }
 
+#define NR_SLOW 20u
+
+static struct slot *slow_ones[NR_SLOW];
+
+static void *let_one_after_another_leave(void *unused)
+{
+	for (unsigned int i = 0; i < NR_SLOW; i++) {
+		wait_for_naps(1);
+		slow_ones[i]->inside = 0;
+	}
+	return unused;
+}
+
+static void slow_ones_enter(void)
+{
+	for (unsigned int i = 0; i < NR_SLOW; i++) {
+		thread_switch(&slot_none);
+		kfree(kmalloc(BYTES));
+		slow_ones[i] = current_slot;
+	}
+	for (unsigned int i = 0; i < NR_SLOW; i++)
+		slow_ones[i]->inside = 1;
+	thread_switch(&slot_none);
+}
+
+/* Its patience is for all of them together. */
+ISOLATED_TEST(gives_up_on_many_that_are_a_little_slow)
+{
+	unsigned int nr_naps;
+	pthread_t thread;
+
+	heap_up("");
+	slow_ones_enter();
+	ASSERT(!pthread_create(&thread, NULL, let_one_after_another_leave, NULL));
+	EXPECT(!gate_close_briefly());
+	nr_naps = os_fake_calls(OS_CALL_NAP);
+	EXPECT_EQ(nr_naps, 10);
+	while (slow_ones[NR_SLOW - 1]->inside)
+		os_nap(1);
+	pthread_join(thread, NULL);
+	EXPECT(gate_close_briefly());
+	gate_open();
+}
+
 /* Whose gate it is does not matter to another who would have it: the refused wait on. */
 ISOLATED_TEST(a_loser_leaves_the_gate_as_it_is)
 {
