@@ -287,7 +287,11 @@ static uint32_t entry_of(const void *object)
 	return pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
 }
 
-static void kfree_inside_slow(void *object)
+/*
+ * Not by the fast path: signal handlers that interrupt it in a slow path would be as bad as those
+ * that interrupt free.
+ */
+void kfree_inside(void *object)
 {
 	uint32_t entry = entry_of(object);
 	struct owner owner;
@@ -304,12 +308,6 @@ static void kfree_inside_slow(void *object)
 		owner_report_wrong("free()", object);
 }
 
-void kfree_inside(void *object)
-{
-	if (!sheaf_free(object))
-		kfree_inside_slow(object);
-}
-
 /* Everything that the heap proper has. */
 static void kfree_entering(void *object)
 {
@@ -319,7 +317,7 @@ static void kfree_entering(void *object)
 		deferred_free(object);
 		return;
 	}
-	kfree_inside_slow(object);
+	kfree_inside(object);
 	come_by();
 	gate_leave(pass);
 }
