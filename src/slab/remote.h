@@ -21,9 +21,11 @@ static inline struct batch **remote_outbox(struct slot *slot, uint32_t entry)
 /* The batch has room. Reports look at other threads' batches while they fill. */
 static inline void batch_add(struct batch *batch, void *object)
 {
-	batch->objects[batch->nr_objects] = object;
+	uint16_t nr = batch->nr_objects; /* once: a handler may add one in between, which is lost */
+
+	batch->objects[nr] = object;
 	barrier();
-	WRITE_ONCE(batch->nr_objects, (uint16_t)(batch->nr_objects + 1));
+	WRITE_ONCE(batch->nr_objects, (uint16_t)(nr + 1));
 }
 
 /* The batch is full, or there is none, or it is for others; or the object is none. */
