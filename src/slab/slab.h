@@ -26,7 +26,7 @@ static inline uint64_t slab_identity(uint32_t entry, unsigned int order)
 /* The head of the slab that any of its pages is in. */
 static inline struct page *slab_head(struct page *page)
 {
-	return page - page->slab_index;
+	return page - READ_ONCE(page->slab_index);
 }
 
 static inline char *slab_first_object(const struct page *head)
