@@ -83,7 +83,7 @@ endforeach()
 
 stitch_test(style_exports style 60 /usr/bin/python3 ${tools}/check_exports.py
 	$<TARGET_FILE:stitchmalloc_shared> ${PROJECT_SOURCE_DIR}/preload/exports.map)
-file(GLOB script_tests CONFIGURE_DEPENDS launcher/*.sh install/*.sh)
+file(GLOB script_tests CONFIGURE_DEPENDS launcher/test_*.sh install/test_*.sh)
 foreach(source ${script_tests})
 	stitch_test_name(name ${source})
 	string(REGEX MATCH "^[a-z]+" label ${name})

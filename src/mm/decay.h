@@ -8,7 +8,8 @@
  *	up to WMARK_LOW		nothing
  *	up to WMARK_HIGH	pageblocks into which nothing was freed for params.decay_ms are
  *				dropped, in instalments by the time that has passed
- *	above			the excess is dropped at once
+ *	above			the excess is dropped at once, unless none of it could be
+ *				a moment ago (locked memory)
  *
  * And so it is when pages in use and free pages with frames are together more than the most that
  * was ever in use: free pages that the program's new sizes cannot be made of shall not add to it.

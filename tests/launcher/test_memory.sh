@@ -5,31 +5,11 @@
 set -u
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 build=$1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-unset LD_PRELOAD STITCH_CONF
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
 ours=$build/libstitchmalloc.so
 phases=$build/bench/phases
 day=$build/bench/server_day
-
-fail()
-{
-	echo "FAIL: $*"
-	exit 1
-}
-
-# expect STATUS TEXT COMMAND...
-expect()
-{
-	local status=$1 text=$2 output got
-
-	shift 2
-	output=$("$@" 2>&1)
-	got=$?
-	[ $got = "$status" ] || fail "$*: status $got, expected $status: $output"
-	case $output in *"$text"*) ;; *) fail "$*: no '$text' in: $output" ;; esac
-}
 
 # number NAME FILE: what follows NAME there.
 number()

@@ -6,28 +6,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 pair=$here/../../bench/pair
 library=$1/libstitchmalloc.so
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-unset LD_PRELOAD STITCH_CONF
-
-fail()
-{
-	echo "FAIL: $*"
-	exit 1
-}
-
-# expect STATUS TEXT COMMAND...
-expect()
-{
-	local status=$1 text=$2 output got
-
-	shift 2
-	output=$("$@" 2>&1)
-	got=$?
-	[ $got = "$status" ] || fail "$*: status $got, expected $status: $output"
-	case $output in *"$text"*) ;; *) fail "$*: no '$text' in: $output" ;; esac
-}
+. "$here/lib.sh"
 
 echo "statistics"
 # The intervals are those of tables of the sign test; 0.95 is not reached with 5 values.

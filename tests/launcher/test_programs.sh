@@ -6,16 +6,7 @@ set -u
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-unset LD_PRELOAD STITCH_CONF
-
-fail()
-{
-	echo "FAIL: $*"
-	exit 1
-}
+. "$here/lib.sh"
 
 # Programs of our own beside lua; ours is jemalloc, too: nothing but lua must be installed.
 cat >programs.py <<'EOF2'

@@ -6,35 +6,14 @@ set -u
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-unset LD_PRELOAD STITCH_CONF
+. "$here/lib.sh"
 record() { "$build/stitchmalloc" record "$@"; }
 replay=$build/bench/replay
-
-fail()
-{
-	echo "FAIL: $*"
-	exit 1
-}
 
 # number NAME FILE: from lines `NAME: number`.
 number()
 {
 	sed -n "s/^$1: \([0-9]*\).*/\1/p" "$2"
-}
-
-# expect STATUS TEXT COMMAND...
-expect()
-{
-	local status=$1 text=$2 output got
-
-	shift 2
-	output=$("$@" 2>&1)
-	got=$?
-	[ $got = "$status" ] || fail "$*: status $got, expected $status: $output"
-	case $output in *"$text"*) ;; *) fail "$*: no '$text' in: $output" ;; esac
 }
 
 gcc -O1 -fno-builtin -pthread "$here/record_work.c" -o work ||
