@@ -7,12 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-die()
-{
-	echo "memory.sh: $*" >&2
-	exit 1
-}
-
+. bench/shared/tables.sh
 rounds=1 phases_small='' day_small=''
 while getopts n:q option; do
 	case $option in
@@ -25,89 +20,18 @@ done
 shift $((OPTIND - 1))
 [ "$rounds" -ge 1 ] 2>/dev/null || die "-n needs a number of rounds"
 build=$(realpath "${1:-build/release}")
-libraries=/usr/lib/x86_64-linux-gnu
 out=$build/memory
 allocators='stitchmalloc glibc jemalloc mimalloc tcmalloc'
 
-library_of()
-{
-	case $1 in
-	glibc) ;;
-	stitchmalloc) echo "$build/libstitchmalloc.so" ;;
-	jemalloc) echo "$libraries/libjemalloc.so.2" ;;
-	mimalloc) echo "$libraries/libmimalloc.so.2" ;;
-	tcmalloc) echo "$libraries/libtcmalloc_minimal.so.4" ;;
-	esac
-}
-
-for program in phases server_day replay; do
-	[ -x "$build/bench/$program" ] || die "no $build/bench/$program: build it first"
-done
-[ -e "$(library_of stitchmalloc)" ] || die "no library in $build: build it first"
-for pair in jemalloc:libjemalloc2 mimalloc:libmimalloc2.0 tcmalloc:libtcmalloc-minimal4; do
-	[ -e "$(library_of "${pair%:*}")" ] || die "apt-get install ${pair#*:}"
-done
+need phases server_day replay
 mkdir -p "$out"
 rm -f "$out"/*.txt "$out"/*.csv "$out"/*.svg
-
-# measure FORM ALLOCATOR PROGRAM ARGUMENTS: the dynamic linker goes on without a preload that it
-# does not like, so the program's own word is checked.
-measure()
-{
-	local file=$out/$1.$2.$round.txt library
-
-	library=$(library_of "$2")
-	LD_PRELOAD=$library "$build/bench/$3" "${@:4}" >"$file" || die "$1 on $2 failed"
-	grep -q "^allocator: ${library:-.*/libc\.so\.6}$" "$file" ||
-		die "$1: not on $2: $(grep ^allocator "$file")"
-}
-
-# median of the numbers on stdin.
-median()
-{
-	sort -g | awk '{ x[NR] = $1 }
-		END { print NR % 2 ? x[(NR + 1) / 2] : (x[NR / 2] + x[NR / 2 + 1]) / 2 }'
-}
-
-# figure FORM ALLOCATOR SED-PATTERN: the median over the rounds of what the pattern's \( \) finds
-# last in each file.
-figure()
-{
-	local file
-
-	for file in "$out/$1.$2".*.txt; do
-		sed -n "s/^$3.*/\1/p" "$file" | tail -n 1
-	done | median
-}
-
-# row FORM NAME PATTERN: over all allocators.
-row()
-{
-	local name
-
-	printf '| %s |' "$2"
-	for name in $allocators; do
-		printf ' %s |' "$(figure "$1" "$name" "$3")"
-	done
-	echo
-}
 
 # cpu FORM: time of user and system.
 cpu()
 {
 	row "$1" "$2: user+sys, s" 'figures: cpu_s=\([0-9.]*\)' |
 		sed -E 's/([0-9]+\.[0-9]{2})[0-9]*/\1/g'
-}
-
-heading()
-{
-	local name
-
-	printf '\n| %s |' "$1"
-	for name in $allocators; do printf ' %s |' "$name"; done
-	printf '\n|---|'
-	for name in $allocators; do printf -- '---:|'; done
-	echo
 }
 
 for round in $(seq "$rounds"); do

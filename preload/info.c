@@ -53,6 +53,26 @@ static const struct usage_figure {
 	FIGURE(free_proved, "bytes of these that do"),
 	FIGURE(free_hole, "bytes in free pages that occupy none"),
 	FIGURE(peak_live, "bytes in slabs, runs and areas at the highest"),
+	FIGURE(stitch_requests, "large requests stitched from frames of free pages"),
+	FIGURE(stitch_runs, "runs of pages moved for them"),
+	FIGURE(stitch_pages, "pages moved"),
+	FIGURE(stitch_ns, "nanoseconds that it took"),
+	FIGURE(stitch_run_ns, "nanoseconds a run costs at present"),
+	FIGURE(stitch_page_ns, "nanoseconds a page of it costs"),
+	FIGURE(stitch_touch_ns, "nanoseconds the first access to a moved page costs"),
+	FIGURE(stitch_fault_ns, "nanoseconds a page fault costs"),
+	FIGURE(stitch_huge_ns, "nanoseconds a page of a huge page fault costs"),
+	FIGURE(stitch_busy, "runs that a child shared, or a device had pinned"),
+	FIGURE(stitch_repopulated, "pages of these that were made our own"),
+	FIGURE(stitch_purged, "pages dropped in place of others that are faulted in"),
+	FIGURE(stitch_no_mover, "requests not stitched: pages cannot be moved here"),
+	FIGURE(stitch_dear, "run lengths passed over for what they cost"),
+	FIGURE(stitch_short, "requests stitched in part: too few frames"),
+	FIGURE(stitch_bounded, "requests stitched in part: bounds of one stitch"),
+	FIGURE(stitch_failed, "moves that failed in other ways"),
+	FIGURE(stitch_error, "errno for which pages cannot be moved here"),
+	FIGURE(heap_maps, "mappings that the heap consists of"),
+	FIGURE(max_maps, "mappings that the process may have in all"),
 	FIGURE(nr_slots, "thread heaps made"),
 	FIGURE(nr_slots_held, "thread heaps in use"),
 #undef FIGURE
@@ -79,7 +99,7 @@ typedef void figure_line(struct report *report, const struct usage_figure *figur
 
 static void figure_text(struct report *report, const struct usage_figure *figure, size_t value)
 {
-	report_printf(report, "%-14s %14zu  %s\n", figure->name, value, figure->meaning);
+	report_printf(report, "%-18s %14zu  %s\n", figure->name, value, figure->meaning);
 }
 
 static void figure_xml(struct report *report, const struct usage_figure *figure, size_t value)

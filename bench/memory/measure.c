@@ -94,13 +94,18 @@ uint64_t peak_above(const struct measure *measure)
 	return above(measure, book_bytes("/proc/self/status", "VmHWM:"));
 }
 
-void measure_start(struct measure *measure)
+void measure_reset_peak(void)
 {
 	int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, "5", 1) != 1)
 		die("cannot reset the peak: /proc/self/clear_refs: %s", strerror(errno));
 	close(fd);
+}
+
+void measure_start(struct measure *measure)
+{
+	measure_reset_peak();
 	measure->baseline_bytes = 0;
 	measure->baseline_bytes = resident_above(measure);
 	measure->start_ns = now_ns();

@@ -27,6 +27,8 @@ void sleep_until(uint64_t ns);
 
 /* From here on: the figures are those above the present ones. */
 void measure_start(struct measure *measure);
+/* The peak from here on. */
+void measure_reset_peak(void);
 uint64_t resident_above(const struct measure *measure);
 uint64_t peak_above(const struct measure *measure);
 /* The path of the library that malloc comes from. */

@@ -253,7 +253,7 @@ static void take_sample(uint32_t tick)
 
 	for (uint64_t i = 0; i < options.nr_threads; i++)
 		live_bytes += workers[i].live_bytes;
-	sample->call = (uint64_t)(tick + 1) * DAY_PARTS / NR_TICKS;
+	sample->call = (uint64_t)(tick + 1) * CURVE_PARTS / NR_TICKS;
 	sample->live_bytes = (uint64_t)live_bytes;
 	sample->rss_bytes = resident_above(&measure);
 }
@@ -360,7 +360,7 @@ static void print_day(void)
 
 static void write_curve(void)
 {
-	struct series series = { options.name, samples, NR_SAMPLES, true };
+	struct series series = { options.name, samples, NR_SAMPLES, CURVE_DAY };
 
 	if (!series.name)
 		series.name = malloc_library();

@@ -205,7 +205,7 @@ static int play_trace(struct options *options)
 	}
 	run(&script, options->touch, &figures);
 	series = (struct series){ options->name ? options->name : library, script.samples,
-				  script.nr_samples, false };
+				  script.nr_samples, CURVE_TRACE };
 	print_trace(&trace, &script);
 	print_figures(&figures, library);
 	if (options->csv)

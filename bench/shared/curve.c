@@ -11,8 +11,11 @@
 
 #include "curve.h"
 
-#define TRACE_COLUMNS "call,trace_ms,replay_ns,live_bytes,rss_bytes"
-#define DAY_COLUMNS "day,live_bytes,rss_bytes"
+static const char *const columns[] = {
+	[CURVE_TRACE] = "call,trace_ms,replay_ns,live_bytes,rss_bytes",
+	[CURVE_DAY] = "day,live_bytes,rss_bytes",
+	[CURVE_WORK] = "work,live_bytes,rss_bytes",
+};
 #define MAX_SAMPLES 100000u
 #define MIB (1024.0 * 1024.0)
 
@@ -39,28 +42,28 @@ static void close_output(FILE *out, const char *path)
 		die("%s: cannot be written", path);
 }
 
-static void put_sample(FILE *out, const struct sample *sample, bool is_day)
+static void put_sample(FILE *out, const struct sample *sample, enum curve_kind kind)
 {
-	if (is_day)
-		fprintf(out, "%.6f,", (double)sample->call / DAY_PARTS);
+	if (kind != CURVE_TRACE)
+		fprintf(out, "%.6f,", (double)sample->call / CURVE_PARTS);
 	else
 		fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", sample->call,
 			sample->trace_ms, sample->replay_ns);
 	fprintf(out, "%" PRIu64 ",%" PRIu64 "\n", sample->live_bytes, sample->rss_bytes);
 }
 
-static bool get_sample(const char *line, struct sample *sample, bool is_day)
+static bool get_sample(const char *line, struct sample *sample, enum curve_kind kind)
 {
-	double day;
+	double part;
 
-	if (!is_day)
+	if (kind == CURVE_TRACE)
 		return sscanf(line, "%" SCNu64 ",%" SCNu64 ",%" SCNu64 ",%" SCNu64 ",%" SCNu64,
 			      &sample->call, &sample->trace_ms, &sample->replay_ns,
 			      &sample->live_bytes, &sample->rss_bytes) == 5;
-	if (sscanf(line, "%lf,%" SCNu64 ",%" SCNu64, &day, &sample->live_bytes,
-		   &sample->rss_bytes) != 3 || !(day >= 0 && day <= 1))
+	if (sscanf(line, "%lf,%" SCNu64 ",%" SCNu64, &part, &sample->live_bytes,
+		   &sample->rss_bytes) != 3 || !(part >= 0 && part <= 1))
 		return false;
-	sample->call = (uint64_t)(day * DAY_PARTS + 0.5);
+	sample->call = (uint64_t)(part * CURVE_PARTS + 0.5);
 	return true;
 }
 
@@ -68,23 +71,26 @@ void csv_write(const char *path, const char *title, const struct series *series)
 {
 	FILE *out = open_output(path);
 
-	fprintf(out, "# %s\n# %s\n%s\n", title, series->name,
-		series->is_day ? DAY_COLUMNS : TRACE_COLUMNS);
+	fprintf(out, "# %s\n# %s\n%s\n", title, series->name, columns[series->kind]);
 	for (uint32_t i = 0; i < series->nr; i++)
-		put_sample(out, &series->samples[i], series->is_day);
+		put_sample(out, &series->samples[i], series->kind);
 	close_output(out, path);
 }
 
 /* True for a line that is not a sample. */
 static bool read_heading(const char *line, struct series *series, unsigned int *nr_comments)
 {
-	if (!strcmp(line, DAY_COLUMNS))
-		series->is_day = true;
-	else if (*line != '#')
-		return !strcmp(line, TRACE_COLUMNS);
-	else if (++*nr_comments == 2 && !series->name)
-		series->name = strdup(line + 2);
-	return true;
+	if (*line == '#') {
+		if (++*nr_comments == 2 && !series->name)
+			series->name = strdup(line + 2);
+		return true;
+	}
+	for (unsigned int kind = 0; kind < sizeof(columns) / sizeof(columns[0]); kind++)
+		if (!strcmp(line, columns[kind])) {
+			series->kind = (enum curve_kind)kind;
+			return true;
+		}
+	return false;
 }
 
 void csv_read(const char *path, struct series *series)
@@ -100,8 +106,8 @@ void csv_read(const char *path, struct series *series)
 		line[strcspn(line, "\n")] = '\0';
 		if (read_heading(line, series, &nr_comments))
 			continue;
-		if (at == samples + MAX_SAMPLES || !get_sample(line, at, series->is_day))
-			die("%s: not a CSV file of replay or server_day: %s", path, line);
+		if (at == samples + MAX_SAMPLES || !get_sample(line, at, series->kind))
+			die("%s: not a CSV file of replay, server_day or stitch: %s", path, line);
 		at++;
 	}
 	fclose(in);
@@ -141,7 +147,7 @@ static double tick_step(double most)
 }
 
 struct plane {
-	double most_x, most_y; /* calls or parts of the day, MiB */
+	double most_x, most_y; /* calls or parts, MiB */
 	double unit;	       /* of x, in what is written to it */
 	const char *label;
 };
@@ -206,13 +212,13 @@ static void put_curve(FILE *out, const struct plane *plane, const struct series 
 		(double)last->rss_bytes / MIB);
 }
 
-static void set_label(struct plane *plane, bool is_day)
+static void set_label(struct plane *plane, enum curve_kind kind)
 {
 	plane->unit = 1e3;
 	plane->label = "thousands of calls in the trace";
-	if (is_day) {
-		plane->unit = DAY_PARTS / 100.0;
-		plane->label = "percent of the day";
+	if (kind != CURVE_TRACE) {
+		plane->unit = CURVE_PARTS / 100.0;
+		plane->label = kind == CURVE_DAY ? "percent of the day" : "percent of the work";
 	} else if (plane->most_x >= 1e6) {
 		plane->unit = 1e6;
 		plane->label = "millions of calls in the trace";
@@ -236,7 +242,7 @@ static struct plane plane_of(const struct series *series, uint32_t nr)
 		}
 	}
 	plane.most_y *= 1.05;
-	set_label(&plane, series[0].is_day);
+	set_label(&plane, series[0].kind);
 	return plane;
 }
 

@@ -9,10 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DAY_PARTS 1000000u
+/* What the x axis is. */
+enum curve_kind {
+	CURVE_TRACE, /* calls of a trace */
+	CURVE_DAY,   /* parts of the day of bench/memory/server_day */
+	CURVE_WORK,  /* parts of what bench/memory/stitch does */
+};
+
+#define CURVE_PARTS 1000000u
 
 struct sample {
-	uint64_t call;		/* where in the trace; of a day: which millionth */
+	uint64_t call;		/* where in the trace; else: which millionth */
 	uint64_t trace_ms, replay_ns; /* of a trace only */
 	uint64_t live_bytes, rss_bytes;
 };
@@ -22,7 +29,7 @@ struct series {
 	const char *name;
 	const struct sample *samples;
 	uint32_t nr;
-	bool is_day; /* of bench/memory/server_day; else of a trace */
+	enum curve_kind kind;
 };
 
 /* For messages that end the program. */

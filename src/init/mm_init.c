@@ -43,7 +43,7 @@ static bool boot(void)
 		mm_map = (struct mm_map){ 0 }; /* free() finds nothing of ours */
 		return false;
 	}
-	gate_boot(mm_map.wiped_on_fork);
+	gate_boot(mm_map.process);
 	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
 	return true;
 }

@@ -43,12 +43,12 @@ static uint32_t examiner_id(void)
 	return (uint32_t)(this_thread() >> 6) << 2 | 2;
 }
 
-void gate_boot(_Atomic uint32_t *wiped_on_fork)
+void gate_boot(struct process_page *process)
 {
-	if (!wiped_on_fork)
+	if (!process)
 		return;
-	*wiped_on_fork = PROCESS_KNOWN;
-	gate.process_known = wiped_on_fork;
+	process->known = PROCESS_KNOWN;
+	gate.process_known = &process->known;
 }
 
 static bool is_inside(void)

@@ -51,8 +51,8 @@ extern struct gate gate;
 /* The thread is inside by a visitor's pass. */
 extern _Thread_local bool gate_visiting __tls_initial_exec;
 
-/* Where mm/section.c has put the page that a fork wipes; NULL: there is none. Boot only. */
-void gate_boot(_Atomic uint32_t *wiped_on_fork);
+/* The page that a fork wipes; NULL: there is none. Boot only. */
+void gate_boot(struct process_page *process);
 
 /* The rest of gate_enter. */
 gate_pass *gate_enter_visiting(void);

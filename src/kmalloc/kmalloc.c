@@ -13,6 +13,7 @@
 #include "mm/residency.h"
 #include "slab/remote.h"
 #include "slab/sheaf.h"
+#include "vmalloc/stitch.h"
 #include "vmalloc/vmap_area.h"
 
 /* At the end of a slow path. */
@@ -43,9 +44,14 @@ static struct page *kmalloc_pages(size_t bytes, size_t align)
 {
 	size_t nr_pages = div_round_up(max_size(bytes, 1), PAGE_SIZE);
 
-	if (nr_pages <= RUN_MAX_PAGES && align <= RUN_MAX_PAGES * PAGE_SIZE)
-		return run_alloc(nr_pages, align / PAGE_SIZE);
-	return area_alloc(nr_pages, align);
+	struct page *page;
+
+	if (nr_pages > RUN_MAX_PAGES || align > RUN_MAX_PAGES * PAGE_SIZE)
+		return area_alloc(nr_pages, align);
+	page = run_alloc(nr_pages, align / PAGE_SIZE);
+	if (page && nr_pages >= STITCH_MIN_PAGES)
+		stitch_fill(page_to_pfn(page), nr_pages, 0, 0);
+	return page;
 }
 
 /* From the thread's own stock. Not zero, and no more than page-aligned. */

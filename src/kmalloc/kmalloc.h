@@ -63,6 +63,26 @@ struct kmalloc_usage {
 	size_t free_proved;	/* of these, pages that do; 0 where nobody has asked the kernel */
 	size_t free_hole;	/* free pages known to occupy none */
 	size_t peak_live;	/* highest run_live + area_live + slab pages seen */
+	size_t stitch_requests;	/* large requests into which frames were moved */
+	size_t stitch_runs;	/* moves */
+	size_t stitch_pages;	/* pages moved */
+	size_t stitch_ns;	/* time that it took */
+	size_t stitch_run_ns;	/* what a move costs at present: so much ... */
+	size_t stitch_page_ns;	/* ... and so much a page, in ns */
+	size_t stitch_touch_ns;	/* what the first access to a moved page costs */
+	size_t stitch_fault_ns;	/* what a page fault costs, and ... */
+	size_t stitch_huge_ns;	/* ... a huge one, for each of its pages */
+	size_t stitch_busy;	/* runs shared with a child, or pinned */
+	size_t stitch_repopulated; /* pages of such runs that were made our own */
+	size_t stitch_purged;	/* pages dropped in place of those that will be faulted in */
+	size_t stitch_no_mover;	/* requests for which pages could not be moved here */
+	size_t stitch_dear;	/* run lengths refused for what they cost */
+	size_t stitch_short;	/* requests left with holes for want of frames */
+	size_t stitch_bounded;	/* requests left with holes by the bounds of one stitch */
+	size_t stitch_failed;	/* moves that failed in another way */
+	size_t stitch_error;	/* why pages cannot be moved here, an errno; 0: perhaps they can */
+	size_t heap_maps;	/* mappings that the heap's address space consists of; resolve only */
+	size_t max_maps;	/* that the process may have in all; resolve only */
 	size_t nr_slots;	/* heap slots ever made */
 	size_t nr_slots_held;	/* of these, held by living threads */
 };

@@ -9,10 +9,14 @@
 #include "mm/reclaim.h"
 #include "mm/section.h"
 #include "os/os.h"
+#include "os/os_move.h"
 #include "slab/barn.h"
 #include "slab/remote.h"
 #include "slab/sheaf.h"
 #include "slab/slab.h"
+#include "vmalloc/mover.h"
+#include "vmalloc/stitch.h"
+#include "vmalloc/stitch_cost.h"
 #include "vmalloc/vmap_area.h"
 
 /* Slots to work at while the gate is closed. */
@@ -155,6 +159,48 @@ static void read_zone(struct kmalloc_usage *usage)
 	zone_unlock();
 }
 
+static void read_stitching(struct kmalloc_usage *usage)
+{
+	usage->stitch_requests = READ_ONCE(stitch_counts.requests);
+	usage->stitch_runs = READ_ONCE(stitch_counts.runs);
+	usage->stitch_pages = READ_ONCE(stitch_counts.pages);
+	usage->stitch_ns = READ_ONCE(stitch_counts.ns);
+	usage->stitch_run_ns = READ_ONCE(stitch_costs.run.ns);
+	usage->stitch_page_ns = READ_ONCE(stitch_costs.page.ns);
+	usage->stitch_touch_ns = READ_ONCE(stitch_costs.touch.ns);
+	usage->stitch_huge_ns = READ_ONCE(stitch_costs.huge.ns);
+	usage->stitch_fault_ns = READ_ONCE(stitch_costs.fresh.ns);
+	usage->stitch_busy = READ_ONCE(stitch_counts.busy);
+	usage->stitch_repopulated = READ_ONCE(stitch_counts.repopulated);
+	usage->stitch_purged = READ_ONCE(stitch_counts.purged);
+	usage->stitch_no_mover = atomic_load_explicit(&stitch_counts.no_mover, memory_order_relaxed);
+	usage->stitch_dear = READ_ONCE(stitch_counts.dear);
+	usage->stitch_short = READ_ONCE(stitch_counts.not_enough);
+	usage->stitch_bounded = READ_ONCE(stitch_counts.bounded);
+	usage->stitch_error = (size_t)-mover_error();
+	usage->stitch_failed = READ_ONCE(stitch_counts.failed);
+}
+
+/* What the kernel says of mappings: asked by reports only, and not where asking may kill. */
+static void read_maps(struct kmalloc_usage *usage)
+{
+	char text[24] = { 0 };
+
+	if (os_is_filtered())
+		return;
+	for (unsigned int s = 0; s < READ_ONCE(zone.nr_sections); s++) {
+		const struct section *section = &zone.sections[s];
+		long nr_maps = os_count_maps((uintptr_t)pfn_to_virt(section->start * UNIT_PAGES),
+					     (uintptr_t)pfn_to_virt(section->end * UNIT_PAGES));
+
+		usage->heap_maps += nr_maps > 0 ? (size_t)nr_maps : 0;
+	}
+	if (os_read_kernel_file("/proc/sys/vm/max_map_count", text, sizeof(text) - 1) <= 0)
+		return;
+	for (const char *c = text; *c >= '0' && *c <= '9'; c++)
+		usage->max_maps = usage->max_maps * 10 + (size_t)(*c - '0');
+}
+
 static void usage_read_inside(struct kmalloc_usage *usage)
 {
 	struct slab_usage slabs;
@@ -165,6 +211,7 @@ static void usage_read_inside(struct kmalloc_usage *usage)
 	usage->metadata = sections_metadata() + memblock_opened();
 	usage->nr_areas = area_count();
 	usage->emergency_live = emergency_live();
+	read_stitching(usage);
 	usage->nr_slots = slot_count();
 	usage->nr_slots_held = slot_count_held();
 	stocked = min_size(usage->run_live, stocked_run_bytes());
@@ -197,6 +244,8 @@ void kmalloc_usage_resolve(struct kmalloc_usage *usage)
 
 	kmalloc_usage_read(usage);
 	usage->free_proved = nr_proved * PAGE_SIZE;
+	if (mm_map.nr_pages)
+		read_maps(usage);
 }
 
 void kmalloc_report_caches(struct report *report)

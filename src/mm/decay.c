@@ -15,6 +15,9 @@
 /* Once whole huge pages and mostly free ones were not enough, for so long nobody looks for them. */
 #define SPLIT_MS 1000u
 
+/* Times params.retain. */
+#define PHASE_SHARE 8u
+
 /* Pages in that time: 1 % of a processor in faults. */
 #define BEARABLE_REGRET 50000u
 
@@ -28,7 +31,7 @@ static struct {
 	size_t nr_dropped;     /* pages of the excess, dropped lately */
 	size_t regret;	       /* of these, faulted in again lately, when beyond the peak */
 	bool beyond_peak;      /* why they were dropped */
-	size_t nr_holes_used;  /* zone's, when last looked at */
+	size_t nr_faulted;     /* HOLE pages that the program got, when last looked at */
 } decay;
 
 static size_t retained_pages(void)
@@ -39,10 +42,11 @@ static size_t retained_pages(void)
 /* What was dropped and soon faulted in again shall stay the next time. */
 static void learn(uint64_t now)
 {
-	size_t nr_used = READ_ONCE(zone.nr_holes_used) - decay.nr_holes_used;
-	size_t regret = min_size(nr_used, decay.nr_dropped);
+	size_t nr_faulted = READ_ONCE(zone.nr_holes_used) - READ_ONCE(zone.nr_holes_filled);
+	size_t nr_new = nr_faulted - min_size(nr_faulted, decay.nr_faulted);
+	size_t regret = min_size(nr_new, decay.nr_dropped);
 
-	decay.nr_holes_used += nr_used;
+	decay.nr_faulted += nr_new; /* what is counted as used now may be filled in a moment */
 	if (now - decay.dropped_ms > REGRET_MS)
 		regret = decay.nr_dropped = 0;
 	decay.nr_dropped -= regret;
@@ -75,6 +79,15 @@ static void forget(uint64_t passed_ms)
 	decay.regret -= decay.regret * (passed_ms % REGRET_MS) / (2 * REGRET_MS);
 }
 
+/*
+ * What a program leaves when it goes over to other work: it stays until it has aged, since it is
+ * what that work's memory is stitched from.
+ */
+static size_t nr_between_phases(void)
+{
+	return min_size(READ_ONCE(zone.peak_used), PHASE_SHARE * retained_pages());
+}
+
 /* Once round at most. */
 static void go_round(struct reclaim_limit *limit)
 {
@@ -94,6 +107,8 @@ static size_t excess(enum watermark mark)
 	size_t nr_free = READ_ONCE(zone.nr_free_touched);
 	size_t watermark = READ_ONCE(zone.watermark[mark]);
 
+	if (mark == WMARK_HIGH)
+		watermark = max_size(watermark, nr_between_phases());
 	return nr_free > watermark ? nr_free - watermark : 0;
 }
 
@@ -126,6 +141,15 @@ static void drop_excess(uint64_t now)
 		decay.refused_ms = now;
 	decay.dropped_ms = now;
 	decay.nr_dropped += decay.hand.nr_pages - nr_before;
+}
+
+size_t decay_drop_locked(size_t nr_pages)
+{
+	struct reclaim_limit limit = { .nr_pages = nr_pages, .split = true };
+	size_t nr_before = decay.hand.nr_pages;
+
+	go_round(&limit);
+	return decay.hand.nr_pages - nr_before;
 }
 
 static void drop_aged(uint64_t passed_ms)

@@ -8,6 +8,8 @@
  *	up to WMARK_LOW		nothing
  *	up to WMARK_HIGH	pageblocks into which nothing was freed for params.decay_ms are
  *				dropped, in instalments by the time that has passed
+ *	above, up to the most	the same, as long as it is not more than 8 times params.retain
+ *	that was ever in use
  *	above			the excess is dropped at once, unless none of it could be
  *				a moment ago (locked memory)
  *
@@ -35,6 +37,12 @@ static inline bool decay_is_due(void)
 	       nr_free > READ_ONCE(zone.nr_free_in_peak) + READ_ONCE(zone.nr_free_beyond) +
 				 2 * DECAY_BATCH_PAGES;
 }
+
+/*
+ * Drop so many free pages, the oldest first, in place of others that are about to be faulted in.
+ * LOCK_RECLAIM. Returns how many were dropped.
+ */
+size_t decay_drop_locked(size_t nr_pages);
 
 /* Do it, unless it was done just now or somebody else is at it. Takes LOCK_RECLAIM. */
 void decay_step(void);

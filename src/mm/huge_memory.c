@@ -88,14 +88,15 @@ static bool make_huge(char *address)
 	return !os_mincore(address + PAGE_SIZE, PAGE_SIZE, &resident) && resident & 1;
 }
 
-void huge_take_locked(struct pageblock *block)
+void huge_take_locked(struct pageblock *block, unsigned int order)
 {
 	size_t pfn = pageblock_to_pfn(block);
+	bool for_runs = order >= PAGEBLOCK_ORDER && params.thp != THP_ALWAYS;
 
-	if (state == HUGE_NEVER || !is_large() || residency_count_touched(pfn, PAGEBLOCK_PAGES) ||
+	if (state == HUGE_NEVER || for_runs || !is_large() || residency_count_touched(pfn, PAGEBLOCK_PAGES) ||
 	    !make_huge(pfn_to_virt(pfn)))
 		return;
 	residency_note_used(pfn, PAGEBLOCK_PAGES);
 	residency_note_freed(pfn, PAGEBLOCK_PAGES);
-	block->huge = true;
+	block->huge = HUGE_WHOLE;
 }

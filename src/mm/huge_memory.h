@@ -6,6 +6,10 @@
  * moment, touched, and forbidden again, which it survives. So one fault does for 512, the heap
  * stays one mapping, and khugepaged does not bring back what reclaim has dropped of one.
  *
+ * For slabs, that is: page runs stay on ordinary pages, unless thp=always, since what becomes free
+ * between them is what large requests are stitched from (vmalloc/stitch.h), and no part of a huge
+ * page can be moved.
+ *
  * Areas are the program's to touch. They lie in HIGH, where huge pages are asked for, if these suit
  * them: what their last one would waste is little, and they are no larger than what has been
  * proved, for who asks for very much may use it sparsely. Where the system has huge pages
@@ -34,9 +38,9 @@ enum range_part huge_area_part_locked(size_t nr_pages);
 bool huge_suits_area(size_t nr_pages);
 
 /*
- * Part of this free pageblock of the buddy is about to be handed out. LOCK_ZONE. A page fault under
- * the lock, as any growth.
+ * 2^order pages of this free pageblock of the buddy are about to be handed out. LOCK_ZONE. A page
+ * fault under the lock, as any growth.
  */
-void huge_take_locked(struct pageblock *block);
+void huge_take_locked(struct pageblock *block, unsigned int order);
 
 #endif

@@ -105,6 +105,13 @@ enum pageblock_kind {
 	PAGEBLOCK_RUNS,	 /* an order-9 block taken from the buddy and packed with page runs */
 };
 
+/* Part of a huge page can be dropped, but not be moved: what is left is one frame to the kernel. */
+enum pageblock_huge {
+	HUGE_NONE,  /* of ordinary pages; or in HIGH, where nobody knows */
+	HUGE_WHOLE, /* one huge page, unless the kernel had none */
+	HUGE_SPLIT, /* it was one, and part of it has been dropped since */
+};
+
 /*
  * Residency, a bit a page in each map (zone lock):
  *
@@ -118,7 +125,7 @@ enum pageblock_kind {
 struct pageblock {
 	uint8_t kind;		 /* enum pageblock_kind */
 	uint8_t part;		 /* enum range_part of the unit */
-	bool huge;		 /* one huge page, unless the kernel had none */
+	uint8_t huge;		 /* enum pageblock_huge */
 	uint8_t bucket;		 /* PAGEBLOCK_RUNS: index of the list that it is on */
 	uint16_t freed_at;	 /* zone_tick of the last free; 0: decay has been here since */
 	uint16_t nr_used;	 /* PAGEBLOCK_RUNS: pages in runs == set bits of run_map */
@@ -136,6 +143,16 @@ struct pageblock {
 _Static_assert(sizeof(struct pageblock) == 256, "residency must stay 1/8192 of the heap");
 
 /*
+ * What a child must not take over: the kernel wipes this page in the child of any fork, however it
+ * is made.
+ */
+struct process_page {
+	_Atomic uint32_t known;	    /* kmalloc/gate.h */
+	_Atomic uint32_t mover;	    /* vmalloc/mover.h: descriptor + 1; 0: none; LOCK_RECLAIM */
+	unsigned int nr_registered; /* sections that pages can be moved in; LOCK_RECLAIM */
+};
+
+/*
  * Where everything lies. Constant after boot and then read-only: a page of its own.
  * Pageblock i is pageblocks[-1 - i]: that array runs downwards, so that its open end touches the
  * open end of the memmap and both are one mapping.
@@ -147,7 +164,7 @@ struct mm_map {
 	uint32_t *pagemap;
 	struct page *memmap;
 	struct pageblock *pageblocks; /* one past the array's end */
-	_Atomic uint32_t *wiped_on_fork; /* reads as 0 in a child; NULL: the kernel cannot */
+	struct process_page *process; /* NULL: the kernel cannot wipe it */
 } __attribute__((aligned(4096)));
 
 extern struct mm_map mm_map;

@@ -101,7 +101,7 @@ static struct page *rmqueue_from(enum free_list list, unsigned int order)
 		page = list_first_entry(head, struct page, list);
 		del_from_free_list(page);
 		if (o >= PAGEBLOCK_ORDER)
-			huge_take_locked(pfn_to_pageblock(page_to_pfn(page)));
+			huge_take_locked(pfn_to_pageblock(page_to_pfn(page)), order);
 		expand(page, order, o);
 		return page;
 	}

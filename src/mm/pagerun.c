@@ -10,10 +10,12 @@
 
 /* Blocks of one bucket that are looked at before one from a higher bucket is taken. */
 #define BUCKET_TRIES 8u
+/* Blocks that are looked at for touched pages, before others will do. */
+#define RESIDENT_TRIES 16u
 /* Buckets are exact below this length and four to an octave from it on. */
 #define EXACT_BUCKETS 16u
 
-static unsigned int bucket_of(size_t longest)
+unsigned int run_bucket_of(size_t longest)
 {
 	unsigned int octave;
 
@@ -56,7 +58,7 @@ size_t run_map_longest_free(const uint64_t *map)
 
 static void bucket_add(struct pageblock *block)
 {
-	unsigned int bucket = bucket_of(block->longest_free);
+	unsigned int bucket = run_bucket_of(block->longest_free);
 
 	block->bucket = (uint8_t)bucket;
 	list_add(&block->list, &zone.run_buckets[bucket]);
@@ -73,30 +75,42 @@ static void bucket_del(struct pageblock *block)
 static void set_longest(struct pageblock *block, size_t longest)
 {
 	block->longest_free = (uint16_t)longest;
-	if (bucket_of(longest) == block->bucket)
+	if (run_bucket_of(longest) == block->bucket)
 		return;
 	bucket_del(block);
 	bucket_add(block);
 }
 
-static size_t find_area(const struct pageblock *block, size_t nr_pages, size_t align_pages)
+/* What a block is searched for. */
+struct wanted {
+	size_t nr_pages, align_pages;
+	bool resident;	    /* all of them touched: no page fault */
+	unsigned int tries; /* blocks to look at: of a bucket; of all, if resident */
+};
+
+static size_t find_area(const struct pageblock *block, const struct wanted *wanted)
 {
-	if (block->longest_free < nr_pages)
+	uint64_t map[PAGEBLOCK_WORDS];
+
+	if (block->longest_free < wanted->nr_pages)
 		return PAGEBLOCK_PAGES;
-	return bitmap_find_zero_area(block->run_map, PAGEBLOCK_PAGES, 0, nr_pages, align_pages);
+	for (unsigned int w = 0; w < PAGEBLOCK_WORDS; w++)
+		map[w] = block->run_map[w] | (wanted->resident ? ~block->touched[w] : 0);
+	return bitmap_find_zero_area(map, PAGEBLOCK_PAGES, 0, wanted->nr_pages,
+				     wanted->align_pages);
 }
 
 /* The block of one bucket, among its first few, that has the space. */
-static struct pageblock *search_bucket(unsigned int bucket, size_t nr_pages, size_t align_pages,
-				       unsigned int tries, size_t *bit)
+static struct pageblock *search_bucket(unsigned int bucket, const struct wanted *wanted,
+				       unsigned int *tries, size_t *bit)
 {
 	list_for_each(entry, &zone.run_buckets[bucket]) {
 		struct pageblock *block = list_entry(entry, struct pageblock, list);
 
-		*bit = find_area(block, nr_pages, align_pages);
+		*bit = find_area(block, wanted);
 		if (*bit < PAGEBLOCK_PAGES)
 			return block;
-		if (!--tries)
+		if (!--*tries)
 			break;
 	}
 	return NULL;
@@ -136,7 +150,7 @@ static void release_block(struct pageblock *block)
 
 void run_drain(void)
 {
-	struct list_head *empty = &zone.run_buckets[bucket_of(PAGEBLOCK_PAGES)];
+	struct list_head *empty = &zone.run_buckets[run_bucket_of(PAGEBLOCK_PAGES)];
 
 	zone_lock();
 	while (!list_empty(empty))
@@ -145,32 +159,41 @@ void run_drain(void)
 }
 
 /* Smallest sufficient bucket first: best fit, which fills the fullest blocks. */
-static struct pageblock *search_buckets(size_t nr_pages, size_t align_pages, unsigned int tries,
-					size_t *bit)
+static struct pageblock *search_buckets(const struct wanted *wanted, size_t *bit)
 {
-	uint64_t buckets = zone.run_bucket_mask & (UINT64_MAX << bucket_of(nr_pages));
-	struct pageblock *block;
+	uint64_t buckets = zone.run_bucket_mask & (UINT64_MAX << run_bucket_of(wanted->nr_pages));
+	unsigned int tries = wanted->tries;
+	struct pageblock *block = NULL;
 
-	for (; buckets; buckets &= buckets - 1) {
-		unsigned int bucket = (unsigned int)__builtin_ctzll(buckets);
-
-		block = search_bucket(bucket, nr_pages, align_pages, tries, bit);
-		if (block)
-			return block;
+	for (; buckets && tries && !block; buckets &= buckets - 1) {
+		if (!wanted->resident)
+			tries = wanted->tries;
+		block = search_bucket((unsigned int)__builtin_ctzll(buckets), wanted, &tries, bit);
 	}
-	return NULL;
+	return block;
 }
 
+/* First where no page fault will be, if that is soon found. */
 static struct pageblock *find_block(size_t nr_pages, size_t align_pages, size_t *bit)
 {
-	struct pageblock *block = search_buckets(nr_pages, align_pages, BUCKET_TRIES, bit);
+	struct wanted wanted = { nr_pages, align_pages, true, RESIDENT_TRIES };
+	struct pageblock *block = NULL;
 
+	if (zone.nr_free_touched >= nr_pages)
+		block = search_buckets(&wanted, bit);
+	if (block)
+		return block;
+	wanted = (struct wanted){ nr_pages, align_pages, false, BUCKET_TRIES };
+	block = search_buckets(&wanted, bit);
 	if (block)
 		return block;
 	*bit = 0; /* a fresh block is aligned to its own size */
 	block = add_run_block();
+	if (block)
+		return block;
 	/* When there is no memory for one, the last gap will do, however long the search. */
-	return block ? block : search_buckets(nr_pages, align_pages, UINT32_MAX, bit);
+	wanted.tries = UINT32_MAX;
+	return search_buckets(&wanted, bit);
 }
 
 static void take_bits(struct pageblock *block, size_t bit, size_t nr_pages)
@@ -269,15 +292,15 @@ bool run_resize(struct page *page, size_t nr_pages)
 	return done;
 }
 
-size_t run_isolate_locked(struct pageblock *block, size_t bit, size_t *nr_pages)
+size_t run_isolate_locked(struct pageblock *block, size_t bit, size_t min_pages, size_t *nr_pages)
 {
 	size_t pfn = pageblock_to_pfn(block), end;
 
-	for (; bit < PAGEBLOCK_PAGES; bit = end) {
+	for (; bit < PAGEBLOCK_PAGES; bit += *nr_pages) {
 		bit = bitmap_find_next_zero(block->run_map, PAGEBLOCK_PAGES, bit);
 		end = bitmap_find_next_set(block->run_map, PAGEBLOCK_PAGES, bit);
 		bit = residency_find(pfn + bit, end - bit, true, nr_pages) - pfn;
-		if (!*nr_pages)
+		if (*nr_pages < min_pages)
 			continue;
 		zone_sub_free_touched(*nr_pages);
 		take_bits(block, bit, *nr_pages);

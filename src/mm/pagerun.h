@@ -29,9 +29,15 @@ bool run_free(struct page *page);
 /* Grow or shrink in place (nr_pages >= 1). False, and nothing happens, when the space is taken. */
 bool run_resize(struct page *page, size_t nr_pages);
 
-/* Reclaim: take the first stretch of touched free pages at or behind `bit` out of the block. */
-size_t run_isolate_locked(struct pageblock *block, size_t bit, size_t *nr_pages);
+/*
+ * For mm/page_isolation.c: take the first stretch of at least min_pages touched free pages at or
+ * behind `bit` out of the block; *nr_pages 0: there is none.
+ */
+size_t run_isolate_locked(struct pageblock *block, size_t bit, size_t min_pages, size_t *nr_pages);
 void run_unisolate_locked(size_t pfn, size_t nr_pages);
+
+/* Which of zone.run_buckets a block is in whose longest free run has so many pages. */
+unsigned int run_bucket_of(size_t longest);
 
 /* Length of the longest stretch of clear bits. */
 size_t run_map_longest_free(const uint64_t *map);

@@ -209,6 +209,76 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 /* Units that are looked at, so that a large heap of which little has frames costs little. */
 #define TOUCHED_SEARCH_UNITS 512u
 
+/* The best place so far for nr_pages pages. */
+struct search {
+	size_t nr_pages, nr_units;
+	struct pageblock *range;
+	size_t unit;
+	ptrdiff_t worth;
+};
+
+/* Behind the pages that are wanted so few touched ones are not worth looking on for. */
+#define FEW_BEHIND 64
+
+/* What is touched and wanted, less what is touched and not: that would be lost to everybody. */
+static ptrdiff_t worth_of(const struct search *search, size_t unit, size_t nr_touched)
+{
+	size_t pfn = unit * UNIT_PAGES + search->nr_pages;
+	size_t nr_behind = residency_count_touched(
+		pfn, search->nr_units * UNIT_PAGES - search->nr_pages);
+
+	return (ptrdiff_t)nr_touched - 2 * (ptrdiff_t)nr_behind;
+}
+
+static bool is_found(const struct search *search)
+{
+	return search->worth >= (ptrdiff_t)search->nr_pages - FEW_BEHIND;
+}
+
+static void search_range(struct search *search, struct pageblock *range)
+{
+	size_t unit = range_unit(range);
+	size_t last = unit + min_size(range->nr_units - search->nr_units, TOUCHED_SEARCH_UNITS);
+	size_t nr_touched = units_touched(unit, search->nr_units);
+
+	for (;; unit++) {
+		ptrdiff_t worth = nr_touched ? worth_of(search, unit, nr_touched) : 0;
+
+		if (worth > search->worth) {
+			search->range = range;
+			search->unit = unit;
+			search->worth = worth;
+		}
+		if (unit == last || is_found(search))
+			return;
+		nr_touched += units_touched(unit + search->nr_units, 1) - units_touched(unit, 1);
+	}
+}
+
+bool range_take_resident_locked(enum range_part part, size_t nr_pages, bool full, size_t *unit)
+{
+	struct search search = { .nr_pages = nr_pages,
+				 .nr_units = div_round_up(nr_pages, UNIT_PAGES) };
+	struct pageblock *range = NULL;
+	size_t nr_looked = 0;
+
+	if (zone.nr_range_touched < (full ? nr_pages : 1) ||
+	    subtree_max(zone.ranges[part].rb_node) < search.nr_units)
+		return false;
+	while (nr_looked < TOUCHED_SEARCH_UNITS && !is_found(&search) &&
+	       (range = range_next_locked(part, range))) {
+		if (range->nr_units >= search.nr_units)
+			search_range(&search, range);
+		nr_looked += range->nr_units;
+	}
+	if (!search.range || (full && residency_count_touched(search.unit * UNIT_PAGES, nr_pages) <
+					      nr_pages))
+		return false;
+	*unit = search.unit;
+	range_clip_locked(search.range, search.unit, search.nr_units);
+	return true;
+}
+
 bool range_take_touched_locked(size_t *unit)
 {
 	size_t nr_to_look = zone.nr_range_touched ? TOUCHED_SEARCH_UNITS : 0;

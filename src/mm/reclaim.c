@@ -1,8 +1,7 @@
 /* reclaim.c - see reclaim.h. */
 #include "mm/reclaim.h"
 
-#include "mm/page_alloc.h"
-#include "mm/pagerun.h"
+#include "mm/page_isolation.h"
 #include "mm/range.h"
 #include "mm/residency.h"
 #include "mm/section.h"
@@ -10,13 +9,6 @@
 
 /* One vectored call takes up to 512 ranges; the batch lives on the stack of whoever trims. */
 #define BATCH_EXTENTS 64u
-
-/* Free pages that are isolated: in use for everybody else. */
-struct extent {
-	enum { EXTENT_BUDDY, EXTENT_RUN, EXTENT_RANGE } kind;
-	size_t pfn, nr_pages;
-	size_t nr_dropped; /* pages from the first on that the kernel reported as dropped */
-};
 
 /* A batch of isolated extents. */
 struct reclaim {
@@ -27,11 +19,14 @@ struct reclaim {
 	bool aged;		    /* min_age_ms counts */
 	unsigned int nr;
 	struct extent extents[BATCH_EXTENTS];
+	/* Pages of each, from the first on, that the kernel reported as dropped. */
+	size_t nr_dropped[BATCH_EXTENTS];
 };
 
-static void add_extent(struct reclaim *rc, int kind, size_t pfn, size_t nr_pages)
+static void add_extent(struct reclaim *rc, struct extent extent)
 {
-	rc->extents[rc->nr++] = (struct extent){ kind, pfn, nr_pages, 0 };
+	rc->nr_dropped[rc->nr] = 0;
+	rc->extents[rc->nr++] = extent;
 }
 
 static bool is_full(const struct reclaim *rc)
@@ -83,7 +78,7 @@ static size_t count_free(const struct pageblock *block)
 /* A huge page is only split for good reason; without one its pageblock waits for more frees. */
 static bool shall_stay_whole(const struct reclaim *rc, const struct pageblock *block)
 {
-	return block->huge && rc->aged && !rc->limit.split &&
+	return block->huge == HUGE_WHOLE && rc->aged && !rc->limit.split &&
 	       count_free(block) < PAGEBLOCK_PAGES / 2;
 }
 
@@ -99,8 +94,7 @@ static void search_buddy_block(struct reclaim *rc, size_t end)
 		size_t nr_touched = is_free ? residency_count_touched(pfn, nr_pages) : 0;
 
 		if (nr_touched) {
-			buddy_isolate_locked(page);
-			add_extent(rc, EXTENT_BUDDY, pfn, nr_pages);
+			add_extent(rc, isolate_block_locked(page));
 			count_down(rc, nr_touched);
 		}
 		pfn += nr_pages;
@@ -110,15 +104,16 @@ static void search_buddy_block(struct reclaim *rc, size_t end)
 
 static void search_run_block(struct reclaim *rc, struct pageblock *block, size_t end)
 {
-	while (rc->cursor < end && !is_full(rc)) {
-		size_t nr_pages;
-		size_t pfn = run_isolate_locked(block, rc->cursor % PAGEBLOCK_PAGES, &nr_pages);
+	size_t start = end - PAGEBLOCK_PAGES, bit = rc->cursor - start;
 
-		if (nr_pages)
-			add_extent(rc, EXTENT_RUN, pfn, nr_pages);
-		count_down(rc, nr_pages);
-		rc->cursor = nr_pages ? pfn + nr_pages : end;
+	while (bit < PAGEBLOCK_PAGES && !is_full(rc)) {
+		struct extent extent = isolate_run_locked(block, &bit, 1);
+
+		if (extent.nr_pages)
+			add_extent(rc, extent);
+		count_down(rc, extent.nr_pages);
 	}
+	rc->cursor = start + bit;
 }
 
 /* Touched pages of a unit that is due, which is looked at herewith. */
@@ -142,14 +137,11 @@ static void search_range(struct reclaim *rc, struct pageblock *range)
 	while (unit < end && !(nr_touched = look_at_unit(rc, unit)))
 		unit++;
 	for (first = unit; nr_touched; nr_touched = unit < end ? look_at_unit(rc, unit) : 0) {
-		zone_sub_free_touched(nr_touched);
 		count_down(rc, nr_touched);
 		unit++;
 	}
-	if (unit > first) {
-		range_clip_locked(range, first, unit - first);
-		add_extent(rc, EXTENT_RANGE, first * UNIT_PAGES, (unit - first) * UNIT_PAGES);
-	}
+	if (unit > first)
+		add_extent(rc, isolate_units_locked(range, first, unit - first));
 	rc->cursor = unit * UNIT_PAGES;
 }
 
@@ -197,7 +189,7 @@ static void collect_locked(struct reclaim *rc)
 }
 
 /* The kernel has dropped so many bytes from the first range on. Returns how many are done with. */
-static unsigned int note_dropped(struct extent *extents, struct os_range *ranges, size_t bytes)
+static unsigned int note_dropped(size_t *dropped, struct os_range *ranges, size_t bytes)
 {
 	unsigned int nr_done = 0;
 
@@ -205,7 +197,7 @@ static unsigned int note_dropped(struct extent *extents, struct os_range *ranges
 		struct os_range *range = &ranges[nr_done];
 		size_t part = min_size(bytes, range->bytes);
 
-		extents[nr_done].nr_dropped += part >> PAGE_SHIFT;
+		dropped[nr_done] += part >> PAGE_SHIFT;
 		*range = (struct os_range){ (char *)range->address + part, range->bytes - part };
 		nr_done += !range->bytes;
 		bytes -= part;
@@ -224,7 +216,7 @@ static void purge_memmap(const struct reclaim *rc, struct os_range *ranges)
 	for (unsigned int i = 0; i < rc->nr; i++) {
 		const struct extent *extent = &rc->extents[i];
 
-		if (extent->kind == EXTENT_RANGE && extent->nr_dropped == extent->nr_pages)
+		if (extent->kind == EXTENT_RANGE && rc->nr_dropped[i] == extent->nr_pages)
 			ranges[nr++] = (struct os_range){ pfn_to_page(extent->pfn),
 							  extent->nr_pages * sizeof(struct page) };
 	}
@@ -244,33 +236,15 @@ static void purge_batch(struct reclaim *rc)
 	for (i = 0; i < rc->nr;) {
 		long bytes = os_purge_ranges(&ranges[i], rc->nr - i);
 
-		i += bytes > 0 ? note_dropped(&rc->extents[i], &ranges[i], (size_t)bytes) : 1;
+		i += bytes > 0 ? note_dropped(&rc->nr_dropped[i], &ranges[i], (size_t)bytes) : 1;
 	}
 	purge_memmap(rc, ranges);
 }
 
-static void put_back(const struct extent *extent)
-{
-	size_t pfn = extent->pfn, nr_pages = extent->nr_pages;
-
-	switch (extent->kind) {
-	case EXTENT_BUDDY:
-		buddy_unisolate_locked(pfn_to_page(pfn), ilog2(nr_pages));
-		break;
-	case EXTENT_RUN:
-		run_unisolate_locked(pfn, nr_pages);
-		break;
-	case EXTENT_RANGE:
-		zone_add_free_touched(residency_count_touched(pfn, nr_pages));
-		range_free_locked(pfn / UNIT_PAGES, nr_pages / UNIT_PAGES);
-		break;
-	}
-}
-
 /* Not dropped, or not all of it: somebody shall look at it again. */
-static void note_refused(const struct extent *extent)
+static void note_refused(const struct extent *extent, size_t nr_dropped)
 {
-	size_t pfn = extent->pfn + extent->nr_dropped, end = extent->pfn + extent->nr_pages;
+	size_t pfn = extent->pfn + nr_dropped, end = extent->pfn + extent->nr_pages;
 
 	for (; pfn < end; pfn = align_down(pfn, PAGEBLOCK_PAGES) + PAGEBLOCK_PAGES)
 		pfn_to_pageblock(pfn)->freed_at = READ_ONCE(zone.now);
@@ -282,10 +256,10 @@ static void put_back_batch(struct reclaim *rc)
 	for (unsigned int i = 0; i < rc->nr; i++) {
 		const struct extent *extent = &rc->extents[i];
 
-		note_refused(extent);
-		rc->nr_done += residency_count_touched(extent->pfn, extent->nr_dropped);
-		residency_note_purged(extent->pfn, extent->nr_dropped);
-		put_back(extent);
+		note_refused(extent, rc->nr_dropped[i]);
+		rc->nr_done += residency_count_touched(extent->pfn, rc->nr_dropped[i]);
+		residency_note_purged(extent->pfn, rc->nr_dropped[i]);
+		unisolate_locked(extent);
 	}
 	zone.nr_isolated = 0;
 	zone_unlock();

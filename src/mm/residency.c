@@ -22,14 +22,20 @@ static struct piece piece_at(size_t pfn, size_t nr_pages)
 	     (pfn) += piece.nr, (nr_pages) -= piece.nr, \
 	     piece = (nr_pages) ? piece_at(pfn, nr_pages) : piece)
 
-void residency_note_freed(size_t pfn, size_t nr_pages)
+void residency_note_filled(size_t pfn, size_t nr_pages)
 {
-	zone_add_free_touched(nr_pages);
 	for_each_piece(piece, pfn, nr_pages) {
 		bitmap_set_range(piece.block->touched, piece.first, piece.nr);
 		bitmap_clear_range(piece.block->proved, piece.first, piece.nr);
-		piece.block->freed_at = READ_ONCE(zone.now);
 	}
+}
+
+void residency_note_freed(size_t pfn, size_t nr_pages)
+{
+	zone_add_free_touched(nr_pages);
+	residency_note_filled(pfn, nr_pages); /* MAYBE */
+	for_each_piece(piece, pfn, nr_pages)
+		piece.block->freed_at = READ_ONCE(zone.now);
 }
 
 void residency_note_taken(size_t pfn, size_t nr_pages)
@@ -49,7 +55,10 @@ void residency_note_purged(size_t pfn, size_t nr_pages)
 	for_each_piece(piece, pfn, nr_pages) {
 		bitmap_clear_range(piece.block->touched, piece.first, piece.nr);
 		bitmap_clear_range(piece.block->proved, piece.first, piece.nr);
-		piece.block->huge = false;
+		if (piece.nr == PAGEBLOCK_PAGES)
+			piece.block->huge = HUGE_NONE;
+		else if (piece.block->huge)
+			piece.block->huge = HUGE_SPLIT;
 	}
 }
 

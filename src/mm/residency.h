@@ -18,7 +18,10 @@ void residency_note_taken(size_t pfn, size_t nr_pages);
 /* Pages that were taken are given to the program, which will fault in those that are HOLE. */
 void residency_note_used(size_t pfn, size_t nr_pages);
 
-/* Pages that are not free (isolated) were dropped by the kernel. */
+/* Pages that are in use, or isolated, have got frames: from where they were before, say. */
+void residency_note_filled(size_t pfn, size_t nr_pages);
+
+/* Pages that are not free (isolated) were dropped by the kernel, or their frames have moved. */
 void residency_note_purged(size_t pfn, size_t nr_pages);
 
 /*

@@ -72,7 +72,7 @@ static size_t plan_array_bytes(const struct window_plan *plan)
 }
 
 /* Without it, nothing is lost but what kmalloc/gate.h says of children made without handlers. */
-static _Atomic uint32_t *open_wiped_page(void *page)
+static struct process_page *open_process_page(void *page)
 {
 	if (os_open(page, PAGE_SIZE) || os_wipe_on_fork(page, PAGE_SIZE))
 		return NULL;
@@ -99,7 +99,7 @@ static bool lay_out(const struct window_plan *plan, char *start)
 	/* Last: another thread's free() may look meanwhile, and until here nothing is ours. */
 	barrier();
 	mm_map.nr_pages = plan->heap_bytes >> PAGE_SHIFT;
-	mm_map.wiped_on_fork = open_wiped_page(start);
+	mm_map.process = open_process_page(start);
 	emergency_init(emergency, plan->emergency_bytes);
 	memblock_init(memblock, pagemap);
 	huge_advise_reserved((void *)mm_map.base, plan->section_bytes); // NOLINT

@@ -61,7 +61,9 @@ struct zone {
 	size_t nr_opened;	  /* pages */
 	size_t nr_free_touched;	  /* free pages, wherever they are, that are not HOLE */
 	size_t nr_range_touched;  /* of these, those in free ranges */
+	size_t nr_slack_touched;  /* pages with frames behind the ends of areas (vmalloc/vmap_area.c) */
 	size_t nr_holes_used;	  /* HOLE pages given to the program, ever */
+	size_t nr_holes_filled;	  /* of these, filled before it saw them (vmalloc/stitch.h) */
 	size_t watermark[NR_WATERMARKS]; /* pages; LOCK_RECLAIM */
 	size_t nr_free_in_peak;	  /* free pages with which the heap is no larger than at its peak */
 	size_t nr_free_beyond;	  /* how many more may be (mm/decay.h); LOCK_RECLAIM */

@@ -6,7 +6,7 @@
  * Every call returns 0 (or a count, where said) on success and -errno on failure, and
  * never touches errno. Addresses and lengths are page-aligned, lengths are not 0.
  * May be called from any context; nothing here takes a lock. The only state kept is what the
- * kernel does not know: a vectored purge, populating.
+ * kernel does not know (a vectored purge, populating), and the coarse clock's last answer.
  *
  * The unit tests link tests/fake/os_fake.c in place of os_linux.c.
  */
@@ -95,8 +95,10 @@ int os_file_of(int fd, struct os_file *file);
 int os_getpid(void);
 int os_gettid(void);
 
-/* Milliseconds of CLOCK_MONOTONIC_COARSE. */
+/* Milliseconds of CLOCK_MONOTONIC_COARSE, a millisecond old at most; mostly without a call. */
 uint64_t os_clock_ms(void);
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t os_clock_ns(void);
 
 /* Bytes of RAM the machine has; 0 when it cannot be told. */
 size_t os_physical_bytes(void);

@@ -1,12 +1,19 @@
 /* vmap_area.c - see vmap_area.h. */
 #include "vmalloc/vmap_area.h"
 
+#include "core/params.h"
 #include "mm/huge_memory.h"
 #include "mm/range.h"
 #include "mm/residency.h"
 #include "os/os.h"
+#include "vmalloc/stitch.h"
 
-/* Touched pages of slack that are not worth a system call (2 us and the faults of a later life). */
+/*
+ * Touched pages of slack that may stay, of all areas together: of params.retain; and of one that are
+ * not worth a system call. What is dropped must be faulted in, or moved there, when the next
+ * area there is longer.
+ */
+#define SLACK_SHARE 4u
 #define SLACK_KEPT_PAGES 64u
 
 /* Zone lock. */
@@ -45,36 +52,91 @@ static void purge_isolated(size_t pfn, size_t nr_pages)
 }
 
 /*
- * What lies between an area's last page and the end of its last unit is of no use to anybody while
- * the area lives: it must not keep frames from an earlier life. The last huge page stays whole.
+ * What lies between an area's last page and the end of its last unit. The last huge page is whole.
  */
-static void drop_slack(size_t pfn, size_t nr_pages)
+static size_t slack_of(size_t pfn, size_t nr_pages)
 {
 	bool huge = pfn_to_pageblock(pfn)->part == RANGE_HIGH && huge_suits_area(nr_pages);
-	size_t slack = pfn + align_up(nr_pages, huge ? PAGEBLOCK_PAGES : 1);
-	size_t nr_slack = pfn + units_of(nr_pages) * UNIT_PAGES - slack;
 
-	if (residency_count_touched(slack, nr_slack) > SLACK_KEPT_PAGES)
-		purge_isolated(slack, nr_slack);
+	return pfn + align_up(nr_pages, huge ? PAGEBLOCK_PAGES : 1);
+}
+
+static size_t end_of(size_t pfn, size_t nr_pages)
+{
+	return pfn + units_of(nr_pages) * UNIT_PAGES;
+}
+
+static size_t slack_touched(size_t pfn, size_t nr_pages)
+{
+	size_t slack = slack_of(pfn, nr_pages);
+
+	return residency_count_touched(slack, end_of(pfn, nr_pages) - slack);
+}
+
+static void count_slack(size_t pfn, size_t nr_pages)
+{
+	zone.nr_slack_touched += slack_touched(pfn, nr_pages);
+}
+
+static void uncount_slack(size_t pfn, size_t nr_pages)
+{
+	zone.nr_slack_touched -= slack_touched(pfn, nr_pages);
+}
+
+/* It is of no use to anybody while the area lives: little of it keeps frames from an earlier life. */
+static void drop_slack(size_t pfn, size_t nr_pages)
+{
+	size_t slack = slack_of(pfn, nr_pages), nr_touched = slack_touched(pfn, nr_pages);
+	size_t allowed = params.retain / PAGE_SIZE / SLACK_SHARE;
+
+	if (nr_touched > SLACK_KEPT_PAGES && zone.nr_slack_touched + nr_touched > allowed)
+		purge_isolated(slack, end_of(pfn, nr_pages) - slack);
+}
+
+/* Frames where the program is going to need them, and few elsewhere. */
+static void settle_frames(size_t pfn, size_t nr_pages)
+{
+	size_t slack = slack_of(pfn, nr_pages);
+
+	stitch_fill(pfn, nr_pages, slack, end_of(pfn, nr_pages) - slack);
+	zone_lock();
+	drop_slack(pfn, nr_pages);
+	count_slack(pfn, nr_pages);
+	zone_unlock();
+}
+
+/*
+ * First where all of it is resident, in whichever part; then where most of it is, since frames for
+ * the rest can be moved there; then anywhere.
+ */
+static bool find_units_locked(size_t nr_pages, size_t align_units, size_t *unit)
+{
+	enum range_part part = huge_area_part_locked(nr_pages);
+	enum range_part other = part == RANGE_LOW ? RANGE_HIGH : RANGE_LOW;
+
+	return (align_units == 1 && (range_take_resident_locked(part, nr_pages, true, unit) ||
+				     range_take_resident_locked(other, nr_pages, true, unit) ||
+				     range_take_resident_locked(part, nr_pages, false, unit))) ||
+	       range_alloc_locked(part, units_of(nr_pages), align_units, unit);
 }
 
 static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 {
 	size_t align_units = max_size(align_bytes / UNIT_BYTES, 1);
-	struct page *page;
 	size_t unit;
 
-	if (!range_alloc_locked(huge_area_part_locked(nr_pages), units_of(nr_pages),
-				align_units, &unit))
+	if (!find_units_locked(nr_pages, align_units, &unit))
 		return NULL;
-	page = start_area(unit, nr_pages);
-	drop_slack(unit * UNIT_PAGES, nr_pages);
-	return page;
+	return start_area(unit, nr_pages);
 }
 
 struct page *area_alloc(size_t nr_pages, size_t align_bytes)
 {
-	return zone_alloc(alloc_locked, nr_pages, align_bytes);
+	struct page *page = zone_alloc(alloc_locked, nr_pages, align_bytes);
+
+	if (page)
+		settle_frames(page_to_pfn(page), nr_pages);
+	return page;
 }
 
 /* The program no longer uses these pages of an area; they are isolated, not free yet. */
@@ -100,6 +162,7 @@ bool area_free(struct page *page)
 	is_area = page->kind == PAGE_AREA;
 	if (is_area) {
 		nr_pages = page->nr_pages;
+		uncount_slack(pfn, nr_pages);
 		WRITE_ONCE(page->kind, PAGE_NONE);
 		pagemap_write(pfn, 0);
 		WRITE_ONCE(nr_areas, nr_areas - 1);
@@ -144,6 +207,7 @@ bool area_resize(struct page *page, size_t nr_pages)
 	bool done = true;
 
 	zone_lock();
+	uncount_slack(page_to_pfn(page), page->nr_pages);
 	if (change > 0)
 		done = extend_locked(page, nr_pages);
 	else if (change < 0)
@@ -152,6 +216,7 @@ bool area_resize(struct page *page, size_t nr_pages)
 		zone_count_locked(USE_AREA, change);
 		WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	}
+	count_slack(page_to_pfn(page), page->nr_pages);
 	zone_unlock();
 	return done;
 }

@@ -26,6 +26,7 @@ static struct {
 	struct call_state calls[NR_OS_CALLS];
 	bool feature_off[NR_OS_FEATURES];
 	unsigned int purge_limit;
+	size_t move_limit; /* pages */
 	_Atomic bool clock_set;
 	_Atomic uint64_t clock_ms;
 	size_t physical_bytes, address_space_limit;
@@ -37,7 +38,7 @@ static struct {
 	bool capturing;
 	size_t captured_bytes;
 	char captured[16 * 1024 + 1];
-} fake = { .purge_limit = UINT_MAX };
+} fake = { .purge_limit = UINT_MAX, .move_limit = SIZE_MAX };
 
 static const char *const empty_environment[] = { NULL };
 
@@ -45,6 +46,7 @@ void os_fake_reset(void)
 {
 	memset(&fake, 0, sizeof(fake));
 	fake.purge_limit = UINT_MAX;
+	fake.move_limit = SIZE_MAX;
 }
 
 void os_fake_fail(enum os_call call, unsigned int nth, unsigned int count, int error)
@@ -70,6 +72,11 @@ void os_fake_feature(enum os_feature feature, bool on)
 void os_fake_purge_limit(unsigned int nr_ranges)
 {
 	fake.purge_limit = nr_ranges;
+}
+
+void os_fake_move_limit(size_t nr_pages)
+{
+	fake.move_limit = nr_pages;
 }
 
 void os_fake_clock_set(uint64_t ms)
@@ -386,6 +393,18 @@ uint64_t os_clock_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* Where the clock stands, every question takes a microsecond. */
+uint64_t os_clock_ns(void)
+{
+	struct timespec now = { 0 };
+
+	enter(OS_CALL_CLOCK_NS);
+	if (fake.clock_set)
+		return fake.clock_ms * 1000000 + fake.calls[OS_CALL_CLOCK_NS].nr_calls * 1000;
+	SYSCALL(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 size_t os_physical_bytes(void)
 {
 	struct sysinfo info = { 0 };
@@ -418,4 +437,85 @@ void os_start_read(struct os_start *start)
 	enter(OS_CALL_START_READ);
 	start->environment = fake.environment ? fake.environment : empty_environment;
 	start->secure = fake.secure;
+}
+
+/* --- os_move.h ------------------------------------------------------------------------------ */
+
+#define FAKE_MOVER 900
+
+int os_mover_open(void)
+{
+	int error = enter(OS_CALL_MOVER_OPEN);
+
+	if (!error && fake.feature_off[OS_FEATURE_MOVE])
+		error = -EINVAL;
+	return error ? error : FAKE_MOVER;
+}
+
+int os_mover_register(int mover, void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_MOVER_REGISTER);
+
+	(void)address;
+	(void)bytes;
+	return error || mover == FAKE_MOVER ? error : -EBADF;
+}
+
+static bool has_frame(char *page)
+{
+	unsigned char resident = 0;
+
+	SYSCALL(SYS_mincore, page, OS_PAGE_SIZE, &resident);
+	return resident & 1;
+}
+
+static int move_page(char *to, char *from)
+{
+	if (!has_frame(from))
+		return -ENOENT;
+	if (has_frame(to))
+		return -EEXIST;
+	memcpy(to, from, OS_PAGE_SIZE);
+	return purge(&(struct os_range){ from, OS_PAGE_SIZE });
+}
+
+int os_move(int mover, void *to, void *from, size_t bytes, size_t *moved)
+{
+	int error = enter(OS_CALL_MOVE);
+
+	*moved = 0;
+	if (!error && mover != FAKE_MOVER)
+		error = -EBADF;
+	while (!error && *moved < bytes) {
+		if (*moved / OS_PAGE_SIZE == fake.move_limit)
+			return -EAGAIN;
+		error = move_page((char *)to + *moved, (char *)from + *moved);
+		if (error && *moved)
+			return -EAGAIN;
+		*moved += error ? 0 : OS_PAGE_SIZE;
+	}
+	return error;
+}
+
+int os_has_huge_page(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_HAS_HUGE_PAGE);
+
+	if (!error && fake.feature_off[OS_FEATURE_HAS_HUGE_PAGE])
+		error = -ENOTTY;
+	return error ? error : is_pretended_huge(address, bytes);
+}
+
+bool os_is_filtered(void)
+{
+	enter(OS_CALL_IS_FILTERED);
+	return fake.feature_off[OS_FEATURE_NO_FILTER];
+}
+
+/* The fake knows of none of its mappings. */
+long os_count_maps(uintptr_t start, uintptr_t end)
+{
+	int error = enter(OS_CALL_COUNT_MAPS);
+
+	return error ? error : end > start;
 }

@@ -12,6 +12,7 @@
 #include <limits.h>
 
 #include "os/os.h"
+#include "os/os_move.h"
 
 /* OS_CALL_X is os_x(). OS_CALL_ANY stands for all of them together. */
 enum os_call {
@@ -32,11 +33,18 @@ enum os_call {
 	OS_CALL_FUTEX_WAKE,
 	OS_CALL_WRITE,
 	OS_CALL_READ_FILE,
+	OS_CALL_MOVER_OPEN,
+	OS_CALL_MOVER_REGISTER,
+	OS_CALL_MOVE,
+	OS_CALL_HAS_HUGE_PAGE,
+	OS_CALL_COUNT_MAPS,
 	/* From here on: counted, but they cannot fail. */
 	OS_CALL_NAP,
 	OS_CALL_GETPID,
 	OS_CALL_GETTID,
 	OS_CALL_CLOCK_MS,
+	OS_CALL_CLOCK_NS,
+	OS_CALL_IS_FILTERED,
 	OS_CALL_PHYSICAL_BYTES,
 	OS_CALL_ADDRESS_SPACE_LIMIT,
 	OS_CALL_START_READ,
@@ -57,6 +65,12 @@ enum os_feature {
 	OS_FEATURE_WIPE_ON_FORK,
 	/* Off: -ENOSYS, as under a filter. */
 	OS_FEATURE_MINCORE,
+	/* Off: -EINVAL, as from a kernel before 6.8. On: frames are copied, and dropped. */
+	OS_FEATURE_MOVE,
+	/* Off: -ENOTTY, as from a kernel before 6.7. */
+	OS_FEATURE_HAS_HUGE_PAGE,
+	/* Off: there is a seccomp filter. */
+	OS_FEATURE_NO_FILTER,
 	NR_OS_FEATURES,
 };
 
@@ -75,6 +89,9 @@ void os_fake_feature(enum os_feature feature, bool on);
 
 /* os_purge_ranges drops no more than this many ranges a call (UINT_MAX: all). */
 void os_fake_purge_limit(unsigned int nr_ranges);
+
+/* os_move moves no more than this many pages a call (SIZE_MAX: all). */
+void os_fake_move_limit(size_t nr_pages);
 
 /* The clock stands at this time until it is set or advanced again; before that it is real. */
 void os_fake_clock_set(uint64_t ms);

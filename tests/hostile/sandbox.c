@@ -210,10 +210,27 @@ static void misuse(void)
 	free(block + 8);
 }
 
+/* Large blocks beside free pages that lie scattered: is there a filter that forbids stitching? */
+static void use_scattered(void)
+{
+	static char *blocks[300];
+
+	for (size_t i = 0; i < 300; i++)
+		CHECK(blocks[i] = calloc(1, 100000), "calloc");
+	for (size_t i = 0; i < 300; i++)
+		memset(blocks[i], 1, 100000);
+	for (size_t i = 0; i < 300; i += 2)
+		free(blocks[i]);
+	free(memset(malloc(SIZES_MAX), 1, SIZES_MAX));
+	for (size_t i = 1; i < 300; i += 2)
+		free(blocks[i]);
+}
+
 static void work(void)
 {
 	int status;
 
+	use_scattered();
 	use_sizes(NULL);
 	use_threads(use_sizes);
 	malloc_trim(0);

@@ -49,7 +49,20 @@ static void prove_large(void)
 
 static bool is_huge(size_t pfn)
 {
-	return pfn_to_pageblock(pfn)->huge;
+	return pfn_to_pageblock(pfn)->huge == HUGE_WHOLE;
+}
+
+/* A page for a slab, from a pageblock of which the buddy hands out no more than a page. */
+static size_t take_page(void)
+{
+	struct page *page;
+
+	zone_lock();
+	page = alloc_pages_locked(0);
+	ASSERT(page);
+	zone_count_locked(USE_SLAB, 1);
+	zone_unlock();
+	return page_to_pfn(page);
 }
 
 static enum range_part area_part(size_t nr_pages)
@@ -70,39 +83,32 @@ MM_TEST(a_small_heap_has_none)
 	EXPECT(validate_zone());
 }
 
-MM_TEST(a_heap_that_has_proved_large_grows_in_huge_pages)
+MM_TEST(slabs_of_a_heap_that_has_proved_large_are_in_huge_pages)
 {
 	size_t first, second;
 
 	boot("always [madvise] never\n", THP_AUTO);
 	prove_large();
-	first = take_run(RUN_PAGES);
+	first = take_page();
 	EXPECT(is_huge(first));
 	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 1);
 	EXPECT_EQ(os_fake_calls(OS_CALL_FORBID_HUGE_PAGES), 1 + 1); /* once for the reserve */
 	/* The first page has brought the frames of its whole pageblock. */
-	EXPECT_EQ(zone.nr_free_touched, RUN_PAGES);
-	second = take_run(RUN_PAGES);
-	EXPECT_EQ(second, first + RUN_PAGES);
-	EXPECT_EQ(zone.nr_free_touched, 0);
+	EXPECT_EQ(zone.nr_free_touched, PAGEBLOCK_PAGES - 1);
+	second = take_page();
+	EXPECT_EQ(second, first + 1);
+	EXPECT_EQ(zone.nr_free_touched, PAGEBLOCK_PAGES - 2);
 	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 1);
 	EXPECT(validate_zone());
 }
 
-MM_TEST(slabs_do_too)
+/* What becomes free between runs can be moved then. */
+MM_TEST(its_page_runs_are_not)
 {
-	struct page *page;
-
 	boot("always [madvise] never\n", THP_AUTO);
 	prove_large();
-	zone_lock();
-	page = alloc_pages_locked(0);
-	ASSERT(page);
-	zone_count_locked(USE_SLAB, 1);
-	zone_unlock();
-	EXPECT(is_huge(page_to_pfn(page)));
-	EXPECT_EQ(zone.nr_free_touched, PAGEBLOCK_PAGES - 1);
-	EXPECT(validate_zone());
+	EXPECT(!is_huge(take_run(RUN_PAGES)));
+	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 0);
 }
 
 MM_TEST(areas_lie_where_huge_pages_suit_them)
@@ -125,14 +131,14 @@ MM_TEST(where_the_system_has_them_always_areas_do)
 	EXPECT(!is_huge(take_run(1)));
 	prove_large();
 	prove_large();
-	EXPECT(is_huge(take_run(RUN_PAGES)));
+	EXPECT(is_huge(take_page()));
 }
 
 MM_TEST(where_the_system_has_none_nothing_is_asked)
 {
 	boot("always madvise [never]\n", THP_AUTO);
 	prove_large();
-	EXPECT(!is_huge(take_run(RUN_PAGES)));
+	EXPECT(!is_huge(take_page()));
 	EXPECT_EQ(area_part(2 * UNIT_PAGES), RANGE_LOW);
 	EXPECT_EQ(os_fake_calls(OS_CALL_WANT_HUGE_PAGES), 0);
 }
@@ -143,7 +149,7 @@ MM_TEST(never_is_never)
 
 	boot("[always] madvise never\n", THP_NEVER);
 	prove_large();
-	EXPECT(!is_huge(take_run(RUN_PAGES)));
+	EXPECT(!is_huge(take_page()));
 	EXPECT_EQ(area_part(2 * UNIT_PAGES), RANGE_LOW);
 	zone_lock();
 	ASSERT(section_grow_locked(RANGE_HIGH, 1, &unit));
@@ -165,7 +171,7 @@ MM_TEST(a_refusal_costs_nothing_else)
 	boot(NULL, THP_AUTO);
 	os_fake_feature(OS_FEATURE_HUGE_PAGES, false);
 	prove_large();
-	EXPECT(!is_huge(take_run(RUN_PAGES)));
+	EXPECT(!is_huge(take_page()));
 	EXPECT(os_fake_calls(OS_CALL_WANT_HUGE_PAGES) > 0);
 	EXPECT_EQ(zone.nr_free_touched, 0);
 	EXPECT(validate_zone());
@@ -177,7 +183,7 @@ MM_TEST(what_was_not_given_is_not_assumed)
 	boot("always [madvise] never\n", THP_AUTO);
 	os_fake_feature(OS_FEATURE_MINCORE, false);
 	prove_large();
-	EXPECT(!is_huge(take_run(RUN_PAGES)));
+	EXPECT(!is_huge(take_page()));
 	EXPECT_EQ(zone.nr_free_touched, 0);
 	EXPECT(validate_zone());
 }
@@ -202,8 +208,7 @@ MM_TEST(a_huge_page_that_is_mostly_used_stays_whole)
 {
 	size_t kept, freed;
 
-	boot("always [madvise] never\n", THP_AUTO);
-	prove_large();
+	boot("always [madvise] never\n", THP_ALWAYS);
 	kept = take_run(RUN_PAGES + 64);
 	freed = take_run(PAGEBLOCK_PAGES - RUN_PAGES - 64);
 	ASSERT_EQ(freed, kept + RUN_PAGES + 64);
@@ -211,7 +216,7 @@ MM_TEST(a_huge_page_that_is_mostly_used_stays_whole)
 	EXPECT_EQ(drop(SIZE_MAX, false), 0);
 	EXPECT(is_huge(kept));
 	EXPECT_EQ(drop(SIZE_MAX, true), PAGEBLOCK_PAGES - RUN_PAGES - 64);
-	EXPECT(!is_huge(kept));
+	EXPECT_EQ(pfn_to_pageblock(kept)->huge, HUGE_SPLIT);
 	/* It is split now, and nothing keeps the next part. */
 	give_run(take_run(RUN_PAGES - 64));
 	EXPECT_EQ(drop(SIZE_MAX, false), RUN_PAGES - 64);
@@ -221,8 +226,7 @@ MM_TEST(a_huge_page_that_is_mostly_free_is_split)
 {
 	size_t kept, freed;
 
-	boot("always [madvise] never\n", THP_AUTO);
-	prove_large();
+	boot("always [madvise] never\n", THP_ALWAYS);
 	kept = take_run(RUN_PAGES);
 	freed = take_run(RUN_PAGES);
 	give_run(freed);
@@ -260,12 +264,11 @@ MM_TEST(whole_huge_pages_go_back_whole)
 {
 	size_t pfn;
 
-	boot("always [madvise] never\n", THP_AUTO);
-	prove_large();
+	boot("always [madvise] never\n", THP_ALWAYS);
 	pfn = take_run(PAGEBLOCK_PAGES);
 	give_run(pfn);
 	EXPECT_EQ(drop(SIZE_MAX, false), PAGEBLOCK_PAGES);
-	EXPECT(!is_huge(pfn));
+	EXPECT_EQ(pfn_to_pageblock(pfn)->huge, HUGE_NONE);
 	EXPECT_EQ(zone.nr_free_touched, 0);
 	run_drain();
 	ASSERT_EQ(take_run(1), pfn);

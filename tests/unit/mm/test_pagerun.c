@@ -242,11 +242,11 @@ MM_TEST(touched_free_pages_are_isolated_one_stretch_at_a_time)
 	EXPECT_EQ(zone.nr_free_touched, 20);
 	block = pfn_to_pageblock(0);
 	zone_lock();
-	EXPECT_EQ(run_isolate_locked(block, 0, &nr_pages), 10);
+	EXPECT_EQ(run_isolate_locked(block, 0, 1, &nr_pages), 10);
 	EXPECT_EQ(nr_pages, 10);
-	EXPECT_EQ(run_isolate_locked(block, 20, &nr_pages), 40);
+	EXPECT_EQ(run_isolate_locked(block, 20, 1, &nr_pages), 40);
 	EXPECT_EQ(nr_pages, 10); /* the pages behind were never touched */
-	run_isolate_locked(block, 50, &nr_pages);
+	run_isolate_locked(block, 50, 1, &nr_pages);
 	EXPECT_EQ(nr_pages, 0);
 	EXPECT_EQ(zone.nr_free_touched, 0);
 	zone_unlock();
@@ -272,7 +272,7 @@ MM_TEST(the_kept_block_can_be_isolated_and_returned)
 	EXPECT(give(0));
 	block = pfn_to_pageblock(0);
 	zone_lock();
-	EXPECT_EQ(run_isolate_locked(block, 0, &nr_pages), 0);
+	EXPECT_EQ(run_isolate_locked(block, 0, 1, &nr_pages), 0);
 	EXPECT_EQ(nr_pages, RUN_MAX_PAGES);
 	EXPECT_EQ(zone.nr_empty_run_blocks, 0);
 	zone_unlock();

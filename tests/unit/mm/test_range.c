@@ -298,4 +298,66 @@ MM_TEST(units_of_low_with_frames_are_found)
 	EXPECT_STREQ(free_ranges(RANGE_LOW), "0+2");
 }
 
+/* Units of a part that are free again; those of `frames` (a bit each) have frames. */
+static size_t units_with_frames(enum range_part part, size_t nr_units, unsigned int frames)
+{
+	size_t unit;
+
+	ASSERT(range_alloc_locked(part, nr_units, 1, &unit));
+	for (size_t i = 0; i < nr_units; i++)
+		if (frames >> i & 1)
+			residency_note_freed((unit + i) * UNIT_PAGES, UNIT_PAGES);
+	range_free_locked(unit, nr_units);
+	return unit;
+}
+
+MM_TEST(the_place_with_most_frames_is_taken)
+{
+	size_t low, unit;
+
+	boot_heap(MIB(64));
+	zone_lock();
+	low = units_with_frames(RANGE_LOW, 9, 0x0ce); /* 01110011 0 from the first unit on */
+	EXPECT(range_take_resident_locked(RANGE_LOW, 3 * UNIT_PAGES, true, &unit));
+	EXPECT_EQ(unit, low + 1);
+	EXPECT(!range_take_resident_locked(RANGE_LOW, 3 * UNIT_PAGES, true, &unit));
+	EXPECT(range_take_resident_locked(RANGE_LOW, 3 * UNIT_PAGES, false, &unit));
+	EXPECT_EQ(unit, low + 5);
+	EXPECT(!range_take_resident_locked(RANGE_LOW, 1 * UNIT_PAGES, false, &unit));
+	EXPECT_STREQ(free_ranges(RANGE_LOW), "0+1 4+1 8+1");
+	EXPECT(!range_take_resident_locked(RANGE_HIGH, 1 * UNIT_PAGES, false, &unit));
+}
+
+MM_TEST(ranges_that_are_too_short_are_passed_over)
+{
+	size_t low, unit;
+
+	boot_heap(MIB(64));
+	zone_lock();
+	low = units_with_frames(RANGE_LOW, 8, 0x83);
+	range_clip_locked(pfn_to_pageblock(low * UNIT_PAGES), low + 2, 1);
+	EXPECT(range_take_resident_locked(RANGE_LOW, 3 * UNIT_PAGES, false, &unit));
+	EXPECT_EQ(unit, low + 5);
+	EXPECT(range_take_resident_locked(RANGE_LOW, 2 * UNIT_PAGES, true, &unit));
+	EXPECT_EQ(unit, low);
+	EXPECT(!range_take_resident_locked(RANGE_LOW, 3 * UNIT_PAGES, false, &unit));
+}
+
+/* The rest of the last unit would be of no use to anybody. */
+MM_TEST(frames_behind_what_is_wanted_are_left_to_others)
+{
+	size_t low, unit;
+
+	boot_heap(MIB(64));
+	zone_lock();
+	low = units_with_frames(RANGE_LOW, 6, 0x1b);
+	residency_note_purged((low + 4) * UNIT_PAGES + 100, UNIT_PAGES - 100);
+	zone_sub_free_touched(UNIT_PAGES - 100);
+	zone.nr_range_touched -= UNIT_PAGES - 100;
+	EXPECT(range_take_resident_locked(RANGE_LOW, UNIT_PAGES + 100, true, &unit));
+	EXPECT_EQ(unit, low + 3);
+	EXPECT(range_take_resident_locked(RANGE_LOW, UNIT_PAGES + 1000, true, &unit));
+	EXPECT_EQ(unit, low);
+}
+
 RUN_TESTS

@@ -1,0 +1,228 @@
+/*
+ * os_move.c - the system calls of os_move.h.
+ *
+ * L1. The kernel's structures and numbers are written down here: the headers of Debian 12 are of
+ * Linux 6.1. Source: include/uapi/linux/userfaultfd.h and fs.h of Linux 6.12.
+ */
+#include <asm/errno.h>
+#include <asm/ioctl.h>
+#include <asm/unistd.h>
+#include <linux/fcntl.h>
+#include <linux/prctl.h>
+#include <linux/resource.h>
+#include <linux/sysinfo.h>
+#include <linux/utsname.h>
+
+#include "base/math.h"
+#include "os/os_move.h"
+#include "os/syscall.h"
+
+/* --- the kernel's interface --------------------------------------------------------------- */
+
+#define UFFD_USER_MODE_ONLY 1
+#define UFFD_API_VERSION 0xaa
+#define UFFD_FEATURE_MOVE ((uint64_t)1 << 16)
+#define UFFDIO_REGISTER_MODE_WP ((uint64_t)1 << 1)
+#define UFFDIO_MOVE_MODE_DONTWAKE ((uint64_t)1 << 0)
+
+struct uffdio_api {
+	uint64_t api, features, ioctls;
+};
+
+struct uffdio_register {
+	uint64_t start, len, mode, ioctls;
+};
+
+struct uffdio_move {
+	uint64_t dst, src, len, mode;
+	int64_t move; /* bytes moved, or -errno */
+};
+
+#define UFFDIO_API _IOWR(0xaa, 0x3f, struct uffdio_api)
+#define UFFDIO_REGISTER _IOWR(0xaa, 0x00, struct uffdio_register)
+#define UFFDIO_MOVE _IOWR(0xaa, 0x05, struct uffdio_move)
+
+#define PAGE_IS_HUGE ((uint64_t)1 << 6)
+
+struct page_region {
+	uint64_t start, end, categories;
+};
+
+struct pm_scan_arg {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+
+#define PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
+
+/* --- the mover ------------------------------------------------------------------------------ */
+
+/* Out of the way of programs that count on the lowest free number, within what is allowed. */
+#define MOVER_FD_MIN 900u
+
+static long close_fd(long fd)
+{
+	return syscall3(__NR_close, fd, 0, 0);
+}
+
+/* The first number of "6.18.44-something", times 1000, plus the second; 0: not understood. */
+static unsigned int parse_version(const char *text)
+{
+	unsigned int number[2] = { 0 };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		for (; *text >= '0' && *text <= '9'; text++)
+			number[i] = number[i] * 10 + (unsigned int)(*text - '0');
+		if (*text == '.')
+			text++;
+	}
+	return number[0] * 1000 + number[1];
+}
+
+/*
+ * Before 6.16 (and not in all stable kernels) moving a page that is just being swapped in could
+ * lose it.
+ */
+static bool may_lose_swapped_pages(void)
+{
+	struct sysinfo info;
+	struct new_utsname name;
+
+	if (syscall3(__NR_sysinfo, (long)&info, 0, 0))
+		return true;
+	return info.totalswap &&
+	       (syscall3(__NR_uname, (long)&name, 0, 0) || parse_version(name.release) < 6016);
+}
+
+static long highest_fd(void)
+{
+	struct rlimit64 limit;
+
+	if (syscall6(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0))
+		return 0;
+	return (long)min_size(limit.rlim_cur / 2, MOVER_FD_MIN);
+}
+
+/* The same descriptor under a high number, if there is one. */
+static long raise_fd(long fd)
+{
+	long raised = syscall3(__NR_fcntl, fd, F_DUPFD_CLOEXEC, highest_fd());
+
+	if (is_error(raised))
+		return fd;
+	close_fd(fd);
+	return raised;
+}
+
+int os_mover_open(void)
+{
+	struct uffdio_api api = { .api = UFFD_API_VERSION, .features = UFFD_FEATURE_MOVE };
+	long fd, error;
+
+	if (may_lose_swapped_pages())
+		return -EOPNOTSUPP;
+	fd = syscall3(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY, 0, 0);
+	if (is_error(fd))
+		return (int)fd;
+	error = syscall3(__NR_ioctl, fd, (long)UFFDIO_API, (long)&api);
+	if (!error)
+		return (int)raise_fd(fd);
+	close_fd(fd);
+	return (int)error;
+}
+
+/* In this mode only: pages are never write-protected, so that no fault is ever reported. */
+int os_mover_register(int mover, void *address, size_t bytes)
+{
+	struct uffdio_register range = { .start = (uintptr_t)address, .len = bytes,
+					 .mode = UFFDIO_REGISTER_MODE_WP };
+
+	return (int)syscall3(__NR_ioctl, mover, (long)UFFDIO_REGISTER, (long)&range);
+}
+
+int os_move(int mover, void *to, void *from, size_t bytes, size_t *moved)
+{
+	struct uffdio_move move = { .dst = (uintptr_t)to, .src = (uintptr_t)from, .len = bytes,
+				    .mode = UFFDIO_MOVE_MODE_DONTWAKE };
+	long error = syscall3(__NR_ioctl, mover, (long)UFFDIO_MOVE, (long)&move);
+
+	/* What is no mover does not write the count. */
+	*moved = move.move > 0 ? (size_t)move.move : 0;
+	return (int)error;
+}
+
+/* --- questions ---------------------------------------------------------------------------- */
+
+int os_has_huge_page(void *address, size_t bytes)
+{
+	struct page_region region;
+	struct pm_scan_arg scan = {
+		.size = sizeof(scan), .start = (uintptr_t)address,
+		.end = (uintptr_t)address + bytes, .vec = (uintptr_t)&region, .vec_len = 1,
+		.max_pages = 1, .category_mask = PAGE_IS_HUGE, .return_mask = PAGE_IS_HUGE,
+	};
+	long fd = syscall6(__NR_openat, AT_FDCWD, (long)"/proc/self/pagemap", O_RDONLY | O_CLOEXEC,
+			   0, 0, 0);
+	long nr_regions;
+
+	if (is_error(fd))
+		return (int)fd;
+	nr_regions = syscall3(__NR_ioctl, fd, (long)PAGEMAP_SCAN, (long)&scan);
+	close_fd(fd);
+	return (int)nr_regions;
+}
+
+bool os_is_filtered(void)
+{
+	return syscall3(__NR_prctl, PR_GET_SECCOMP, 0, 0) != 0;
+}
+
+/* What has been read of a line of /proc/self/maps: "START-END ...". */
+struct map_reader {
+	uintptr_t number[2];
+	unsigned int nr; /* numbers read; 2: the rest of the line is passed over */
+};
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* True when a line is complete. */
+static bool map_reader_take(struct map_reader *reader, char c)
+{
+	int digit = hex_digit(c);
+
+	if (c == '\n')
+		return true;
+	if (reader->nr == 2)
+		return false;
+	if (digit >= 0)
+		reader->number[reader->nr] = reader->number[reader->nr] << 4 | (unsigned int)digit;
+	else
+		reader->nr++;
+	return false;
+}
+
+long os_count_maps(uintptr_t start, uintptr_t end)
+{
+	struct map_reader reader = { 0 };
+	char text[1024];
+	long fd, got, count = 0;
+
+	fd = syscall6(__NR_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0, 0,
+		      0);
+	if (is_error(fd))
+		return fd;
+	while ((got = syscall3(__NR_read, fd, (long)text, sizeof(text))) > 0 || got == -EINTR)
+		for (long i = 0; i < got; i++) {
+			if (!map_reader_take(&reader, text[i]))
+				continue;
+			count += reader.number[0] < end && reader.number[1] > start;
+			reader = (struct map_reader){ 0 };
+		}
+	close_fd(fd);
+	return is_error(got) ? got : count;
+}

@@ -1,0 +1,462 @@
+/* stitch.c - see stitch.h. */
+#include "vmalloc/stitch.h"
+
+#include <errno.h>
+
+#include "core/params.h"
+#include "mm/decay.h"
+#include "mm/residency.h"
+#include "os/os.h"
+#include "os/os_move.h"
+#include "slab/slot.h"
+#include "vmalloc/mover.h"
+#include "vmalloc/stitch_cost.h"
+#include "vmalloc/stitch_source.h"
+
+/* Of one stitch: a fork waits for it, and what is moved may never be used. */
+#define MAX_RUNS 256u
+#define MAX_PAGES (MIB(64) / PAGE_SIZE)
+/* The shortest runs: 16 KiB, and where other threads' processors must be told 64 KiB. */
+#define MIN_RUN_ALONE 4u
+#define MIN_RUN_THREADED 16u
+#define LONG_RUN 64u
+/* Free pages that small allocations may want next are left: these, and a share of what is in use. */
+#define RESERVE_PAGES (MIB(4) / PAGE_SIZE)
+#define RESERVE_SHARE 32u
+/* Once in so many stitches a few pages are faulted in, and a few touched, to see how long that takes. */
+#define SAMPLE_INTERVAL 32u
+#define SAMPLE_PAGES 8u
+/* In a row, and without a page moved. */
+#define MAX_RETRIES 8u
+/* Moves that failed for no reason that we know, before we do without for good. */
+#define MAX_FAILURES 16u
+
+struct stitch_counts stitch_counts;
+
+struct stitch {
+	size_t pfn, end;	/* the destination */
+	size_t hole, nr_hole;	/* where the next page goes, and how many more */
+	size_t nr_missing;	/* holes of the destination */
+	size_t nr_budget;	/* pages that may still be moved */
+	size_t nr_moved;	/* pages */
+	unsigned int nr_runs;	/* moves that have moved something */
+	bool whole;		/* whole pageblocks are moved into whole pageblocks */
+	bool no_huge;		/* there are huge pages among the sources */
+	bool clean;		/* nothing but moving took time in this batch */
+	bool broken;		/* the mover failed */
+	bool sampling;		/* what the first access to moved pages takes */
+};
+
+/* --- the destination ------------------------------------------------------------------------- */
+
+/* The first hole in [pfn, end) as long as it goes. */
+static bool find_hole(struct stitch *st, size_t pfn)
+{
+	zone_lock();
+	st->hole = residency_find(pfn, st->end - pfn, false, &st->nr_hole);
+	zone_unlock();
+	return st->nr_hole;
+}
+
+/* The first pageblock from pfn on that is a hole altogether. */
+static bool find_whole_hole(struct stitch *st, size_t pfn)
+{
+	size_t nr_touched = 1;
+
+	pfn = align_up(pfn, PAGEBLOCK_PAGES);
+	zone_lock();
+	for (; nr_touched && pfn + PAGEBLOCK_PAGES <= st->end; pfn += PAGEBLOCK_PAGES) {
+		nr_touched = residency_count_touched(pfn, PAGEBLOCK_PAGES);
+		st->hole = pfn;
+	}
+	zone_unlock();
+	st->nr_hole = nr_touched ? 0 : PAGEBLOCK_PAGES;
+	return st->nr_hole;
+}
+
+static bool next_hole(struct stitch *st)
+{
+	if (st->nr_hole)
+		return true;
+	return st->whole ? find_whole_hole(st, st->hole) : find_hole(st, st->hole);
+}
+
+/* From its first page on. */
+static void rewind_holes(struct stitch *st, bool whole)
+{
+	st->whole = whole;
+	st->hole = st->pfn;
+	st->nr_hole = 0;
+}
+
+static void pass_over_hole(struct stitch *st, size_t nr_pages)
+{
+	nr_pages = min_size(nr_pages, st->nr_hole);
+	st->hole += nr_pages;
+	st->nr_hole -= nr_pages;
+	st->nr_missing -= min_size(st->nr_missing, nr_pages);
+}
+
+/* --- moving a run -------------------------------------------------------------------------- */
+
+static uint64_t touch_pages(size_t pfn, size_t nr_pages)
+{
+	uint64_t start = os_clock_ns();
+
+	for (size_t i = 0; i < nr_pages; i++)
+		*(volatile char *)pfn_to_virt(pfn + i) = 0;
+	return os_clock_ns() - start;
+}
+
+/* Pages that have just been moved into the hole. */
+static void sample_touch(struct stitch *st, size_t nr_pages)
+{
+	st->sampling = st->clean = false;
+	cost_note_pages(&stitch_costs.touch, nr_pages, touch_pages(st->hole, nr_pages));
+}
+
+/* The first nr_pages of `from` are in the hole now. */
+static void note_moved(struct stitch *st, size_t from, size_t nr_pages)
+{
+	uint8_t huge = pfn_to_pageblock(from)->huge;
+
+	if (st->sampling && !st->whole && nr_pages >= SAMPLE_PAGES)
+		sample_touch(st, nr_pages);
+	zone_lock();
+	residency_note_filled(st->hole, nr_pages);
+	residency_note_purged(from, nr_pages);
+	WRITE_ONCE(zone.nr_holes_filled, zone.nr_holes_filled + nr_pages);
+	if (st->whole)
+		pfn_to_pageblock(st->hole)->huge = huge;
+	zone_unlock();
+	pass_over_hole(st, nr_pages);
+	st->nr_moved += nr_pages;
+	st->nr_budget -= min_size(st->nr_budget, nr_pages);
+	st->nr_runs++;
+}
+
+/* Drop pages of a source. */
+static void purge(size_t pfn, size_t nr_pages)
+{
+	if (os_purge(pfn_to_virt(pfn), nr_pages * PAGE_SIZE))
+		return;
+	zone_lock();
+	residency_note_purged(pfn, nr_pages);
+	zone_unlock();
+}
+
+/* The first page has no frame: how many more have none? They are holes from now on. */
+static size_t resolve(size_t pfn, size_t nr_pages)
+{
+	unsigned char resident[PAGEBLOCK_PAGES];
+	size_t nr_absent = 1;
+
+	if (!os_mincore(pfn_to_virt(pfn), nr_pages * PAGE_SIZE, resident))
+		while (nr_absent < nr_pages && !(resident[nr_absent] & 1))
+			nr_absent++;
+	purge(pfn, nr_absent); /* whatever mincore does not tell of */
+	return nr_absent;
+}
+
+/*
+ * Since a fork the child has these frames, too, or has had: one of us must copy, unless the child
+ * is gone. Or a device uses the page. Returns false when the run is to be left.
+ */
+static bool make_our_own(size_t pfn, size_t nr_pages)
+{
+	uint64_t start;
+
+	stitch_counts.busy++;
+	if (!cost_allows_repopulating()) {
+		purge(pfn, nr_pages);
+		return false;
+	}
+	start = os_clock_ns();
+	if (os_populate(pfn_to_virt(pfn), nr_pages * PAGE_SIZE))
+		return false;
+	cost_note_pages(&stitch_costs.repopulated, nr_pages, os_clock_ns() - start);
+	stitch_counts.repopulated += nr_pages;
+	return true;
+}
+
+/* What is wrong with the mover itself. */
+static void note_failure(struct stitch *st, int error)
+{
+	stitch_counts.failed++;
+	if (error == -EBADF || error == -ENOTTY) {
+		mover_lost();
+		st->broken = true;
+	}
+	if (error == -ENOMEM)
+		st->broken = true;
+	if (stitch_counts.failed >= MAX_FAILURES && !stitch_counts.pages)
+		mover_give_up();
+}
+
+/* A move ended at a page, for this reason. Returns how many pages of the source to pass over. */
+static size_t handle_error(struct stitch *st, int error, size_t pfn, size_t nr_pages,
+			   unsigned int *nr_retries)
+{
+	st->clean = false;
+	switch (error) {
+	case -ENOENT:
+		return resolve(pfn, nr_pages);
+	case -EEXIST: /* locked memory; what lies behind an area's end in its last huge page */
+		pass_over_hole(st, PAGEBLOCK_PAGES - st->hole % PAGEBLOCK_PAGES);
+		return 0;
+	case -EBUSY:
+		return !*nr_retries && make_our_own(pfn, nr_pages) && ++*nr_retries ? 0 : nr_pages;
+	case -EAGAIN:
+		return ++*nr_retries < MAX_RETRIES ? 0 : nr_pages;
+	default:
+		note_failure(st, error);
+		return nr_pages;
+	}
+}
+
+static bool is_exhausted(const struct stitch *st)
+{
+	return st->nr_runs >= MAX_RUNS || !st->nr_budget || !st->nr_missing || st->broken;
+}
+
+static void move_run(struct stitch *st, struct source_run run)
+{
+	unsigned int nr_retries = 0;
+
+	if (st->whole && st->nr_budget < PAGEBLOCK_PAGES)
+		return;
+	if (st->whole && st->nr_hole < PAGEBLOCK_PAGES)
+		st->nr_hole = 0; /* what a run that failed has left of one */
+	while (run.nr_pages && !is_exhausted(st) && next_hole(st)) {
+		size_t nr_pages = min_size(min_size(run.nr_pages, st->nr_hole), st->nr_budget);
+		size_t nr_moved;
+		int error = mover_move(st->hole, run.pfn, nr_pages, &nr_moved);
+
+		if (nr_moved) {
+			note_moved(st, run.pfn, nr_moved);
+			nr_retries = 0;
+		} else if (error) {
+			nr_moved = handle_error(st, error, run.pfn, nr_pages, &nr_retries);
+		}
+		run.pfn += nr_moved;
+		run.nr_pages -= nr_moved;
+	}
+}
+
+/* Part of a huge page must not be moved: it would be split. After the first, none is asked for. */
+static bool may_be_moved(struct stitch *st, struct source_run run)
+{
+	if (st->whole || !source_may_be_huge(run.pfn))
+		return true;
+	st->clean = false;
+	st->no_huge |= os_has_huge_page(pfn_to_virt(align_down(run.pfn, PAGEBLOCK_PAGES)),
+					PAGEBLOCK_PAGES * PAGE_SIZE) != 0;
+	return !st->no_huge;
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+static void move_runs(struct stitch *st, const struct source_run *runs, unsigned int nr_runs)
+{
+	size_t nr_moved = st->nr_moved;
+	unsigned int nr_before = st->nr_runs;
+	uint64_t start = os_clock_ns(), ns;
+
+	st->clean = !st->whole;
+	for (unsigned int i = 0; i < nr_runs && !is_exhausted(st); i++)
+		if (may_be_moved(st, runs[i]))
+			move_run(st, runs[i]);
+	ns = os_clock_ns() - start;
+	stitch_counts.ns += ns;
+	if (st->clean)
+		cost_note_moves(st->nr_runs - nr_before, st->nr_moved - nr_moved, ns);
+}
+
+/* Runs of at least so many pages, as long as there are some. */
+static void stitch_runs(struct stitch *st, size_t min_pages, bool from_ranges)
+{
+	struct source_batch batch;
+	size_t nr_before;
+
+	do {
+		nr_before = st->nr_moved;
+		batch.min_pages = min_pages;
+		batch.from_ranges = from_ranges;
+		batch.no_huge = st->no_huge;
+		batch.nr_wanted = min_size(st->nr_missing, st->nr_budget);
+		if (is_exhausted(st) || !source_batch_isolate(&batch))
+			return;
+		move_runs(st, batch.runs, batch.nr_runs);
+		source_batch_put_back(&batch);
+	} while (st->nr_moved > nr_before || batch.no_huge != st->no_huge);
+}
+
+static size_t min_run(void)
+{
+	return slot_count_held() > 1 ? MIN_RUN_THREADED : MIN_RUN_ALONE;
+}
+
+/* A fault would bring a huge page. */
+static bool is_for_huge_pages(const struct stitch *st)
+{
+	return pfn_to_pageblock(st->pfn)->part == RANGE_HIGH;
+}
+
+static bool is_worth_it(const struct stitch *st, size_t min_pages)
+{
+	if (is_exhausted(st))
+		return false;
+	if (cost_allows_moving(min_pages, is_for_huge_pages(st)))
+		return true;
+	stitch_counts.dear++;
+	return false;
+}
+
+/* What lies behind the destination, a run at a time. */
+static void stitch_spare(struct stitch *st, size_t pfn, size_t end)
+{
+	for (;;) {
+		struct source_run run;
+
+		zone_lock();
+		run = source_next_run(&pfn, end, min_run());
+		zone_unlock();
+		if (!run.nr_pages)
+			return;
+		move_runs(st, &run, 1);
+	}
+}
+
+static void stitch_whole(struct stitch *st, bool from_ranges)
+{
+	rewind_holes(st, true);
+	if (next_hole(st))
+		stitch_runs(st, PAGEBLOCK_PAGES, from_ranges);
+	rewind_holes(st, false);
+}
+
+static void stitch_from(struct stitch *st, bool from_ranges)
+{
+	stitch_whole(st, from_ranges);
+	if (is_worth_it(st, LONG_RUN))
+		stitch_runs(st, LONG_RUN, from_ranges);
+	if (is_worth_it(st, min_run()))
+		stitch_runs(st, min_run(), from_ranges);
+}
+
+static void stitch_all(struct stitch *st, size_t spare, size_t nr_spare)
+{
+	rewind_holes(st, false);
+	stitch_spare(st, spare, spare + nr_spare);
+	stitch_from(st, false);
+	stitch_from(st, true);
+}
+
+/* --- what a fault takes ---------------------------------------------------------------------- */
+
+/* Pages of the destination that the program would fault in otherwise. They stay zero. */
+static void sample_faults(struct stitch *st)
+{
+	bool huge = is_for_huge_pages(st);
+	unsigned char resident = 0;
+	size_t nr_pages = SAMPLE_PAGES;
+	uint64_t ns;
+
+	rewind_holes(st, huge);
+	if (!next_hole(st) || st->nr_hole < SAMPLE_PAGES)
+		return;
+	if (huge)
+		nr_pages = 1;
+	ns = touch_pages(st->hole, nr_pages);
+	if (huge && !os_mincore(pfn_to_virt(st->hole + 1), PAGE_SIZE, &resident) && resident & 1)
+		nr_pages = PAGEBLOCK_PAGES;
+	cost_note_pages(nr_pages == PAGEBLOCK_PAGES ? &stitch_costs.huge : &stitch_costs.fresh,
+			nr_pages, ns);
+	zone_lock();
+	residency_note_filled(st->hole, nr_pages);
+	zone_unlock();
+	pass_over_hole(st, nr_pages);
+}
+
+/* --- a request -------------------------------------------------------------------------------- */
+
+static size_t count_holes(size_t pfn, size_t nr_pages)
+{
+	size_t nr_touched;
+
+	zone_lock();
+	nr_touched = residency_count_touched(pfn, nr_pages);
+	zone_unlock();
+	return nr_pages - nr_touched;
+}
+
+/* Free pages that may be robbed of their frames. */
+static size_t count_available(void)
+{
+	size_t nr_free = READ_ONCE(zone.nr_free_touched), nr_reserved = RESERVE_PAGES;
+
+	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
+		nr_reserved += READ_ONCE(zone.nr_used[use]) / RESERVE_SHARE;
+	return nr_free > nr_reserved ? nr_free - nr_reserved : 0;
+}
+
+/* What is left will be faulted in. Memory shall not grow by it while free pages keep frames. */
+static void purge_as_much(const struct stitch *st)
+{
+	size_t nr_pages = min_size(st->nr_missing, count_available());
+
+	if (nr_pages >= STITCH_MIN_PAGES)
+		stitch_counts.purged += decay_drop_locked(nr_pages);
+}
+
+static void stitch_locked(struct stitch *st, size_t spare, size_t nr_spare)
+{
+	static unsigned int nr_until_sample;
+
+	if (!nr_until_sample--) {
+		nr_until_sample = SAMPLE_INTERVAL - 1;
+		sample_faults(st);
+		st->sampling = true;
+	}
+	stitch_all(st, spare, nr_spare);
+	stitch_counts.requests += st->nr_moved > 0;
+	stitch_counts.runs += st->nr_runs;
+	stitch_counts.pages += st->nr_moved;
+	if (st->nr_missing < STITCH_MIN_PAGES)
+		return;
+	if (st->nr_runs >= MAX_RUNS || st->nr_moved >= MAX_PAGES)
+		stitch_counts.bounded++;
+	else
+		stitch_counts.not_enough++;
+	purge_as_much(st);
+}
+
+static void count_no_mover(void)
+{
+	atomic_fetch_add_explicit(&stitch_counts.no_mover, 1, memory_order_relaxed);
+}
+
+void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare)
+{
+	struct stitch st = { .pfn = pfn, .end = pfn + nr_pages, .nr_budget = count_available() };
+
+	if (nr_pages < STITCH_MIN_PAGES || params.stitch == STITCH_OFF ||
+	    st.nr_budget < STITCH_MIN_PAGES)
+		return;
+	st.nr_missing = count_holes(pfn, nr_pages);
+	if (st.nr_missing < STITCH_MIN_PAGES)
+		return;
+	if (mover_error() && params.stitch != STITCH_PURGE) {
+		count_no_mover();
+		return;
+	}
+	st.nr_budget = min_size(st.nr_budget, MAX_PAGES);
+	lock_acquire(LOCK_RECLAIM);
+	if (mover_ready())
+		stitch_locked(&st, spare, nr_spare);
+	else if (params.stitch == STITCH_PURGE)
+		purge_as_much(&st);
+	else
+		count_no_mover();
+	lock_release(LOCK_RECLAIM);
+}

@@ -1,0 +1,43 @@
+/*
+ * stitch_cost.h - what moving frames costs here, and what it saves.
+ *
+ * L5. A moved run costs so much, and so much a page; it saves page faults. How much each takes
+ * differs by a factor of ten from machine to machine, and with every thread that runs
+ * beside; where page tables are shadowed by a hypervisor even the first access to a moved page does: it is measured in use, as moving averages in nanoseconds, and what has not been used
+ * yet is taken from reference figures. LOCK_RECLAIM.
+ */
+#ifndef VMALLOC_STITCH_COST_H
+#define VMALLOC_STITCH_COST_H
+
+#include "base/compiler.h"
+
+/* A moving average; the first measurement takes the reference figure's place. */
+struct cost {
+	uint32_t ns, nr_measured;
+};
+
+struct stitch_costs {
+	struct cost run, page;	 /* of a move: per run, and per page of it */
+	struct cost touch;	 /* of the first access to a moved page */
+	struct cost fresh, huge; /* of a page fault, and of a huge one for each of its pages */
+	struct cost repopulated; /* for each page that a fork has left shared, to make it our own */
+};
+
+extern struct stitch_costs stitch_costs;
+
+/* So many runs of so many pages in all took so long. */
+void cost_note_moves(size_t nr_runs, size_t nr_pages, uint64_t ns);
+
+/* So many pages took so long; `cost`: a member of stitch_costs. */
+void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns);
+
+/*
+ * Runs of this length are worth moving, in place of faults of ordinary or of huge pages. What is refused
+ * seems a little cheaper the next time, so that it is tried again after a while.
+ */
+bool cost_allows_moving(size_t nr_pages, bool huge);
+
+/* Pages shared with a child are worth being made our own, to be moved. */
+bool cost_allows_repopulating(void);
+
+#endif

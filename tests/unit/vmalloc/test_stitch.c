@@ -1,0 +1,568 @@
+/*
+ * test_stitch.c - large requests get the frames of scattered free pages, and nothing else; what the
+ * kernel refuses is left as it was.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "core/lock.h"
+#include "core/params.h"
+#include "mm/pagerun.h"
+#include "mm/range.h"
+#include "mm/residency.h"
+#include "unit/mm/mm_test.h"
+#include "vmalloc/mover.h"
+#include "vmalloc/stitch.h"
+#include "vmalloc/stitch_cost.h"
+#include "vmalloc/vmap_area.h"
+
+#define NR_RUNS 512u
+#define RUN_PAGES 64u
+#define AREA_PAGES (2 * UNIT_PAGES)
+/* Faulted in to learn the cost, by the first stitch. */
+#define SAMPLED 8u
+
+static size_t runs[NR_RUNS];
+
+static void write_pages(size_t pfn, size_t nr_pages)
+{
+	for (size_t i = 0; i < nr_pages; i++)
+		*first_word(pfn + i) = pfn + i + 1;
+}
+
+/* Runs of 64 pages, every other of which is free: 64 MiB in scattered frames. */
+static void boot(void)
+{
+	boot_heap(MIB(512));
+	for (unsigned int i = 0; i < NR_RUNS; i++) {
+		struct page *page = run_alloc(RUN_PAGES, 1);
+
+		ASSERT(page);
+		runs[i] = page_to_pfn(page);
+		write_pages(runs[i], RUN_PAGES);
+	}
+	for (unsigned int i = 0; i < NR_RUNS; i += 2)
+		ASSERT(run_free(pfn_to_page(runs[i])));
+	ASSERT_EQ(zone.nr_free_touched, NR_RUNS / 2 * RUN_PAGES);
+}
+
+static size_t take_area(size_t nr_pages)
+{
+	struct page *page = area_alloc(nr_pages, PAGE_SIZE);
+
+	ASSERT(page);
+	EXPECT(validate_zone());
+	EXPECT_EQ(zone.nr_isolated, 0);
+	return page_to_pfn(page);
+}
+
+static size_t count_resident(size_t pfn, size_t nr_pages)
+{
+	unsigned char resident[4096];
+	size_t count = 0;
+
+	ASSERT(nr_pages <= sizeof(resident));
+	ASSERT(!mincore(pfn_to_virt(pfn), nr_pages * PAGE_SIZE, resident));
+	for (size_t i = 0; i < nr_pages; i++)
+		count += resident[i] & 1;
+	return count;
+}
+
+/* Pages that hold what was written into free runs; each must have come from another. */
+static size_t count_moved_in(size_t pfn, size_t nr_pages)
+{
+	static unsigned char seen[MIB(512) / 4096 + 1];
+	size_t count = 0;
+
+	for (size_t i = 0; i < nr_pages; i++) {
+		uint64_t tag = count_resident(pfn + i, 1) ? *first_word(pfn + i) : 0;
+
+		if (!tag)
+			continue;
+		ASSERT(tag < sizeof(seen));
+		EXPECT(!seen[tag]++);
+		EXPECT(!count_resident(tag - 1, 1)); /* it has left */
+		count++;
+	}
+	return count;
+}
+
+static void expect_runs_in_use_intact(void)
+{
+	for (unsigned int i = 1; i < NR_RUNS; i += 2)
+		for (size_t p = runs[i]; p < runs[i] + RUN_PAGES; p++)
+			if (*first_word(p) != p + 1)
+				EXPECT_EQ(*first_word(p), p + 1);
+}
+
+MM_TEST(an_area_is_stitched_from_scattered_frames)
+{
+	size_t nr_free, pfn;
+
+	boot();
+	nr_free = zone.nr_free_touched;
+	pfn = take_area(AREA_PAGES);
+	EXPECT_EQ(count_resident(pfn, AREA_PAGES), AREA_PAGES);
+	EXPECT_EQ(count_moved_in(pfn, AREA_PAGES), AREA_PAGES - SAMPLED);
+	EXPECT_EQ(residency_count_touched(pfn, AREA_PAGES), AREA_PAGES);
+	EXPECT_EQ(nr_free - zone.nr_free_touched, AREA_PAGES - SAMPLED);
+	EXPECT_EQ(stitch_counts.requests, 1);
+	EXPECT_EQ(stitch_counts.pages, AREA_PAGES - SAMPLED);
+	EXPECT(stitch_counts.runs >= AREA_PAGES / RUN_PAGES);
+	EXPECT(stitch_counts.ns > 0);
+	EXPECT_EQ(zone.nr_holes_filled, AREA_PAGES - SAMPLED);
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), 0);
+	expect_runs_in_use_intact();
+}
+
+/* Adopted in place: a freed stitched area needs no way home, and serves the next request. */
+MM_TEST(what_was_stitched_stays_where_it_is)
+{
+	unsigned int nr_moves;
+	size_t pfn;
+
+	boot();
+	pfn = take_area(AREA_PAGES);
+	nr_moves = os_fake_calls(OS_CALL_MOVE);
+	ASSERT(area_free(pfn_to_page(pfn)));
+	EXPECT_EQ(take_area(AREA_PAGES), pfn);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVE), nr_moves);
+	EXPECT_EQ(count_resident(pfn, AREA_PAGES), AREA_PAGES);
+}
+
+/* Only what is missing is moved. */
+MM_TEST(a_partly_resident_range_is_completed)
+{
+	size_t first, second;
+
+	boot();
+	first = take_area(UNIT_PAGES);
+	ASSERT(area_free(pfn_to_page(first)));
+	second = take_area(AREA_PAGES);
+	EXPECT_EQ(second, first);
+	EXPECT_EQ(count_resident(second, AREA_PAGES), AREA_PAGES);
+	EXPECT_EQ(stitch_counts.pages, AREA_PAGES - SAMPLED);
+}
+
+MM_TEST(a_run_is_stitched_too)
+{
+	struct page *page;
+
+	boot();
+	page = run_alloc(500, 1); /* a fresh pageblock */
+	ASSERT(page);
+	EXPECT_EQ(count_resident(page_to_pfn(page), 500), 0);
+	stitch_fill(page_to_pfn(page), 500, 0, 0);
+	EXPECT_EQ(count_resident(page_to_pfn(page), 500), 500);
+	EXPECT(validate_zone());
+	expect_runs_in_use_intact();
+}
+
+MM_TEST(small_requests_are_not)
+{
+	boot();
+	stitch_fill(page_to_pfn(run_alloc(63, 1)), 63, 0, 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 0);
+	EXPECT_EQ(stitch_counts.requests, 0);
+}
+
+/* The rest of the last unit serves first: it is no use to anybody else. */
+MM_TEST(what_lies_behind_the_end_is_moved_in_front)
+{
+	size_t pfn, nr_free;
+
+	boot();
+	pfn = take_area(AREA_PAGES);
+	ASSERT(area_free(pfn_to_page(pfn)));
+	ASSERT(!madvise(pfn_to_virt(pfn), 600 * PAGE_SIZE, MADV_DONTNEED));
+	zone_lock();
+	zone_sub_free_touched(600);
+	zone.nr_range_touched -= 600;
+	residency_note_purged(pfn, 600);
+	zone_unlock();
+	nr_free = zone.nr_free_touched;
+	EXPECT_EQ(take_area(AREA_PAGES - 600), pfn);
+	EXPECT_EQ(count_resident(pfn, AREA_PAGES - 600), AREA_PAGES - 600);
+	EXPECT_EQ(count_resident(pfn + AREA_PAGES - 600, 600), 0);
+	EXPECT_EQ(nr_free - zone.nr_free_touched, AREA_PAGES - 600);
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 0);
+}
+
+/* --- bounds --------------------------------------------------------------------------------- */
+
+MM_TEST(a_stitch_is_bounded)
+{
+	boot();
+	take_area(NR_RUNS / 2 * RUN_PAGES); /* all that is free, and no more than 256 runs */
+	EXPECT(stitch_counts.runs <= 256);
+	EXPECT(stitch_counts.pages >= NR_RUNS / 2 * RUN_PAGES * 3 / 4);
+	EXPECT(stitch_counts.purged == 0 || stitch_counts.bounded + stitch_counts.not_enough == 1);
+}
+
+/* A little is left for small requests. */
+MM_TEST(the_reserve_is_left)
+{
+	boot();
+	take_area(NR_RUNS / 2 * RUN_PAGES);
+	EXPECT(zone.nr_free_touched >= MIB(4) / PAGE_SIZE);
+	stitch_counts = (struct stitch_counts){ 0 };
+	take_area(AREA_PAGES);
+	EXPECT(zone.nr_free_touched >= MIB(4) / PAGE_SIZE);
+	EXPECT(stitch_counts.pages < AREA_PAGES / 2);
+}
+
+/* Runs that are too short to be worth it are dropped in place of what will be faulted in. */
+MM_TEST(memory_does_not_grow_by_what_cannot_be_stitched)
+{
+	static size_t short_runs[16384];
+	size_t nr_free;
+
+	boot_heap(MIB(512));
+	for (unsigned int i = 0; i < ARRAY_SIZE(short_runs); i++) {
+		short_runs[i] = page_to_pfn(run_alloc(2, 1));
+		write_pages(short_runs[i], 2);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(short_runs); i += 2)
+		ASSERT(run_free(pfn_to_page(short_runs[i])));
+	nr_free = zone.nr_free_touched;
+	take_area(AREA_PAGES);
+	EXPECT_EQ(stitch_counts.pages, 0);
+	EXPECT(nr_free - zone.nr_free_touched >= AREA_PAGES - SAMPLED);
+	EXPECT(stitch_counts.purged >= AREA_PAGES - SAMPLED);
+	EXPECT_EQ(stitch_counts.not_enough, 1);
+}
+
+MM_TEST(what_costs_too_much_is_not_done_and_tried_again)
+{
+	unsigned int nr_tries = 0;
+
+	boot();
+	stitch_costs.run.ns = 100 * stitch_costs.fresh.ns;
+	take_area(AREA_PAGES);
+	EXPECT_EQ(stitch_counts.pages, 0);
+	EXPECT_EQ(stitch_counts.dear, 2);
+	while (!stitch_counts.pages && nr_tries++ < 1000) {
+		size_t pfn = take_area(AREA_PAGES);
+
+		write_pages(pfn, AREA_PAGES);
+		EXPECT_EQ(residency_count_touched(runs[0], 1) + stitch_counts.pages > 0 ||
+			  stitch_counts.purged > 0, 1);
+		ASSERT(area_free(pfn_to_page(pfn)));
+		reclaim_all();
+		for (unsigned int i = 1; i < NR_RUNS; i += 2) {
+			ASSERT(run_free(pfn_to_page(runs[i])));
+			runs[i] = page_to_pfn(run_alloc(RUN_PAGES, 1));
+		}
+		for (unsigned int i = 0; i < NR_RUNS; i += 2) {
+			runs[i] = page_to_pfn(run_alloc(RUN_PAGES, 1));
+			write_pages(runs[i], RUN_PAGES);
+		}
+		for (unsigned int i = 0; i < NR_RUNS; i += 2)
+			ASSERT(run_free(pfn_to_page(runs[i])));
+	}
+	EXPECT(nr_tries > 10);
+	EXPECT(stitch_counts.pages > 0);
+}
+
+/* --- who may -------------------------------------------------------------------------------- */
+
+MM_TEST(without_the_kernels_help_nothing_happens)
+{
+	boot();
+	os_fake_feature(OS_FEATURE_MOVE, false);
+	EXPECT_EQ(count_resident(take_area(AREA_PAGES), AREA_PAGES), 0);
+	take_area(AREA_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 1); /* asked once */
+	EXPECT_EQ(stitch_counts.no_mover, 2);
+	EXPECT_EQ(mover_error(), -EINVAL);
+}
+
+MM_TEST(under_a_filter_nothing_is_tried)
+{
+	boot();
+	os_fake_feature(OS_FEATURE_NO_FILTER, false);
+	take_area(AREA_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 0);
+	params.stitch = STITCH_UFFD;
+	take_area(AREA_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 1);
+	EXPECT(stitch_counts.pages > 0);
+}
+
+/* Also one that is set after the first stitch. */
+MM_TEST(a_filter_stops_it)
+{
+	unsigned int nr_moves;
+
+	boot();
+	take_area(AREA_PAGES);
+	nr_moves = os_fake_calls(OS_CALL_MOVE);
+	os_fake_feature(OS_FEATURE_NO_FILTER, false);
+	take_area(AREA_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVE), nr_moves);
+}
+
+MM_TEST(stitch_off)
+{
+	boot();
+	params.stitch = STITCH_OFF;
+	EXPECT_EQ(count_resident(take_area(AREA_PAGES), AREA_PAGES), 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 0);
+	EXPECT_EQ(stitch_counts.purged, 0);
+}
+
+MM_TEST(stitch_purge)
+{
+	size_t nr_free;
+
+	boot();
+	nr_free = zone.nr_free_touched;
+	params.stitch = STITCH_PURGE;
+	EXPECT_EQ(count_resident(take_area(AREA_PAGES), AREA_PAGES), 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 0);
+	EXPECT(nr_free - zone.nr_free_touched >= AREA_PAGES);
+	EXPECT_EQ(stitch_counts.purged, nr_free - zone.nr_free_touched);
+}
+
+MM_TEST(a_program_that_has_registered_part_of_the_heap_keeps_it)
+{
+	boot();
+	os_fake_fail(OS_CALL_MOVER_REGISTER, 1, 1, EBUSY);
+	take_area(AREA_PAGES);
+	take_area(AREA_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_REGISTER), 1);
+	EXPECT_EQ(stitch_counts.pages, 0);
+}
+
+static void stitch_in_child(void)
+{
+	pid_t child = fork();
+	int status = -1;
+
+	ASSERT(child >= 0);
+	if (!child) {
+		unsigned int nr_opened = os_fake_calls(OS_CALL_MOVER_OPEN);
+		size_t pages = stitch_counts.pages;
+
+		EXPECT_EQ(mm_map.process->mover, 0);
+		take_area(AREA_PAGES);
+		EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), nr_opened + 1);
+		EXPECT(stitch_counts.pages > pages);
+		_exit(kunit.nr_failed_checks ? 1 : 0);
+	}
+	ASSERT(waitpid(child, &status, 0) == child);
+	EXPECT_EQ(status, 0);
+}
+
+MM_TEST(a_child_opens_a_mover_of_its_own)
+{
+	boot();
+	take_area(AREA_PAGES);
+	EXPECT(mm_map.process->mover > 0);
+	stitch_in_child();
+	EXPECT(mm_map.process->mover > 0);
+}
+
+/* --- what the kernel answers ------------------------------------------------------------------ */
+
+MM_TEST(a_kernel_that_does_little_at_a_time_is_asked_again)
+{
+	size_t pfn;
+
+	boot();
+	os_fake_move_limit(37);
+	pfn = take_area(UNIT_PAGES);
+	EXPECT_EQ(count_moved_in(pfn, UNIT_PAGES), UNIT_PAGES - SAMPLED);
+}
+
+MM_TEST(a_kernel_that_never_gets_on_is_not_asked_for_ever)
+{
+	boot();
+	os_fake_fail(OS_CALL_MOVE, 1, UINT_MAX, EAGAIN);
+	alarm(60);
+	take_area(UNIT_PAGES);
+	EXPECT_EQ(stitch_counts.pages, 0);
+	expect_runs_in_use_intact();
+}
+
+/* Free pages may have no frame, for all we know. They are holes once the kernel has said so. */
+MM_TEST(absent_frames_are_found_out)
+{
+	size_t pfn, nr_absent = 0;
+
+	boot();
+	for (unsigned int i = 0; i < NR_RUNS; i += 4) {
+		ASSERT(!madvise(pfn_to_virt(runs[i] + 10), 40 * PAGE_SIZE, MADV_DONTNEED));
+		nr_absent += 40;
+	}
+	pfn = take_area(4000);
+	EXPECT_EQ(count_resident(pfn, 4000), 4000);
+	EXPECT_EQ(count_moved_in(pfn, 4000), 4000 - SAMPLED);
+	EXPECT(zone.nr_free_touched < NR_RUNS / 2 * RUN_PAGES - (4000 - SAMPLED));
+	EXPECT(zone.nr_free_touched >= NR_RUNS / 2 * RUN_PAGES - (4000 - SAMPLED) - nr_absent);
+}
+
+/* Locked memory has frames everywhere; they are zero, and may stay. */
+MM_TEST(frames_in_the_way_are_left)
+{
+	size_t pfn;
+
+	boot();
+	os_fake_fail(OS_CALL_MOVE, 1, 1, EEXIST);
+	pfn = take_area(AREA_PAGES);
+	EXPECT_EQ(count_resident(pfn + PAGEBLOCK_PAGES, AREA_PAGES - PAGEBLOCK_PAGES),
+		  AREA_PAGES - PAGEBLOCK_PAGES);
+	EXPECT_EQ(residency_count_touched(pfn, PAGEBLOCK_PAGES), SAMPLED);
+}
+
+MM_TEST(shared_frames_are_made_our_own)
+{
+	size_t pfn;
+
+	boot();
+	os_fake_fail(OS_CALL_MOVE, 1, 1, EBUSY);
+	pfn = take_area(AREA_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 1);
+	EXPECT_EQ(stitch_counts.busy, 1);
+	EXPECT_EQ(stitch_counts.repopulated, RUN_PAGES);
+	EXPECT_EQ(count_moved_in(pfn, AREA_PAGES), AREA_PAGES - SAMPLED);
+}
+
+/* Pinned by a device: they are still busy then. */
+MM_TEST(pinned_frames_are_left)
+{
+	boot();
+	os_fake_fail(OS_CALL_MOVE, 1, 2, EBUSY);
+	take_area(UNIT_PAGES);
+	EXPECT_EQ(stitch_counts.busy, 1);
+	EXPECT_EQ(stitch_counts.pages, UNIT_PAGES - SAMPLED);
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 0);
+}
+
+MM_TEST(shared_frames_that_would_be_copied_are_dropped)
+{
+	boot();
+	stitch_costs.repopulated.ns = 3 * stitch_costs.fresh.ns;
+	os_fake_fail(OS_CALL_MOVE, 1, 1, EBUSY);
+	take_area(UNIT_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 1);
+	EXPECT_EQ(stitch_counts.pages, UNIT_PAGES - SAMPLED);
+}
+
+MM_TEST(a_mover_that_the_program_has_closed_is_opened_once_more)
+{
+	boot();
+	os_fake_fail(OS_CALL_MOVE, 1, 1, EBADF);
+	take_area(UNIT_PAGES);
+	EXPECT_EQ(stitch_counts.pages, 0);
+	take_area(UNIT_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 2);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_REGISTER), 2);
+	EXPECT(stitch_counts.pages > 0);
+	os_fake_fail(OS_CALL_MOVE, 1, 1, ENOTTY);
+	take_area(UNIT_PAGES);
+	take_area(UNIT_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 2);
+	EXPECT_EQ(mover_error(), -EBADF);
+	expect_runs_in_use_intact();
+}
+
+MM_TEST(a_mover_that_cannot_is_given_up)
+{
+	boot();
+	os_fake_fail(OS_CALL_MOVE, 1, UINT_MAX, EINVAL);
+	take_area(AREA_PAGES);
+	EXPECT(stitch_counts.failed >= 16);
+	EXPECT_EQ(mover_error(), -EINVAL);
+	take_area(AREA_PAGES);
+	EXPECT_EQ(stitch_counts.no_mover, 1);
+}
+
+MM_TEST(no_memory_for_page_tables)
+{
+	boot();
+	os_fake_fail(OS_CALL_MOVE, 3, 1, ENOMEM);
+	take_area(AREA_PAGES);
+	EXPECT_EQ(stitch_counts.runs, 2);
+	EXPECT_EQ(stitch_counts.failed, 1);
+	EXPECT_EQ(mover_error(), 0);
+}
+
+/* --- huge pages ------------------------------------------------------------------------------- */
+
+/* A whole free unit that is said to be of huge pages. */
+static size_t free_huge_unit(void)
+{
+	size_t pfn = take_area(UNIT_PAGES);
+
+	write_pages(pfn, UNIT_PAGES);
+	take_area(UNIT_PAGES); /* keeps the next from being merged with */
+	ASSERT(area_free(pfn_to_page(pfn)));
+	pfn_to_pageblock(pfn)->huge = pfn_to_pageblock(pfn + PAGEBLOCK_PAGES)->huge = HUGE_WHOLE;
+	return pfn;
+}
+
+MM_TEST(whole_huge_pages_move_as_such)
+{
+	size_t huge, pfn;
+
+	boot();
+	params.stitch = STITCH_OFF;
+	huge = free_huge_unit();
+	params.stitch = STITCH_AUTO;
+	pfn = take_area(4 * UNIT_PAGES);
+	EXPECT(!count_resident(huge, UNIT_PAGES));
+	EXPECT(!pfn_to_pageblock(huge)->huge);
+	EXPECT_EQ(pfn_to_pageblock(pfn)->huge + pfn_to_pageblock(pfn + PAGEBLOCK_PAGES)->huge +
+		  pfn_to_pageblock(pfn + UNIT_PAGES)->huge, 2);
+	EXPECT_EQ(count_resident(pfn, 4 * UNIT_PAGES), 4 * UNIT_PAGES);
+	EXPECT_EQ(os_fake_calls(OS_CALL_HAS_HUGE_PAGE), 0);
+}
+
+/* No hole of a whole pageblock: then it stays where it is, if it is one. */
+static void want_part_of_huge(bool is_huge)
+{
+	struct page *page;
+	size_t huge;
+
+	boot();
+	params.stitch = STITCH_OFF;
+	huge = free_huge_unit();
+	if (is_huge)
+		os_want_huge_pages(pfn_to_virt(huge), UNIT_BYTES);
+	page = run_alloc(500, 1);
+	ASSERT(page);
+	params.stitch = STITCH_AUTO;
+	stitch_fill(page_to_pfn(page), 500, 0, 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_HAS_HUGE_PAGE) > 0, 1);
+	EXPECT_EQ(count_resident(huge, UNIT_PAGES) == UNIT_PAGES, is_huge);
+	EXPECT_EQ(count_resident(page_to_pfn(page), 500), 500);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(no_part_of_a_huge_page_is_moved)
+{
+	want_part_of_huge(true);
+}
+
+MM_TEST(what_is_no_huge_page_any_more_is_moved)
+{
+	want_part_of_huge(false);
+}
+
+MM_TEST(what_may_be_a_huge_page_is_left_where_it_cannot_be_told)
+{
+	size_t huge;
+
+	os_fake_feature(OS_FEATURE_HAS_HUGE_PAGE, false);
+	boot();
+	params.stitch = STITCH_OFF;
+	huge = free_huge_unit();
+	params.stitch = STITCH_AUTO;
+	stitch_fill(page_to_pfn(run_alloc(500, 1)), 500, 0, 0);
+	EXPECT_EQ(count_resident(huge, UNIT_PAGES), UNIT_PAGES);
+}
+
+RUN_TESTS

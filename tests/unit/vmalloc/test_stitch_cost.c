@@ -1,0 +1,94 @@
+/* test_stitch_cost.c - costs are learnt from what moving takes, and decide what is moved. */
+#include "kunit.h"
+#include "vmalloc/stitch_cost.h"
+
+static void reset(void)
+{
+	stitch_costs = (struct stitch_costs){ .run.ns = 1500, .page.ns = 90, .fresh.ns = 2000,
+					      .huge.ns = 400, .repopulated.ns = 600 };
+}
+
+static bool is_near(uint32_t value, uint32_t wanted)
+{
+	return value >= wanted - wanted / 10 - 8 && value <= wanted + wanted / 10 + 8;
+}
+
+TEST(both_parts_of_the_cost_are_learnt)
+{
+	reset();
+	for (unsigned int i = 0; i < 200; i++) {
+		cost_note_moves(64, 64 * 4, 64 * 6000 + 64 * 4 * 50);
+		cost_note_moves(8, 8 * 512, 8 * 6000 + 8 * 512 * 50);
+	}
+	EXPECT(is_near(stitch_costs.run.ns, 6000));
+	EXPECT(is_near(stitch_costs.page.ns, 50));
+}
+
+TEST(nothing_moved_teaches_nothing)
+{
+	reset();
+	cost_note_moves(0, 0, 1000000);
+	EXPECT_EQ(stitch_costs.run.ns, 1500);
+	EXPECT_EQ(stitch_costs.page.ns, 90);
+}
+
+TEST(long_runs_are_worth_more_than_short_ones)
+{
+	reset();
+	EXPECT(!cost_allows_moving(1, false));
+	reset();
+	EXPECT(cost_allows_moving(2, false));
+	EXPECT(!cost_allows_moving(4, true)); /* 465 ns a page against 0.7 x 400 */
+	reset();
+	EXPECT(cost_allows_moving(64, true));
+	stitch_costs.run.ns = 10000; /* threads */
+	EXPECT(!cost_allows_moving(4, false));
+	EXPECT(cost_allows_moving(16, false));
+}
+
+TEST(what_was_refused_is_tried_again_after_a_while)
+{
+	unsigned int nr_refused = 0;
+
+	reset();
+	stitch_costs.run.ns = 100000;
+	while (!cost_allows_moving(16, false) && nr_refused < 10000)
+		nr_refused++;
+	EXPECT(nr_refused > 20);
+	EXPECT(nr_refused < 1000);
+}
+
+TEST(faults_and_copies_are_averaged)
+{
+	reset();
+	for (unsigned int i = 0; i < 100; i++) {
+		cost_note_pages(&stitch_costs.fresh, 8, 8 * 300);
+		cost_note_pages(&stitch_costs.huge, 512, 512 * 700);
+	}
+	EXPECT(is_near(stitch_costs.fresh.ns, 300));
+	EXPECT(is_near(stitch_costs.huge.ns, 700));
+	EXPECT(!cost_allows_repopulating());
+	stitch_costs.fresh.ns = 2000;
+	EXPECT(cost_allows_repopulating());
+}
+
+TEST(the_first_measurement_replaces_the_reference_and_an_outlier_weighs_little)
+{
+	reset();
+	cost_note_pages(&stitch_costs.touch, 8, 8 * 5000);
+	EXPECT_EQ(stitch_costs.touch.ns, 5000);
+	for (unsigned int i = 0; i < 10; i++)
+		cost_note_pages(&stitch_costs.touch, 8, 8 * 5000);
+	cost_note_pages(&stitch_costs.touch, 8, 8 * 5000000);
+	EXPECT(stitch_costs.touch.ns < 7000);
+}
+
+TEST(the_first_access_counts)
+{
+	reset();
+	EXPECT(cost_allows_moving(64, false));
+	stitch_costs.touch.ns = 2000;
+	EXPECT(!cost_allows_moving(64, false));
+}
+
+RUN_TESTS
