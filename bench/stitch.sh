@@ -1,10 +1,10 @@
 #!/bin/bash
-# stitch.sh [-n ROUNDS] [-q] [BUILD-TREE]: large blocks in a heap of scattered free pages, on glibc's
-# malloc, ours, jemalloc, mimalloc and tcmalloc: bench/stitch with runs of 16, 64 and 256 KiB and blocks
-# of up to 4, 16 and 64 MiB, the steady state, two threads, and one that only computes. Each ROUNDS
-# times (3), the allocators by turns. Prints tables, with medians; writes what the programs printed,
-# curves and a drawing into BUILD-TREE/stitch. -q: a small heap, to see whether it works.
-# About 5 minutes for a round.
+# stitch.sh [-n ROUNDS] [-q] [BUILD-TREE]: large blocks in a heap of scattered free pages, on
+# glibc's malloc, ours, jemalloc, mimalloc and tcmalloc: bench/stitch with runs of 16, 64 and 256
+# KiB and blocks of up to 4, 16 and 64 MiB, the steady state, two threads, and one that only
+# computes. Each ROUNDS times (3), the allocators by turns. Prints tables, with medians; writes
+# what the programs printed, curves and a drawing into BUILD-TREE/stitch. -q: a small heap, to see
+# whether it works. About 5 minutes for a round.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -46,8 +46,8 @@ for round in $(seq "$rounds"); do
 		done
 		measure threads "$name" stitch $heap --run 64 --large 16 --threads 2
 		measure beside "$name" stitch $heap --run 64 --large 16 --compute
-		measure curve "$name" stitch $heap --run 64 --large 64 --idle "$idle" --name "$name" \
-			--csv "$out/curve.$name.$round.csv"
+		measure curve "$name" stitch $heap --run 64 --large 64 --idle "$idle" \
+			--name "$name" --csv "$out/curve.$name.$round.csv"
 	done
 done
 curves=
@@ -60,12 +60,13 @@ number='\([0-9.]*\)'
 # growth FORM NAME: MiB of the peak above what was resident before.
 growth()
 {
-	local name
+	local name before peak
 
 	printf '| %s |' "$2"
 	for name in $allocators; do
-		printf ' %.1f |' "$(awk "BEGIN { print $(figure "$1" "$name" "peak MiB: $number") - \
-			$(figure "$1" "$name" "before MiB: $number") }")"
+		before=$(figure "$1" "$name" "before MiB: $number")
+		peak=$(figure "$1" "$name" "peak MiB: $number")
+		printf ' %.1f |' "$(awk "BEGIN { print $peak - $before }")"
 	done
 	echo
 }
@@ -77,7 +78,8 @@ done
 forms="$forms narrow.64.16 narrow.256.64"
 title()
 {
-	echo "$1" | sed -E 's/mixed/4-256 KiB/; s/narrow/16-32 KiB/; s/\.([0-9]+)\.([0-9]+)/, runs of \1 KiB, blocks to \2 MiB/'
+	echo "$1" | sed -E 's/mixed/4-256 KiB/; s/narrow/16-32 KiB/
+		s/\.([0-9]+)\.([0-9]+)/, runs of \1 KiB, blocks to \2 MiB/'
 }
 
 heading 'ns a page'

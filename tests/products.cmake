@@ -6,7 +6,7 @@ foreach(source ${semantics_tests} ${measured_tests})
 	stitch_test_name(name ${source})
 	string(REGEX MATCH "^[a-z]+" label ${name})
 	stitch_outer_program(${name} ${source})
-	stitch_test(${name} ${label} 60 env LD_PRELOAD=$<TARGET_FILE:stitchmalloc_shared>
+	stitch_test(${name} ${label} 300 env LD_PRELOAD=$<TARGET_FILE:stitchmalloc_shared>
 		$<TARGET_FILE:${name}>)
 endforeach()
 
@@ -27,7 +27,7 @@ foreach(source ${death_tests})
 	stitch_test_name(name ${source})
 	stitch_outer_program(${name} ${source})
 	string(REGEX REPLACE "\\.c$" ".expect" expect ${source})
-	stitch_test(${name} death 30 sh ${CMAKE_CURRENT_SOURCE_DIR}/run_death.sh
+	stitch_test(${name} death 120 sh ${CMAKE_CURRENT_SOURCE_DIR}/run_death.sh
 		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:${name}> ${expect})
 endforeach()
 

@@ -1,10 +1,10 @@
 /*
  * stitch.c - large blocks in a heap of scattered free pages.
  *
- * Builds a heap of mixed blocks, frees half of it in runs of consecutive allocations, and then keeps
- * four large blocks, each of which is replaced in turn by one of another random size, so that no free
- * fit comes twice; every page of each is written, and small blocks are replaced in between. What is
- * timed is the large blocks: their malloc, the writing and their free.
+ * Builds a heap of mixed blocks, frees half of it in runs of consecutive allocations, and then
+ * keeps four large blocks, each of which is replaced in turn by one of another random size, so
+ * that no free fit comes twice; every page of each is written, and small blocks are replaced in
+ * between. What is timed is the large blocks: their malloc, the writing and their free.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -37,7 +37,7 @@ static const char usage[] =
 	"  --rounds N     large blocks, of each thread (60)\n"
 	"  --threads N    so many threads work at large blocks of their own (1)\n"
 	"  --compute      another thread computes; prints how much slower it is for that\n"
-	"  --same         all large blocks are of one size; nothing else happens: the steady state\n"
+	"  --same         all large blocks are of one size, and nothing else happens\n"
 	"  --idle S       then so many seconds, with one malloc(100) and its free in each (0)\n"
 	"  --csv FILE     resident and live memory along the time\n"
 	"  --name NAME    of the curve\n"

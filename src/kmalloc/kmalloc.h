@@ -81,7 +81,7 @@ struct kmalloc_usage {
 	size_t stitch_bounded;	/* requests left with holes by the bounds of one stitch */
 	size_t stitch_failed;	/* moves that failed in another way */
 	size_t stitch_error;	/* why pages cannot be moved here, an errno; 0: perhaps they can */
-	size_t heap_maps;	/* mappings that the heap's address space consists of; resolve only */
+	size_t heap_maps;	/* mappings that the heap consists of; resolve only */
 	size_t max_maps;	/* that the process may have in all; resolve only */
 	size_t nr_slots;	/* heap slots ever made */
 	size_t nr_slots_held;	/* of these, held by living threads */

@@ -173,7 +173,7 @@ static void read_stitching(struct kmalloc_usage *usage)
 	usage->stitch_busy = READ_ONCE(stitch_counts.busy);
 	usage->stitch_repopulated = READ_ONCE(stitch_counts.repopulated);
 	usage->stitch_purged = READ_ONCE(stitch_counts.purged);
-	usage->stitch_no_mover = atomic_load_explicit(&stitch_counts.no_mover, memory_order_relaxed);
+	usage->stitch_no_mover = stitch_counts.no_mover;
 	usage->stitch_dear = READ_ONCE(stitch_counts.dear);
 	usage->stitch_short = READ_ONCE(stitch_counts.not_enough);
 	usage->stitch_bounded = READ_ONCE(stitch_counts.bounded);

@@ -80,12 +80,14 @@ static void forget(uint64_t passed_ms)
 }
 
 /*
- * What a program leaves when it goes over to other work: it stays until it has aged, since it is
- * what that work's memory is stitched from.
+ * What a program leaves when it goes over to other work may exceed params.retain: it stays until it
+ * has aged, since it is what that work's memory is stitched from. By how much.
  */
 static size_t nr_between_phases(void)
 {
-	return min_size(READ_ONCE(zone.peak_used), PHASE_SHARE * retained_pages());
+	size_t nr_pages = min_size(READ_ONCE(zone.peak_used), PHASE_SHARE * retained_pages());
+
+	return nr_pages - min_size(nr_pages, retained_pages());
 }
 
 /* Once round at most. */
@@ -108,7 +110,7 @@ static size_t excess(enum watermark mark)
 	size_t watermark = READ_ONCE(zone.watermark[mark]);
 
 	if (mark == WMARK_HIGH)
-		watermark = max_size(watermark, nr_between_phases());
+		watermark += nr_between_phases();
 	return nr_free > watermark ? nr_free - watermark : 0;
 }
 

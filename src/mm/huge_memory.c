@@ -93,8 +93,8 @@ void huge_take_locked(struct pageblock *block, unsigned int order)
 	size_t pfn = pageblock_to_pfn(block);
 	bool for_runs = order >= PAGEBLOCK_ORDER && params.thp != THP_ALWAYS;
 
-	if (state == HUGE_NEVER || for_runs || !is_large() || residency_count_touched(pfn, PAGEBLOCK_PAGES) ||
-	    !make_huge(pfn_to_virt(pfn)))
+	if (state == HUGE_NEVER || for_runs || !is_large() ||
+	    residency_count_touched(pfn, PAGEBLOCK_PAGES) || !make_huge(pfn_to_virt(pfn)))
 		return;
 	residency_note_used(pfn, PAGEBLOCK_PAGES);
 	residency_note_freed(pfn, PAGEBLOCK_PAGES);

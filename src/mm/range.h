@@ -23,9 +23,9 @@
 bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_units, size_t *unit);
 
 /*
- * Take units of this part for nr_pages pages, most of which are touched already, all of them if `full`,
- * and as few as can be of those behind them. Looks at the first ranges only. False when there is
- * nothing of the kind.
+ * Take units of this part for nr_pages pages, most of which are touched already, all of them if
+ * `full`, and as few as can be of those behind them. Looks at the first ranges only. False when
+ * there is nothing of the kind.
  */
 bool range_take_resident_locked(enum range_part part, size_t nr_pages, bool full, size_t *unit);
 

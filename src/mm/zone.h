@@ -61,7 +61,7 @@ struct zone {
 	size_t nr_opened;	  /* pages */
 	size_t nr_free_touched;	  /* free pages, wherever they are, that are not HOLE */
 	size_t nr_range_touched;  /* of these, those in free ranges */
-	size_t nr_slack_touched;  /* pages with frames behind the ends of areas (vmalloc/vmap_area.c) */
+	size_t nr_slack_touched;  /* pages with frames behind the ends of areas */
 	size_t nr_holes_used;	  /* HOLE pages given to the program, ever */
 	size_t nr_holes_filled;	  /* of these, filled before it saw them (vmalloc/stitch.h) */
 	size_t watermark[NR_WATERMARKS]; /* pages; LOCK_RECLAIM */

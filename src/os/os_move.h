@@ -35,8 +35,8 @@ int os_mover_register(int mover, void *address, size_t bytes);
  *	-EBUSY	the frame at from + *moved is shared with another process, or pinned
  *	-EBADF, -ENOTTY: the descriptor has been closed, or is another's now
  *
- * or another error. A huge page whose 2 MiB are moved as a whole, from a multiple of 2 MiB to another,
- * stays one; moving less splits it, which takes as long as moving a hundred pages.
+ * or another error. A huge page whose 2 MiB are moved as a whole, from a multiple of 2 MiB to
+ * another, stays one; moving less splits it, which takes as long as moving a hundred pages.
  */
 int os_move(int mover, void *to, void *from, size_t bytes, size_t *moved);
 

@@ -20,10 +20,10 @@
 #define MIN_RUN_ALONE 4u
 #define MIN_RUN_THREADED 16u
 #define LONG_RUN 64u
-/* Free pages that small allocations may want next are left: these, and a share of what is in use. */
+/* Free pages are left for small allocations: so many, and a share of what is in use. */
 #define RESERVE_PAGES (MIB(4) / PAGE_SIZE)
 #define RESERVE_SHARE 32u
-/* Once in so many stitches a few pages are faulted in, and a few touched, to see how long that takes. */
+/* Once in so many stitches a few pages are faulted in, and a few touched, to time that. */
 #define SAMPLE_INTERVAL 32u
 #define SAMPLE_PAGES 8u
 /* In a row, and without a page moved. */
@@ -41,7 +41,7 @@ struct stitch {
 	size_t nr_moved;	/* pages */
 	unsigned int nr_runs;	/* moves that have moved something */
 	bool whole;		/* whole pageblocks are moved into whole pageblocks */
-	bool no_huge;		/* there are huge pages among the sources */
+	bool no_high;		/* there are huge pages among the sources in HIGH */
 	bool clean;		/* nothing but moving took time in this batch */
 	bool broken;		/* the mover failed */
 	bool sampling;		/* what the first access to moved pages takes */
@@ -99,20 +99,18 @@ static void pass_over_hole(struct stitch *st, size_t nr_pages)
 
 /* --- moving a run -------------------------------------------------------------------------- */
 
-static uint64_t touch_pages(size_t pfn, size_t nr_pages)
+/* Write to pages that have just been moved into the hole. */
+static void sample_touch(struct stitch *st, size_t nr_pages)
 {
 	uint64_t start = os_clock_ns();
 
-	for (size_t i = 0; i < nr_pages; i++)
-		*(volatile char *)pfn_to_virt(pfn + i) = 0;
-	return os_clock_ns() - start;
-}
+	for (size_t i = 0; i < nr_pages; i++) {
+		volatile char *byte = pfn_to_virt(st->hole + i);
 
-/* Pages that have just been moved into the hole. */
-static void sample_touch(struct stitch *st, size_t nr_pages)
-{
+		*byte = *byte;
+	}
+	cost_note_pages(&stitch_costs.touch, nr_pages, os_clock_ns() - start);
 	st->sampling = st->clean = false;
-	cost_note_pages(&stitch_costs.touch, nr_pages, touch_pages(st->hole, nr_pages));
 }
 
 /* The first nr_pages of `from` are in the hole now. */
@@ -243,15 +241,19 @@ static void move_run(struct stitch *st, struct source_run run)
 	}
 }
 
-/* Part of a huge page must not be moved: it would be split. After the first, none is asked for. */
+/*
+ * Part of a huge page must not be moved: it would be split. In HIGH only the kernel knows; once
+ * it has said so, it is not asked again.
+ */
 static bool may_be_moved(struct stitch *st, struct source_run run)
 {
-	if (st->whole || !source_may_be_huge(run.pfn))
+	if (st->whole || pfn_to_pageblock(run.pfn)->part == RANGE_LOW)
 		return true;
 	st->clean = false;
-	st->no_huge |= os_has_huge_page(pfn_to_virt(align_down(run.pfn, PAGEBLOCK_PAGES)),
-					PAGEBLOCK_PAGES * PAGE_SIZE) != 0;
-	return !st->no_huge;
+	if (!st->no_high)
+		st->no_high = os_has_huge_page(pfn_to_virt(align_down(run.pfn, PAGEBLOCK_PAGES)),
+					       PAGEBLOCK_PAGES * PAGE_SIZE) != 0;
+	return !st->no_high;
 }
 
 /* --- batches ---------------------------------------------------------------------------------- */
@@ -282,13 +284,13 @@ static void stitch_runs(struct stitch *st, size_t min_pages, bool from_ranges)
 		nr_before = st->nr_moved;
 		batch.min_pages = min_pages;
 		batch.from_ranges = from_ranges;
-		batch.no_huge = st->no_huge;
+		batch.no_high = st->no_high;
 		batch.nr_wanted = min_size(st->nr_missing, st->nr_budget);
 		if (is_exhausted(st) || !source_batch_isolate(&batch))
 			return;
 		move_runs(st, batch.runs, batch.nr_runs);
 		source_batch_put_back(&batch);
-	} while (st->nr_moved > nr_before || batch.no_huge != st->no_huge);
+	} while (st->nr_moved > nr_before || batch.no_high != st->no_high);
 }
 
 static size_t min_run(void)
@@ -306,7 +308,7 @@ static bool is_worth_it(const struct stitch *st, size_t min_pages)
 {
 	if (is_exhausted(st))
 		return false;
-	if (cost_allows_moving(min_pages, is_for_huge_pages(st)))
+	if (params.stitch == STITCH_UFFD || cost_allows_moving(min_pages, is_for_huge_pages(st)))
 		return true;
 	stitch_counts.dear++;
 	return false;
@@ -360,18 +362,21 @@ static void sample_faults(struct stitch *st)
 	bool huge = is_for_huge_pages(st);
 	unsigned char resident = 0;
 	size_t nr_pages = SAMPLE_PAGES;
-	uint64_t ns;
+	uint64_t start;
 
 	rewind_holes(st, huge);
 	if (!next_hole(st) || st->nr_hole < SAMPLE_PAGES)
 		return;
 	if (huge)
 		nr_pages = 1;
-	ns = touch_pages(st->hole, nr_pages);
+	start = os_clock_ns();
+	for (size_t i = 0; i < nr_pages; i++)
+		*(volatile char *)pfn_to_virt(st->hole + i) = 0;
+	start = os_clock_ns() - start;
 	if (huge && !os_mincore(pfn_to_virt(st->hole + 1), PAGE_SIZE, &resident) && resident & 1)
 		nr_pages = PAGEBLOCK_PAGES;
 	cost_note_pages(nr_pages == PAGEBLOCK_PAGES ? &stitch_costs.huge : &stitch_costs.fresh,
-			nr_pages, ns);
+			nr_pages, start);
 	zone_lock();
 	residency_note_filled(st->hole, nr_pages);
 	zone_unlock();

@@ -23,8 +23,8 @@
 #define STITCH_MIN_PAGES 16u
 
 /*
- * Fill the holes of a range that the caller has been given, and that the program has not. First with
- * what lies in [spare, spare + nr_spare), which is the caller's, too, and no use to anybody.
+ * Fill the holes of a range that the caller has been given, and that the program has not. First
+ * with what lies in [spare, spare + nr_spare), which is the caller's, too, and no use to anybody.
  */
 void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare);
 

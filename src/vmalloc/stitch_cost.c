@@ -13,8 +13,8 @@ struct stitch_costs stitch_costs = {
 };
 
 /*
- * A new measurement weighs an eighth once there are so many, and counts for no more than 4 times the
- * average then: the thread may have lost its processor meanwhile.
+ * A new measurement weighs an eighth once there are so many, and counts for no more than 4 times
+ * the average then: the thread may have lost its processor meanwhile.
  */
 #define NR_AVERAGED 8u
 #define MAX_OUTLIER 4u
@@ -22,7 +22,7 @@ struct stitch_costs stitch_costs = {
 #define MIN_MEASURED_PAGES 16u
 /* Moved runs must cost less than so many tenths of faults. */
 #define WORTH_TENTHS 7u
-/* By this share a refused cost falls, so that it is measured again after some dozens of refusals. */
+/* By this share a refused cost falls: it is measured again after some dozens of refusals. */
 #define FORGET_SHIFT 6u
 
 static void average_in(struct cost *cost, uint64_t ns)

@@ -2,9 +2,10 @@
  * stitch_cost.h - what moving frames costs here, and what it saves.
  *
  * L5. A moved run costs so much, and so much a page; it saves page faults. How much each takes
- * differs by a factor of ten from machine to machine, and with every thread that runs
- * beside; where page tables are shadowed by a hypervisor even the first access to a moved page does: it is measured in use, as moving averages in nanoseconds, and what has not been used
- * yet is taken from reference figures. LOCK_RECLAIM.
+ * differs by a factor of ten from machine to machine, and with every thread that runs beside;
+ * where page tables are shadowed by a hypervisor even the first access to a moved page does: it
+ * is measured in use, as moving averages in nanoseconds, and what has not been used yet is taken
+ * from reference figures. LOCK_RECLAIM.
  */
 #ifndef VMALLOC_STITCH_COST_H
 #define VMALLOC_STITCH_COST_H
@@ -32,8 +33,8 @@ void cost_note_moves(size_t nr_runs, size_t nr_pages, uint64_t ns);
 void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns);
 
 /*
- * Runs of this length are worth moving, in place of faults of ordinary or of huge pages. What is refused
- * seems a little cheaper the next time, so that it is tried again after a while.
+ * Runs of this length are worth moving, in place of faults of ordinary or of huge pages. What is
+ * refused seems a little cheaper the next time, so that it is tried again after a while.
  */
 bool cost_allows_moving(size_t nr_pages, bool huge);
 

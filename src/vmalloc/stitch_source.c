@@ -32,6 +32,12 @@ struct source_run source_next_run(size_t *pfn, size_t end, size_t min_pages)
 	return (struct source_run){ 0 };
 }
 
+static bool is_fit(const struct source_batch *batch, const struct pageblock *block)
+{
+	return batch->min_pages == PAGEBLOCK_PAGES ||
+	       !(block->huge || (batch->no_high && block->part == RANGE_HIGH));
+}
+
 /* As source_next_run, of those that the batch may have. */
 static struct source_run next_fit(const struct source_batch *batch, size_t *pfn, size_t end)
 {
@@ -39,7 +45,7 @@ static struct source_run next_fit(const struct source_batch *batch, size_t *pfn,
 
 	do
 		run = source_next_run(pfn, end, batch->min_pages);
-	while (run.nr_pages && batch->no_huge && source_may_be_huge(run.pfn));
+	while (run.nr_pages && !is_fit(batch, pfn_to_pageblock(run.pfn)));
 	return run;
 }
 
@@ -124,7 +130,7 @@ static void search_run_block(struct source_batch *batch, struct pageblock *block
 {
 	size_t bit = 0;
 
-	if (count_free_touched(block) < batch->min_pages || (batch->no_huge && block->huge))
+	if (count_free_touched(block) < batch->min_pages || !is_fit(batch, block))
 		return;
 	while (bit < PAGEBLOCK_PAGES && !is_full(batch)) {
 		struct extent extent = isolate_run_locked(block, &bit, batch->min_pages);

@@ -9,8 +9,8 @@
 #include "vmalloc/stitch.h"
 
 /*
- * Touched pages of slack that may stay, of all areas together: of params.retain; and of one that are
- * not worth a system call. What is dropped must be faulted in, or moved there, when the next
+ * Touched pages of slack that may stay, of all areas together: of params.retain; and of one that
+ * are not worth a system call. What is dropped must be faulted in, or moved there, when the next
  * area there is longer.
  */
 #define SLACK_SHARE 4u
@@ -83,7 +83,7 @@ static void uncount_slack(size_t pfn, size_t nr_pages)
 	zone.nr_slack_touched -= slack_touched(pfn, nr_pages);
 }
 
-/* It is of no use to anybody while the area lives: little of it keeps frames from an earlier life. */
+/* It is of no use to anybody while the area lives: little of it keeps its frames. */
 static void drop_slack(size_t pfn, size_t nr_pages)
 {
 	size_t slack = slack_of(pfn, nr_pages), nr_touched = slack_touched(pfn, nr_pages);

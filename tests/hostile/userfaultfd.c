@@ -20,9 +20,9 @@
 #include "semantics/again.h"
 #include "semantics/figures.h"
 
-#define NR_BLOCKS 1200
+#define NR_BLOCKS 600
 #define PAGE 4096u
-#define LARGE ((size_t)12 << 20)
+#define LARGE ((size_t)6 << 20)
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
 #endif
@@ -39,7 +39,8 @@ static void write_tags(char *block, size_t bytes)
 static void check_tags(char *block, size_t bytes)
 {
 	for (size_t at = 0; at + sizeof(char *) <= bytes; at += PAGE)
-		CHECK(*(char **)(block + at) == block + at, "page %zu of %zu bytes", at / PAGE, bytes);
+		CHECK(*(char **)(block + at) == block + at, "page %zu of %zu bytes", at / PAGE,
+		      bytes);
 }
 
 /* A heap of which half is free in scattered runs; then large blocks, again and again. */
@@ -57,7 +58,7 @@ static void work(void)
 		free(blocks[i]);
 		blocks[i] = NULL;
 	}
-	for (size_t i = 0; i < 30; i++) {
+	for (size_t i = 0; i < 12; i++) {
 		size_t bytes = LARGE + i % 7 * (LARGE / 8);
 
 		free(large[i % 3]);
@@ -322,18 +323,22 @@ static void children(void)
 	generations(0);
 }
 
+/* As by default, or whatever it costs here. */
 static const struct {
 	const char *name;
 	void (*run)(void);
+	const char *options;
 } stages[] = {
-#define STAGE(name) { #name, name }
+#define STAGE(name) { #name, name, "stitch=uffd" }
+#define STAGE_BY_DEFAULT(name) { #name, name, NULL }
 	STAGE(out_of_the_way),	   STAGE(few_descriptors),
 	STAGE(no_descriptors),	   STAGE(closed_by_the_program),
 	STAGE(replaced_by_the_program), STAGE(serves_faults_itself),
 	STAGE(watches_its_heap),   STAGE(watches_its_heap_late),
-	STAGE(forbidden_from_the_start), STAGE(forbidden_later),
+	STAGE_BY_DEFAULT(forbidden_from_the_start), STAGE_BY_DEFAULT(forbidden_later),
 	STAGE(children),
 #undef STAGE
+#undef STAGE_BY_DEFAULT
 };
 
 int main(int argc, char **argv)
@@ -354,7 +359,8 @@ int main(int argc, char **argv)
 			stages[i].run();
 			return 0;
 		}
-		status = run_again(stages[i].name, "STITCH_CONF", NULL, output, sizeof(output));
+		status = run_again(stages[i].name, "STITCH_CONF", stages[i].options, output,
+				   sizeof(output));
 		CHECK(!status, "%s: status %#x: %s", stages[i].name, status, output);
 	}
 	if (argc > 1)

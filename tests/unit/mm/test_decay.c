@@ -13,10 +13,12 @@
 #include "vmalloc/vmap_area.h"
 
 #define RETAIN_PAGES 2048u /* WMARK_HIGH; WMARK_LOW is half of it */
+/* What goes at once, of a program that had more than this. */
+#define AT_ONCE_PAGES (8 * RETAIN_PAGES)
 #define DECAY_MS 2000u
 #define RUN_PAGES 256u /* two to a pageblock */
 
-static size_t runs[64];
+static size_t runs[128];
 
 static void boot(void)
 {
@@ -104,24 +106,47 @@ MM_TEST(a_little_stays_for_ever)
 MM_TEST(the_excess_goes_at_once)
 {
 	boot();
-	take_runs(0, 24);
-	give_runs(0, 8);
-	EXPECT_EQ(zone.nr_free_touched, RETAIN_PAGES);
+	take_runs(0, 88);
+	give_runs(0, 64);
+	EXPECT_EQ(zone.nr_free_touched, AT_ONCE_PAGES);
 	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), 0);
-	give_runs(8, 16);
-	EXPECT(zone.nr_free_touched <= RETAIN_PAGES);
-	EXPECT(zone.nr_free_touched > RETAIN_PAGES - 2 * PAGEBLOCK_PAGES); /* and not much more */
+	give_runs(64, 24);
+	EXPECT(zone.nr_free_touched <= AT_ONCE_PAGES);
+	EXPECT(zone.nr_free_touched > AT_ONCE_PAGES - 2 * PAGEBLOCK_PAGES); /* and not much more */
 	EXPECT(validate_zone());
+}
+
+/* Who never had much may keep all that it had, for a while. */
+MM_TEST(what_a_phase_leaves_stays_for_the_next)
+{
+	boot();
+	take_runs(0, 32);
+	give_runs(0, 32);
+	EXPECT_EQ(zone.nr_free_touched, 32 * RUN_PAGES);
+	EXPECT(32 * RUN_PAGES > 2 * RETAIN_PAGES);
+	for (unsigned int i = 0; i < 5; i++)
+		time_passes(DECAY_MS);
+	EXPECT(zone.nr_free_touched <= RETAIN_PAGES / 2);
+}
+
+MM_TEST(nothing_stays_where_nothing_shall)
+{
+	boot();
+	params.retain = 0;
+	zone.watermark[WMARK_HIGH] = zone.watermark[WMARK_LOW] = 0;
+	take_runs(0, 32);
+	give_runs(0, 32);
+	EXPECT_EQ(zone.nr_free_touched, 0);
 }
 
 /* The hand goes round: what was freed first goes first. */
 MM_TEST(the_oldest_of_the_excess_goes)
 {
 	boot();
-	take_runs(0, 32);
-	give_runs(0, 32);
-	EXPECT_EQ(nr_touched(0, 22), 0);
-	EXPECT_EQ(nr_touched(26, 6), 6 * RUN_PAGES);
+	take_runs(0, 96);
+	give_runs(0, 96);
+	EXPECT_EQ(nr_touched(0, 30), 0);
+	EXPECT_EQ(nr_touched(34, 40), 40 * RUN_PAGES);
 }
 
 MM_TEST(what_is_not_wanted_again_goes_after_a_while)
@@ -166,10 +191,10 @@ MM_TEST(instalments_are_bounded)
 MM_TEST(areas_decay_unit_by_unit)
 {
 	boot();
-	take_area(8);
+	take_area(24);
 	give_area();
-	EXPECT_EQ(zone.nr_free_touched, RETAIN_PAGES);
-	EXPECT_EQ(residency_count_touched(area, 6 * UNIT_PAGES), 0);
+	EXPECT_EQ(zone.nr_free_touched, AT_ONCE_PAGES);
+	EXPECT_EQ(residency_count_touched(area, 8 * UNIT_PAGES), 0);
 	EXPECT(validate_zone());
 	time_passes(DECAY_MS + 200);
 	EXPECT_EQ(zone.nr_free_touched, RETAIN_PAGES / 2);
@@ -182,36 +207,36 @@ MM_TEST(what_was_dropped_too_soon_stays_the_next_time)
 	size_t nr_purged;
 
 	boot();
-	take_runs(0, 40);
-	give_runs(0, 40);
+	take_runs(0, 96);
+	give_runs(0, 96);
 	nr_purged = os_fake_calls(OS_CALL_PURGE_RANGES);
 	EXPECT(nr_purged > 0);
 	time_passes(100);
-	take_runs(0, 40);
+	take_runs(0, 96);
 	time_passes(100);
-	give_runs(0, 40);
+	give_runs(0, 96);
 	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), nr_purged);
-	EXPECT_EQ(zone.nr_free_touched, 40 * RUN_PAGES);
+	EXPECT_EQ(zone.nr_free_touched, 96 * RUN_PAGES);
 	/* But not for ever. */
 	for (unsigned int i = 0; i < 100; i++)
 		time_passes(500);
 	EXPECT(zone.nr_free_touched <= RETAIN_PAGES / 2);
 	os_fake_clock_advance(600000);
-	take_runs(0, 40);
-	give_runs(0, 40);
-	EXPECT(zone.nr_free_touched <= RETAIN_PAGES);
+	take_runs(0, 96);
+	give_runs(0, 96);
+	EXPECT(zone.nr_free_touched <= AT_ONCE_PAGES);
 }
 
 MM_TEST(growth_long_after_is_no_regret)
 {
 	boot();
-	take_runs(0, 40);
-	give_runs(0, 40);
+	take_runs(0, 96);
+	give_runs(0, 96);
 	os_fake_clock_advance(60000);
-	take_runs(0, 40);
-	give_runs(0, 40);
+	take_runs(0, 96);
+	give_runs(0, 96);
 	EXPECT_EQ(zone.watermark[WMARK_HIGH], RETAIN_PAGES);
-	EXPECT(zone.nr_free_touched <= RETAIN_PAGES);
+	EXPECT(zone.nr_free_touched <= AT_ONCE_PAGES);
 }
 
 static size_t nr_with_frames(void)
@@ -270,11 +295,11 @@ MM_TEST(a_refusal_is_no_loop)
 	unsigned int nr_calls;
 
 	boot();
-	take_runs(0, 40);
+	take_runs(0, 96);
 	os_fake_fail(OS_CALL_ANY, 1, UINT_MAX, EINVAL);
 	alarm(60);
-	give_runs(0, 40);
-	EXPECT_EQ(zone.nr_free_touched, 40 * RUN_PAGES);
+	give_runs(0, 96);
+	EXPECT_EQ(zone.nr_free_touched, 96 * RUN_PAGES);
 	time_passes(DECAY_MS);
 	nr_calls = os_fake_calls(OS_CALL_PURGE_RANGES);
 	for (unsigned int i = 0; i < 10; i++)
@@ -282,7 +307,7 @@ MM_TEST(a_refusal_is_no_loop)
 	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), nr_calls);
 	for (unsigned int i = 0; i < 10; i++)
 		time_passes(DECAY_MS);
-	EXPECT(os_fake_calls(OS_CALL_PURGE_RANGES) <= nr_calls + 10 * 6);
+	EXPECT(os_fake_calls(OS_CALL_PURGE_RANGES) <= nr_calls + 10 * 14);
 	os_fake_fail(OS_CALL_ANY, 0, 0, 0);
 	for (unsigned int i = 0; i < 3; i++)
 		time_passes(DECAY_MS);
@@ -293,14 +318,14 @@ MM_TEST(a_refusal_is_no_loop)
 MM_TEST(one_at_a_time)
 {
 	boot();
-	take_runs(0, 40);
+	take_runs(0, 96);
 	lock_acquire(LOCK_RECLAIM);
-	for (unsigned int i = 0; i < 40; i++)
+	for (unsigned int i = 0; i < 96; i++)
 		ASSERT(run_free(pfn_to_page(runs[i])));
 	lock_release(LOCK_RECLAIM);
-	EXPECT_EQ(zone.nr_free_touched, 40 * RUN_PAGES);
+	EXPECT_EQ(zone.nr_free_touched, 96 * RUN_PAGES);
 	decay_step();
-	EXPECT(zone.nr_free_touched <= RETAIN_PAGES);
+	EXPECT(zone.nr_free_touched <= AT_ONCE_PAGES);
 }
 
 RUN_TESTS

@@ -1,6 +1,6 @@
 /*
- * test_os_move.c - each entry of os_move.h on the real kernel. Where pages cannot be moved the tests
- * of moving say so and check that the refusal is one that os_move.h names.
+ * test_os_move.c - each entry of os_move.h on the real kernel. Where pages cannot be moved the
+ * tests of moving say so and check that the refusal is one that os_move.h names.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>

@@ -30,9 +30,16 @@ static void write_pages(size_t pfn, size_t nr_pages)
 		*first_word(pfn + i) = pfn + i + 1;
 }
 
+/* As if measured often: one measurement changes little. */
+static void set_cost(struct cost *cost, uint32_t ns)
+{
+	*cost = (struct cost){ ns, 100 };
+}
+
 /* Runs of 64 pages, every other of which is free: 64 MiB in scattered frames. */
 static void boot(void)
 {
+	params.stitch = STITCH_UFFD; /* whatever it costs here */
 	boot_heap(MIB(512));
 	for (unsigned int i = 0; i < NR_RUNS; i++) {
 		struct page *page = run_alloc(RUN_PAGES, 1);
@@ -174,19 +181,16 @@ MM_TEST(what_lies_behind_the_end_is_moved_in_front)
 
 	boot();
 	pfn = take_area(AREA_PAGES);
-	ASSERT(area_free(pfn_to_page(pfn)));
 	ASSERT(!madvise(pfn_to_virt(pfn), 600 * PAGE_SIZE, MADV_DONTNEED));
 	zone_lock();
-	zone_sub_free_touched(600);
-	zone.nr_range_touched -= 600;
 	residency_note_purged(pfn, 600);
 	zone_unlock();
 	nr_free = zone.nr_free_touched;
-	EXPECT_EQ(take_area(AREA_PAGES - 600), pfn);
+	stitch_fill(pfn, AREA_PAGES - 600, pfn + AREA_PAGES - 600, 600);
 	EXPECT_EQ(count_resident(pfn, AREA_PAGES - 600), AREA_PAGES - 600);
 	EXPECT_EQ(count_resident(pfn + AREA_PAGES - 600, 600), 0);
-	EXPECT_EQ(nr_free - zone.nr_free_touched, AREA_PAGES - 600);
-	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 0);
+	EXPECT_EQ(residency_count_touched(pfn + AREA_PAGES - 600, 600), 0);
+	EXPECT_EQ(nr_free, zone.nr_free_touched);
 }
 
 /* --- bounds --------------------------------------------------------------------------------- */
@@ -233,35 +237,19 @@ MM_TEST(memory_does_not_grow_by_what_cannot_be_stitched)
 	EXPECT_EQ(stitch_counts.not_enough, 1);
 }
 
-MM_TEST(what_costs_too_much_is_not_done_and_tried_again)
+MM_TEST(what_costs_too_much_is_not_done)
 {
-	unsigned int nr_tries = 0;
-
 	boot();
-	stitch_costs.run.ns = 100 * stitch_costs.fresh.ns;
+	params.stitch = STITCH_AUTO;
+	set_cost(&stitch_costs.fresh, 2000);
+	set_cost(&stitch_costs.run, 200000);
 	take_area(AREA_PAGES);
 	EXPECT_EQ(stitch_counts.pages, 0);
-	EXPECT_EQ(stitch_counts.dear, 2);
-	while (!stitch_counts.pages && nr_tries++ < 1000) {
-		size_t pfn = take_area(AREA_PAGES);
-
-		write_pages(pfn, AREA_PAGES);
-		EXPECT_EQ(residency_count_touched(runs[0], 1) + stitch_counts.pages > 0 ||
-			  stitch_counts.purged > 0, 1);
-		ASSERT(area_free(pfn_to_page(pfn)));
-		reclaim_all();
-		for (unsigned int i = 1; i < NR_RUNS; i += 2) {
-			ASSERT(run_free(pfn_to_page(runs[i])));
-			runs[i] = page_to_pfn(run_alloc(RUN_PAGES, 1));
-		}
-		for (unsigned int i = 0; i < NR_RUNS; i += 2) {
-			runs[i] = page_to_pfn(run_alloc(RUN_PAGES, 1));
-			write_pages(runs[i], RUN_PAGES);
-		}
-		for (unsigned int i = 0; i < NR_RUNS; i += 2)
-			ASSERT(run_free(pfn_to_page(runs[i])));
-	}
-	EXPECT(nr_tries > 10);
+	EXPECT_EQ(stitch_counts.dear, 4);
+	EXPECT(stitch_counts.purged >= AREA_PAGES - SAMPLED);
+	set_cost(&stitch_costs.run, 1000);
+	set_cost(&stitch_costs.page, 100);
+	take_area(AREA_PAGES);
 	EXPECT(stitch_counts.pages > 0);
 }
 
@@ -281,6 +269,7 @@ MM_TEST(without_the_kernels_help_nothing_happens)
 MM_TEST(under_a_filter_nothing_is_tried)
 {
 	boot();
+	params.stitch = STITCH_AUTO;
 	os_fake_feature(OS_FEATURE_NO_FILTER, false);
 	take_area(AREA_PAGES);
 	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 0);
@@ -298,6 +287,7 @@ MM_TEST(a_filter_stops_it)
 	boot();
 	take_area(AREA_PAGES);
 	nr_moves = os_fake_calls(OS_CALL_MOVE);
+	params.stitch = STITCH_AUTO;
 	os_fake_feature(OS_FEATURE_NO_FILTER, false);
 	take_area(AREA_PAGES);
 	EXPECT_EQ(os_fake_calls(OS_CALL_MOVE), nr_moves);
@@ -443,7 +433,8 @@ MM_TEST(pinned_frames_are_left)
 MM_TEST(shared_frames_that_would_be_copied_are_dropped)
 {
 	boot();
-	stitch_costs.repopulated.ns = 3 * stitch_costs.fresh.ns;
+	set_cost(&stitch_costs.fresh, 2000);
+	set_cost(&stitch_costs.repopulated, 6000);
 	os_fake_fail(OS_CALL_MOVE, 1, 1, EBUSY);
 	take_area(UNIT_PAGES);
 	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 0);
@@ -492,77 +483,105 @@ MM_TEST(no_memory_for_page_tables)
 
 /* --- huge pages ------------------------------------------------------------------------------- */
 
-/* A whole free unit that is said to be of huge pages. */
-static size_t free_huge_unit(void)
-{
-	size_t pfn = take_area(UNIT_PAGES);
+#define HUGE_UNITS 4u
 
-	write_pages(pfn, UNIT_PAGES);
-	take_area(UNIT_PAGES); /* keeps the next from being merged with */
+/* Holes, but no whole pageblock. */
+#define PART_PAGES 500u
+static size_t part;
+
+/* Nothing is free but some units with frames in one part of the heap. */
+static size_t boot_with_units(enum thp_setting thp)
+{
+	size_t pfn;
+
+	params.stitch = STITCH_OFF;
+	params.thp = thp; /* the part */
+	boot_heap(MIB(512));
+	part = page_to_pfn(run_alloc(PART_PAGES, 1));
+	pfn = take_area(HUGE_UNITS * UNIT_PAGES);
+	write_pages(pfn, HUGE_UNITS * UNIT_PAGES);
+	take_area(UNIT_PAGES); /* keeps what comes next from being merged with them */
 	ASSERT(area_free(pfn_to_page(pfn)));
-	pfn_to_pageblock(pfn)->huge = pfn_to_pageblock(pfn + PAGEBLOCK_PAGES)->huge = HUGE_WHOLE;
+	params.stitch = STITCH_UFFD;
+	params.thp = THP_AUTO;
 	return pfn;
 }
 
+static size_t count_huge(size_t pfn, size_t nr_pages)
+{
+	size_t count = 0;
+
+	for (; nr_pages; pfn += PAGEBLOCK_PAGES, nr_pages -= PAGEBLOCK_PAGES)
+		count += pfn_to_pageblock(pfn)->huge == HUGE_WHOLE;
+	return count;
+}
+
+/* All that may be taken; no part of those that are left. */
 MM_TEST(whole_huge_pages_move_as_such)
 {
-	size_t huge, pfn;
+	size_t huge = boot_with_units(THP_AUTO), nr_blocks = HUGE_UNITS * UNIT_PAGEBLOCKS;
+	size_t pfn, nr_moved;
 
-	boot();
-	params.stitch = STITCH_OFF;
-	huge = free_huge_unit();
-	params.stitch = STITCH_AUTO;
-	pfn = take_area(4 * UNIT_PAGES);
-	EXPECT(!count_resident(huge, UNIT_PAGES));
-	EXPECT(!pfn_to_pageblock(huge)->huge);
-	EXPECT_EQ(pfn_to_pageblock(pfn)->huge + pfn_to_pageblock(pfn + PAGEBLOCK_PAGES)->huge +
-		  pfn_to_pageblock(pfn + UNIT_PAGES)->huge, 2);
-	EXPECT_EQ(count_resident(pfn, 4 * UNIT_PAGES), 4 * UNIT_PAGES);
+	for (size_t i = 0; i < nr_blocks; i++)
+		pfn_to_pageblock(huge + i * PAGEBLOCK_PAGES)->huge = HUGE_WHOLE;
+	pfn = take_area(6 * UNIT_PAGES);
+	nr_moved = stitch_counts.pages / PAGEBLOCK_PAGES;
+	EXPECT(nr_moved >= nr_blocks / 2);
+	EXPECT_EQ(stitch_counts.pages % PAGEBLOCK_PAGES, 0);
+	EXPECT_EQ(stitch_counts.runs, nr_moved);
+	EXPECT_EQ(count_huge(pfn, 6 * UNIT_PAGES), nr_moved);
+	EXPECT_EQ(count_resident(pfn, 4096), nr_moved * PAGEBLOCK_PAGES + SAMPLED);
+	EXPECT_EQ(count_resident(huge, HUGE_UNITS * UNIT_PAGES) % PAGEBLOCK_PAGES, 0);
 	EXPECT_EQ(os_fake_calls(OS_CALL_HAS_HUGE_PAGE), 0);
 }
 
-/* No hole of a whole pageblock: then it stays where it is, if it is one. */
-static void want_part_of_huge(bool is_huge)
+/* Returns how many pages of the units have frames afterwards. */
+static size_t want_part_of(size_t units)
 {
-	struct page *page;
-	size_t huge;
-
-	boot();
-	params.stitch = STITCH_OFF;
-	huge = free_huge_unit();
-	if (is_huge)
-		os_want_huge_pages(pfn_to_virt(huge), UNIT_BYTES);
-	page = run_alloc(500, 1);
-	ASSERT(page);
-	params.stitch = STITCH_AUTO;
-	stitch_fill(page_to_pfn(page), 500, 0, 0);
-	EXPECT_EQ(os_fake_calls(OS_CALL_HAS_HUGE_PAGE) > 0, 1);
-	EXPECT_EQ(count_resident(huge, UNIT_PAGES) == UNIT_PAGES, is_huge);
-	EXPECT_EQ(count_resident(page_to_pfn(page), 500), 500);
+	EXPECT_EQ(count_resident(part, PART_PAGES), 0);
+	stitch_fill(part, PART_PAGES, 0, 0);
 	EXPECT(validate_zone());
+	return count_resident(units, HUGE_UNITS * UNIT_PAGES);
 }
 
-MM_TEST(no_part_of_a_huge_page_is_moved)
+MM_TEST(no_part_of_what_was_made_huge_is_moved)
 {
-	want_part_of_huge(true);
+	size_t units = boot_with_units(THP_AUTO);
+
+	for (size_t i = 0; i < HUGE_UNITS * UNIT_PAGEBLOCKS; i++)
+		pfn_to_pageblock(units + i * PAGEBLOCK_PAGES)->huge = i % 2 ? HUGE_WHOLE :
+									      HUGE_SPLIT;
+	EXPECT(want_part_of(units) % PAGEBLOCK_PAGES == 0); /* dropped, perhaps */
+	EXPECT_EQ(stitch_counts.pages, 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_HAS_HUGE_PAGE), 0);
 }
 
-MM_TEST(what_is_no_huge_page_any_more_is_moved)
+MM_TEST(no_part_of_what_the_kernel_has_made_huge_is_moved)
 {
-	want_part_of_huge(false);
+	size_t units = boot_with_units(THP_ALWAYS);
+
+	os_want_huge_pages(pfn_to_virt(units), HUGE_UNITS * UNIT_BYTES);
+	want_part_of(units);
+	EXPECT_EQ(stitch_counts.pages, 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_HAS_HUGE_PAGE), 1);
 }
 
-MM_TEST(what_may_be_a_huge_page_is_left_where_it_cannot_be_told)
+MM_TEST(what_is_no_huge_page_is_moved)
 {
-	size_t huge;
+	size_t units = boot_with_units(THP_ALWAYS);
+
+	EXPECT_EQ(want_part_of(units), HUGE_UNITS * UNIT_PAGES - (PART_PAGES - SAMPLED));
+	EXPECT_EQ(stitch_counts.pages, PART_PAGES - SAMPLED);
+	EXPECT(os_fake_calls(OS_CALL_HAS_HUGE_PAGE) > 0);
+}
+
+MM_TEST(where_it_cannot_be_told_nothing_is_moved)
+{
+	size_t units = boot_with_units(THP_ALWAYS);
 
 	os_fake_feature(OS_FEATURE_HAS_HUGE_PAGE, false);
-	boot();
-	params.stitch = STITCH_OFF;
-	huge = free_huge_unit();
-	params.stitch = STITCH_AUTO;
-	stitch_fill(page_to_pfn(run_alloc(500, 1)), 500, 0, 0);
-	EXPECT_EQ(count_resident(huge, UNIT_PAGES), UNIT_PAGES);
+	want_part_of(units);
+	EXPECT_EQ(stitch_counts.pages, 0);
 }
 
 RUN_TESTS

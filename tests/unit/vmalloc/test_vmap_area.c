@@ -190,6 +190,7 @@ MM_TEST(shrinking_returns_whole_units)
 {
 	size_t pfn;
 
+	params.retain = 0;
 	boot_heap(MIB(64));
 	pfn = take(3 * UNIT_PAGES);
 	EXPECT(resize(pfn, UNIT_PAGES + 1));
@@ -230,6 +231,7 @@ MM_TEST(shrinking_drops_the_tail)
 {
 	size_t pfn;
 
+	params.retain = 0;
 	boot_heap(MIB(64));
 	pfn = take(2 * UNIT_PAGES);
 	write_pages(pfn, 2 * UNIT_PAGES);
@@ -248,6 +250,7 @@ MM_TEST(shrinking_in_high_drops_whole_huge_pages)
 {
 	size_t pfn, last = 8 * UNIT_PAGES - 1;
 
+	params.retain = 0;
 	boot_high(MIB(64));
 	pfn = take(8 * UNIT_PAGES);
 	write_pages(pfn, 8 * UNIT_PAGES);
@@ -264,6 +267,7 @@ MM_TEST(a_refused_purge_makes_no_hole)
 {
 	size_t pfn;
 
+	params.retain = 0;
 	boot_heap(MIB(64));
 	os_fake_fail(OS_CALL_PURGE, 1, UINT_MAX, EINVAL);
 	pfn = take(2 * UNIT_PAGES);
@@ -287,6 +291,7 @@ MM_TEST(the_rest_of_the_last_unit_keeps_no_frames)
 {
 	size_t pfn;
 
+	params.retain = 0;
 	boot_heap(MIB(64));
 	pfn = take(UNIT_PAGES);
 	write_pages(pfn, UNIT_PAGES);
@@ -303,6 +308,32 @@ MM_TEST(the_rest_of_the_last_unit_keeps_no_frames)
 	EXPECT(validate_zone());
 	EXPECT(give(pfn));
 	EXPECT_EQ(zone.nr_free_touched, 600);
+	EXPECT(validate_zone());
+}
+
+/* Some of it may stay, in all areas together. */
+MM_TEST(a_little_slack_keeps_its_frames)
+{
+	size_t first, second, third;
+
+	params.retain = 4 * 1000 * PAGE_SIZE;
+	boot_heap(MIB(64));
+	first = take(UNIT_PAGES);
+	second = take(UNIT_PAGES);
+	third = take(UNIT_PAGES);
+	write_pages(first, 3 * UNIT_PAGES);
+	EXPECT(resize(first, UNIT_PAGES - 600));
+	EXPECT_EQ(zone.nr_slack_touched, 600);
+	EXPECT(resize(second, UNIT_PAGES - 600));
+	EXPECT_EQ(zone.nr_slack_touched, 600);
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE), 1);
+	EXPECT(resize(third, UNIT_PAGES - 300));
+	EXPECT_EQ(zone.nr_slack_touched, 900);
+	EXPECT(resize(first, UNIT_PAGES));
+	EXPECT_EQ(zone.nr_slack_touched, 300);
+	EXPECT_EQ(*first_word(first + UNIT_PAGES - 1), first + UNIT_PAGES);
+	EXPECT(give(third));
+	EXPECT_EQ(zone.nr_slack_touched, 0);
 	EXPECT(validate_zone());
 }
 
