@@ -405,11 +405,17 @@ static size_t count_available(void)
 	return nr_free > nr_reserved ? nr_free - nr_reserved : 0;
 }
 
-/* What is left will be faulted in. Memory shall not grow by it while free pages keep frames. */
+/*
+ * What is left will be faulted in, with the rest of its last huge page. Memory shall not grow by it
+ * while free pages keep frames.
+ */
 static void purge_as_much(const struct stitch *st)
 {
-	size_t nr_pages = min_size(st->nr_missing, count_available());
+	size_t nr_faulted = st->nr_missing, nr_pages;
 
+	if (is_for_huge_pages(st))
+		nr_faulted += align_up(st->end, PAGEBLOCK_PAGES) - st->end;
+	nr_pages = min_size(nr_faulted, count_available());
 	if (nr_pages >= STITCH_MIN_PAGES)
 		stitch_counts.purged += decay_drop_locked(nr_pages);
 }
