@@ -40,12 +40,15 @@ static void fork_done(void)
 	block_free(&block);
 }
 
+static _Atomic unsigned int nr_started;
+
 static void *load_run(void *argument)
 {
 	static struct block all_blocks[LOADERS][256];
 	struct block *blocks = all_blocks[(size_t)argument];
 	struct rng rng = { .state = (uint64_t)argument };
 
+	atomic_fetch_add(&nr_started, 1);
 	while (!atomic_load(&stop)) {
 		struct block *block = &blocks[rng_below(&rng, 256)];
 		void *pages[16];
@@ -152,6 +155,9 @@ int main(void)
 		block_new(&inherited[i], stress_size(&rng));
 	for (size_t i = 0; i < LOADERS; i++)
 		thread_start(&threads[i], load_run, (void *)i);
+	/* A thread that is just starting is in the sanitizers' own malloc, which no fork survives. */
+	while (atomic_load(&nr_started) < LOADERS)
+		usleep(1000);
 	while (seconds_now() < end) {
 		struct block *block = &inherited[rng_below(&rng, NR_BLOCKS)];
 		pid_t child = fork_or_die();

@@ -207,8 +207,8 @@ static void expect_stitches(const char *name)
 {
 	if (mover_error())
 		printf("%s: pages cannot be moved here: error %d\n", name, -mover_error());
-	else if (stitch_counts.requests < 10)
-		die("%s: only %zu stitches", name, stitch_counts.requests);
+	else if (!stitch_counts.requests)
+		die("%s: nothing was stitched", name);
 }
 
 static void plain(double seconds)
