@@ -54,7 +54,7 @@ void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
 {
 	size_t sum = 0;
 
-	zone.nr_used[use] += (size_t)nr_pages;
+	WRITE_ONCE(zone.nr_used[use], zone.nr_used[use] + (size_t)nr_pages);
 	for (unsigned int u = 0; u < NR_PAGE_USES; u++)
 		sum += zone.nr_used[u];
 	WRITE_ONCE(zone.peak_used, max_size(zone.peak_used, sum));

@@ -15,9 +15,14 @@
 static unsigned int nr_losses;
 static int error_for_good;
 
+static void fail_for_good(int error)
+{
+	WRITE_ONCE(error_for_good, error);
+}
+
 void mover_give_up(void)
 {
-	error_for_good = -EINVAL;
+	fail_for_good(-EINVAL);
 }
 
 int mover_error(void)
@@ -30,7 +35,7 @@ void mover_lost(void)
 	mm_map.process->mover = 0;
 	mm_map.process->nr_registered = 0;
 	if (++nr_losses == MAX_LOSSES)
-		error_for_good = -EBADF;
+		fail_for_good(-EBADF);
 }
 
 /* A child of a process that has lost its mover begins anew. */
@@ -39,7 +44,7 @@ static void open_mover(struct process_page *process)
 	int mover = os_mover_open();
 
 	if (mover < 0)
-		error_for_good = mover;
+		fail_for_good(mover);
 	else
 		process->mover = (uint32_t)mover + 1;
 }
@@ -53,9 +58,9 @@ static void register_sections(struct process_page *process)
 		const struct section *section = &zone.sections[process->nr_registered];
 		size_t nr_pages = (section->end - section->start) * UNIT_PAGES;
 
-		error_for_good = os_mover_register((int)process->mover - 1,
-						   pfn_to_virt(section->start * UNIT_PAGES),
-						   nr_pages * PAGE_SIZE);
+		fail_for_good(os_mover_register((int)process->mover - 1,
+						pfn_to_virt(section->start * UNIT_PAGES),
+						nr_pages * PAGE_SIZE));
 		process->nr_registered += !error_for_good;
 	}
 }

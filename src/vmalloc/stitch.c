@@ -47,6 +47,12 @@ struct stitch {
 	bool sampling;		/* what the first access to moved pages takes */
 };
 
+/* Reports read it without a lock. */
+static void count(size_t *counter, size_t n)
+{
+	WRITE_ONCE(*counter, *counter + n);
+}
+
 /* --- the destination ------------------------------------------------------------------------- */
 
 /* The first hole in [pfn, end) as long as it goes. */
@@ -116,11 +122,12 @@ static void sample_touch(struct stitch *st, size_t nr_pages)
 /* The first nr_pages of `from` are in the hole now. */
 static void note_moved(struct stitch *st, size_t from, size_t nr_pages)
 {
-	uint8_t huge = pfn_to_pageblock(from)->huge;
+	uint8_t huge;
 
 	if (st->sampling && !st->whole && nr_pages >= SAMPLE_PAGES)
 		sample_touch(st, nr_pages);
 	zone_lock();
+	huge = pfn_to_pageblock(from)->huge;
 	residency_note_filled(st->hole, nr_pages);
 	residency_note_purged(from, nr_pages);
 	WRITE_ONCE(zone.nr_holes_filled, zone.nr_holes_filled + nr_pages);
@@ -164,7 +171,7 @@ static bool make_our_own(size_t pfn, size_t nr_pages)
 {
 	uint64_t start;
 
-	stitch_counts.busy++;
+	count(&stitch_counts.busy, 1);
 	if (!cost_allows_repopulating()) {
 		purge(pfn, nr_pages);
 		return false;
@@ -173,14 +180,14 @@ static bool make_our_own(size_t pfn, size_t nr_pages)
 	if (os_populate(pfn_to_virt(pfn), nr_pages * PAGE_SIZE))
 		return false;
 	cost_note_pages(&stitch_costs.repopulated, nr_pages, os_clock_ns() - start);
-	stitch_counts.repopulated += nr_pages;
+	count(&stitch_counts.repopulated, nr_pages);
 	return true;
 }
 
 /* What is wrong with the mover itself. */
 static void note_failure(struct stitch *st, int error)
 {
-	stitch_counts.failed++;
+	count(&stitch_counts.failed, 1);
 	if (error == -EBADF || error == -ENOTTY) {
 		mover_lost();
 		st->broken = true;
@@ -269,7 +276,7 @@ static void move_runs(struct stitch *st, const struct source_run *runs, unsigned
 		if (may_be_moved(st, runs[i]))
 			move_run(st, runs[i]);
 	ns = os_clock_ns() - start;
-	stitch_counts.ns += ns;
+	count(&stitch_counts.ns, ns);
 	if (st->clean)
 		cost_note_moves(st->nr_runs - nr_before, st->nr_moved - nr_moved, ns);
 }
@@ -310,7 +317,7 @@ static bool is_worth_it(const struct stitch *st, size_t min_pages)
 		return false;
 	if (params.stitch == STITCH_UFFD || cost_allows_moving(min_pages, is_for_huge_pages(st)))
 		return true;
-	stitch_counts.dear++;
+	count(&stitch_counts.dear, 1);
 	return false;
 }
 
@@ -417,7 +424,7 @@ static void purge_as_much(const struct stitch *st)
 		nr_faulted += align_up(st->end, PAGEBLOCK_PAGES) - st->end;
 	nr_pages = min_size(nr_faulted, count_available());
 	if (nr_pages >= STITCH_MIN_PAGES)
-		stitch_counts.purged += decay_drop_locked(nr_pages);
+		count(&stitch_counts.purged, decay_drop_locked(nr_pages));
 }
 
 static void stitch_locked(struct stitch *st, size_t spare, size_t nr_spare)
@@ -430,15 +437,15 @@ static void stitch_locked(struct stitch *st, size_t spare, size_t nr_spare)
 		st->sampling = true;
 	}
 	stitch_all(st, spare, nr_spare);
-	stitch_counts.requests += st->nr_moved > 0;
-	stitch_counts.runs += st->nr_runs;
-	stitch_counts.pages += st->nr_moved;
+	count(&stitch_counts.requests, st->nr_moved > 0);
+	count(&stitch_counts.runs, st->nr_runs);
+	count(&stitch_counts.pages, st->nr_moved);
 	if (st->nr_missing < STITCH_MIN_PAGES)
 		return;
 	if (st->nr_runs >= MAX_RUNS || st->nr_moved >= MAX_PAGES)
-		stitch_counts.bounded++;
+		count(&stitch_counts.bounded, 1);
 	else
-		stitch_counts.not_enough++;
+		count(&stitch_counts.not_enough, 1);
 	purge_as_much(st);
 }
 

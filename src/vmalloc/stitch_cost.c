@@ -33,7 +33,8 @@ static void average_in(struct cost *cost, uint64_t ns)
 		cost->nr_measured++;
 	else
 		value = (int64_t)min_size((uint64_t)value, MAX_OUTLIER * (uint64_t)average + 1);
-	cost->ns = (uint32_t)(average + (value - average) / (int64_t)cost->nr_measured);
+	average += (value - average) / (int64_t)cost->nr_measured;
+	WRITE_ONCE(cost->ns, (uint32_t)average); /* reports read it without a lock */
 }
 
 /* The part of the time that the larger term predicts teaches that term. */
@@ -57,7 +58,7 @@ void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns)
 
 static void forget_some(struct cost *cost)
 {
-	cost->ns -= cost->ns >> FORGET_SHIFT;
+	WRITE_ONCE(cost->ns, cost->ns - (cost->ns >> FORGET_SHIFT));
 }
 
 bool cost_allows_moving(size_t nr_pages, bool huge)
