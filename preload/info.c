@@ -202,7 +202,7 @@ __visible struct mallinfo2 ENTRY(mallinfo2)(void)
 		.hblkhd = usage.area_live,
 		.usmblks = usage.peak_live,
 		.fsmblks = usage.small_cached,
-		.uordblks = usage.small_live + usage.run_live,
+		.uordblks = usage.small_live + usage.run_live + usage.emergency_live,
 		.fordblks = usage.small_cached + usage.small_free + usage.free_resident,
 		.keepcost = usage.free_resident,
 	};

@@ -49,7 +49,7 @@ foreach(source ${hostile_tests})
 			${CMAKE_CURRENT_BINARY_DIR})
 	endif()
 	if(NOT name MATCHES "_work$")
-		stitch_test(${name} "${labels}" 300 ${command})
+		stitch_test(${name} "${labels}" 1200 ${command})
 	endif()
 endforeach()
 

@@ -132,7 +132,7 @@ int main(void)
 	sigaddset(&usr1, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &usr1, NULL);
 	sigaction(SIGUSR1, &action, NULL);
-	watchdog_start((unsigned int)seconds + (getenv("STRESS_SECONDS") ? 280 : 60));
+	watchdog_start((unsigned int)seconds + (getenv("STRESS_SECONDS") ? 1180 : 240));
 	phase(seconds / 2, 1, FULL_FORKS_ALONE);
 	if (on_stitchmalloc())
 		phase(seconds / 2, NR_THREADS, FULL_FORKS_THREADED);
