@@ -95,7 +95,7 @@ int os_file_of(int fd, struct os_file *file);
 int os_getpid(void);
 int os_gettid(void);
 
-/* Milliseconds of CLOCK_MONOTONIC_COARSE, a millisecond old at most; mostly without a call. */
+/* Milliseconds of CLOCK_MONOTONIC_COARSE, up to 17 of them old; mostly without a call. */
 uint64_t os_clock_ms(void);
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t os_clock_ns(void);
