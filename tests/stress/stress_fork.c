@@ -155,7 +155,7 @@ int main(void)
 		block_new(&inherited[i], stress_size(&rng));
 	for (size_t i = 0; i < LOADERS; i++)
 		thread_start(&threads[i], load_run, (void *)i);
-	/* A thread that is just starting is in the sanitizers' own malloc, which no fork survives. */
+	/* One that is just starting is in the sanitizers' own malloc, which no fork survives. */
 	while (atomic_load(&nr_started) < LOADERS)
 		usleep(1000);
 	while (seconds_now() < end) {
