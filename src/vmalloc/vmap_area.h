@@ -1,11 +1,13 @@
 /*
  * vmap_area.h - areas: what malloc gives out above 2 MiB.
  *
- * L5. Whole 4 MiB units of address space from the range allocator's HIGH part, of which only the
- * pages that were asked for are ever counted or touched. Freed areas keep their frames for the next
- * one for a while (mm/decay.h).
+ * L5. Whole 4 MiB units of address space from the range allocator, of which only the pages that
+ * were asked for are ever counted or touched. Where pages with frames are free they are found
+ * there, or moved there (vmalloc/stitch.h); freed areas keep theirs for the next one for a while
+ * (mm/decay.h).
  *
- * Takes LOCK_ZONE itself. The head's page map entry is PAGEMAP_AREA from area_alloc to area_free.
+ * Takes LOCK_RECLAIM and LOCK_ZONE itself. The head's page map entry is PAGEMAP_AREA from
+ * area_alloc to area_free.
  */
 #ifndef VMALLOC_VMAP_AREA_H
 #define VMALLOC_VMAP_AREA_H
