@@ -26,7 +26,9 @@
 #define KIB(n) ((size_t)(n) << 10)
 #define MIB(n) ((size_t)(n) << 20)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define CHILD_HANG_SECONDS 50u /* no measure of speed: children need milliseconds */
+/* No measures of speed: children need milliseconds, but a page fault may cost tens of us. */
+#define CHILD_HANG_SECONDS 50u
+#define PROGRAM_HANG_SECONDS 250u /* on top of what the program is to take */
 
 /*
  * What the process is at, for the watchdog's line. Weak: the program and the libraries that it is
@@ -80,7 +82,7 @@ static inline double test_begin(double quick)
 {
 	double seconds = test_seconds(quick);
 
-	watchdog_start((unsigned int)seconds + 100);
+	watchdog_start((unsigned int)seconds + PROGRAM_HANG_SECONDS);
 	return seconds_now() + seconds;
 }
 
@@ -283,11 +285,17 @@ static inline void expect_whole_heap(void)
 	CHECK(first == second, "the child has lost its parent's heap");
 }
 
+/* A child that has much to do says now and then that it is alive. */
+static inline void child_goes_on(void)
+{
+	alarm(CHILD_HANG_SECONDS);
+}
+
 /* The first thing that a child does. */
 static inline void child_begins(void)
 {
 	test_step = "the child begins";
-	alarm(CHILD_HANG_SECONDS);
+	child_goes_on();
 }
 
 static inline void expect_success_of(pid_t child)

@@ -8,7 +8,8 @@
 #define NR_THREADS 3u
 #define NR_OBJECTS 64u
 #define NR_MAILS 64u
-#define LONG_LIFE_STEPS 4000u /* of eight calls and more; ten times as many with STRESS_SECONDS */
+#define LONG_LIFE_STEPS 4000u /* of eight calls and more */
+#define LONG_LIVES 10u	      /* one after the other, with STRESS_SECONDS */
 #define GROWTH_MAX MIB(48)
 
 static struct object all_objects[NR_THREADS + 1][NR_OBJECTS];
@@ -48,13 +49,16 @@ static void *allocates(void *argument)
 
 static void live_long(struct object *objects, struct rng *rng)
 {
-	unsigned int nr_steps = LONG_LIFE_STEPS * (getenv("STRESS_SECONDS") ? 10 : 1);
+	unsigned int nr_lives = getenv("STRESS_SECONDS") ? LONG_LIVES : 1;
 	size_t before;
 
 	test_step = "the child lives long";
 	live(objects, rng, LONG_LIFE_STEPS / 2);
 	before = resident_bytes();
-	live(objects, rng, nr_steps);
+	while (nr_lives--) {
+		child_goes_on();
+		live(objects, rng, LONG_LIFE_STEPS);
+	}
 	CHECK(resident_bytes() < before + GROWTH_MAX, "a child grew from %zu to %zu bytes", before,
 	      resident_bytes());
 }
