@@ -23,6 +23,7 @@ enum lock_rank {
 	LOCK_SLOTS,    /* slab/slot.c: which thread holds which heap slot; adoption */
 	LOCK_BARN,     /* slab/barn.c: spare batches and sheaf arrays */
 	LOCK_RECLAIM,  /* mm/reclaim.c: free pages are isolated while it is held */
+	LOCK_MAPPINGS, /* vmalloc/mapping.c: which there are */
 	LOCK_ZONE,     /* mm/: buddy, page runs, ranges, residency, sections */
 	LOCK_MEMBLOCK, /* core/memblock.c */
 	NR_LOCK_RANKS,

@@ -3,6 +3,7 @@
 
 #include "init/mm_init.h"
 #include "kmalloc/gate.h"
+#include "kmalloc/kmalloc.h"
 #include "mm/decay.h"
 #include "os/os.h"
 
@@ -57,7 +58,7 @@ uint32_t kswapd_look(uint32_t nap_ms)
 		return (uint32_t)min_size(2 * nap_ms, KSWAPD_IDLE_MS);
 	pass = gate_enter();
 	if (pass) {
-		decay_step();
+		kmalloc_decay();
 		gate_leave(pass);
 	}
 	return KSWAPD_BUSY_MS;

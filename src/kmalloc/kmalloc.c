@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/hooks.h"
+#include "core/params.h"
 #include "kmalloc/deferred.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/owner.h"
@@ -13,15 +14,22 @@
 #include "mm/residency.h"
 #include "slab/remote.h"
 #include "slab/sheaf.h"
+#include "vmalloc/mapping.h"
 #include "vmalloc/stitch.h"
 #include "vmalloc/vmap_area.h"
 
 /* At the end of a slow path. */
 static __slow void decay_visit(void)
 {
-	decay_step();
+	kmalloc_decay();
 	if (slot_is_held())
 		sheaves_close_in_time(current_slot);
+}
+
+void kmalloc_decay(void)
+{
+	decay_step();
+	mapping_drop_cached(params.decay_ms);
 }
 
 static inline void come_by(void)
@@ -94,9 +102,13 @@ static __slow bool make_room(size_t bytes)
 static void *kmalloc_inside(size_t bytes)
 {
 	struct page *page;
+	void *object;
 
 	if (bytes <= SIZE_CLASS_MAX_BYTES)
 		return kmalloc_small((unsigned int)size_class_of(bytes));
+	object = mapping_reuse(div_round_up(bytes, PAGE_SIZE));
+	if (object)
+		return object;
 	page = kmalloc_stocked(bytes);
 	return address_or_null(page ? page : kmalloc_pages(bytes, PAGE_SIZE));
 }
@@ -278,12 +290,19 @@ static void kfree_foreign(void *object)
 		owner_report_wrong("free()", object);
 }
 
-/* False when the pages were not in use (any more). */
-static bool kfree_pages(const struct owner *owner)
+/* False when there are no pages in use (any more). */
+static bool kfree_pages(const struct owner *owner, void *object)
 {
-	if (owner->kind == OWNER_AREA)
+	switch (owner->kind) {
+	case OWNER_RUN:
+		return kfree_stocked(owner->page) || run_free(owner->page);
+	case OWNER_AREA:
 		return area_free(owner->page);
-	return kfree_stocked(owner->page) || run_free(owner->page);
+	case OWNER_MAPPING:
+		return mapping_free(object);
+	default:
+		return false;
+	}
 }
 
 static uint32_t entry_of(const void *object)
@@ -310,7 +329,7 @@ void kfree_inside(void *object)
 		return;
 	}
 	owner = owner_of(object);
-	if ((owner.kind != OWNER_RUN && owner.kind != OWNER_AREA) || !kfree_pages(&owner))
+	if (!kfree_pages(&owner, object))
 		owner_report_wrong("free()", object);
 }
 
@@ -328,7 +347,7 @@ static void kfree_entering(void *object)
 	gate_leave(pass);
 }
 
-/* No slab's, run's or area's: nobody's whose lock would be needed. */
+/* Of no slab, run or area. */
 static __slow void kfree_other(void *object)
 {
 	struct owner owner = owner_of(object);
@@ -337,6 +356,8 @@ static __slow void kfree_other(void *object)
 		return;
 	if (owner.kind == OWNER_FOREIGN)
 		kfree_foreign(object);
+	else if (owner.kind == OWNER_MAPPING)
+		kfree_entering(object);
 	else if (owner.kind != OWNER_EMERGENCY || !emergency_free(object))
 		owner_report_wrong("free()", object);
 }

@@ -56,10 +56,14 @@ struct kmalloc_usage {
 	size_t small_cached;	/* free objects held in sheaves, inboxes and outboxes */
 	size_t small_free;	/* free objects in slabs */
 	size_t run_live;	/* page runs handed out */
-	size_t area_live;	/* areas above 2 MiB handed out */
+	size_t area_live;	/* areas above 2 MiB handed out, in the heap or outside */
 	size_t nr_areas;
+	size_t mapped_live;	/* of these, in mappings of their own (vmalloc/mapping.h) */
+	size_t nr_mapped;
+	size_t mapped_free;	/* in such mappings that are kept for reuse */
 	size_t emergency_live;	/* objects that were allocated while a thread forked */
-	size_t free_resident;	/* free pages that may occupy memory: what trim could release */
+	size_t free_resident;	/* free pages that may occupy memory: what trim could release,
+				 * mapped_free included */
 	size_t free_proved;	/* of these, pages that do; 0 where nobody has asked the kernel */
 	size_t free_hole;	/* free pages known to occupy none */
 	size_t peak_live;	/* highest run_live + area_live + slab pages seen */
@@ -74,6 +78,10 @@ struct kmalloc_usage {
 	size_t stitch_huge_ns;	/* ... a huge one, for each of its pages */
 	size_t stitch_busy;	/* runs shared with a child, or pinned */
 	size_t stitch_repopulated; /* pages of such runs that were made our own */
+	size_t stitch_relocated; /* pages of blocks that realloc has moved inside the heap */
+	size_t mapped_in;	/* blocks that it has moved out of the heap, */
+	size_t mapped_moved;	/* from one place to another outside, */
+	size_t mapped_reused;	/* and such mappings that served malloc again */
 	size_t stitch_purged;	/* pages dropped in place of those that will be faulted in */
 	size_t stitch_no_mover;	/* requests for which pages could not be moved here */
 	size_t stitch_dear;	/* run lengths refused for what they cost */
@@ -91,6 +99,12 @@ void kmalloc_usage_read(struct kmalloc_usage *usage);
 
 /* The same, after asking the kernel about every free page: for reports, 5 us a free MiB. */
 void kmalloc_usage_resolve(struct kmalloc_usage *usage);
+
+/*
+ * What has been kept for reuse long enough goes back to the system (mm/decay.h, vmalloc/mapping.h).
+ * Inside the gate.
+ */
+void kmalloc_decay(void);
 
 struct report;
 /* A line for each class with slabs: name, object bytes, live, cached, free, slabs, slab pages. */

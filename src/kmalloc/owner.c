@@ -7,6 +7,7 @@
 #include "mm/section.h"
 #include "slab/sheaf.h"
 #include "slab/slab.h"
+#include "vmalloc/mapping.h"
 
 /* vm.mmap_min_addr: nothing is mapped below, but what a null pointer and an offset make. */
 #define FIRST_ADDRESS KIB(64)
@@ -38,6 +39,20 @@ static struct owner emergency_owner(const void *address)
 	return (struct owner){ .kind = bytes ? OWNER_EMERGENCY : OWNER_WRONG, .bytes = bytes };
 }
 
+/* Outside the window: OWNER_FOREIGN when it is in nothing of ours. */
+static struct owner outside_owner(const void *address)
+{
+	struct owner owner = { .kind = OWNER_FOREIGN };
+	enum mapping_place place;
+
+	if (emergency_contains(address))
+		return emergency_owner(address);
+	place = mapping_look_up(address, &owner.bytes);
+	if (place != MAPPING_NONE)
+		owner.kind = place == MAPPING_BLOCK ? OWNER_MAPPING : OWNER_WRONG;
+	return owner;
+}
+
 /* Where not even another allocator has anything; NULL when it may have. */
 static const char *nobodys_place(const void *address)
 {
@@ -56,9 +71,8 @@ struct owner owner_of(const void *address)
 	struct owner owner = { .kind = OWNER_FOREIGN };
 
 	if (pfn >= mm_map.nr_pages) {
-		if (emergency_contains(address))
-			return emergency_owner(address);
-		if (nobodys_place(address))
+		owner = outside_owner(address);
+		if (owner.kind == OWNER_FOREIGN && nobodys_place(address))
 			owner.kind = OWNER_WRONG;
 		return owner;
 	}
@@ -72,7 +86,7 @@ struct owner owner_of(const void *address)
 
 size_t owner_bytes(const struct owner *owner)
 {
-	if (owner->kind == OWNER_EMERGENCY)
+	if (owner->kind == OWNER_EMERGENCY || owner->kind == OWNER_MAPPING)
 		return owner->bytes;
 	if (owner->kind == OWNER_SLAB)
 		return size_classes[pagemap_class(owner->entry)].size;
@@ -111,8 +125,19 @@ static void report_in_slab(const char *operation, const struct owner *owner, con
 static void report_outside(const char *operation, const void *address)
 {
 	const char *place = nobodys_place(address);
+	size_t bytes;
 
-	misuse_report(operation, "invalid pointer", address, place ? place : "no part of the heap");
+	switch (mapping_look_up(address, &bytes)) {
+	case MAPPING_FREED:
+		misuse_report(operation, "double free or invalid pointer", address, "area");
+		break;
+	case MAPPING_INSIDE:
+		misuse_report(operation, SLAB_INSIDE_TEXT, address, "area");
+		break;
+	default:
+		misuse_report(operation, "invalid pointer", address,
+			      place ? place : "no part of the heap");
+	}
 }
 
 __slow void owner_report_wrong(const char *operation, const void *address)

@@ -7,6 +7,9 @@
 #include "kmalloc/owner.h"
 #include "mm/pagerun.h"
 #include "slab/size_class.h"
+#include "vmalloc/mapping.h"
+#include "vmalloc/relocate.h"
+#include "vmalloc/stitch.h"
 #include "vmalloc/vmap_area.h"
 
 /*
@@ -27,7 +30,8 @@ static bool resize_pages(const struct owner *owner, size_t bytes)
 	if (owner->kind == OWNER_RUN)
 		return bytes > SIZE_CLASS_MAX_BYTES && nr_pages <= RUN_MAX_PAGES &&
 		       run_resize(owner->page, nr_pages);
-	return nr_pages > RUN_MAX_PAGES && area_resize(owner->page, nr_pages);
+	return owner->kind == OWNER_AREA && nr_pages > RUN_MAX_PAGES &&
+	       area_resize(owner->page, nr_pages);
 }
 
 static bool resize_in_place(const struct owner *owner, size_t bytes)
@@ -45,7 +49,9 @@ static bool resize_in_place(const struct owner *owner, size_t bytes)
 	return resized;
 }
 
-static void *move(void *object, size_t old_bytes, size_t bytes)
+/* --- moving ----------------------------------------------------------------------------------- */
+
+static void *move_bytes(void *object, size_t old_bytes, size_t bytes)
 {
 	void *copy = kmalloc(bytes);
 
@@ -56,9 +62,119 @@ static void *move(void *object, size_t old_bytes, size_t bytes)
 	return copy;
 }
 
+static struct page *alloc_unfilled(size_t nr_pages)
+{
+	return nr_pages > RUN_MAX_PAGES ? area_alloc_unfilled(nr_pages, PAGE_SIZE) :
+					  run_alloc(nr_pages, 1);
+}
+
+/* Behind what was moved there. */
+static void fill_rest(struct page *page, size_t nr_moved)
+{
+	if (page->nr_pages > RUN_MAX_PAGES)
+		area_fill(page, nr_moved);
+	else
+		stitch_fill(page_to_pfn(page) + nr_moved, page->nr_pages - nr_moved, 0, 0);
+}
+
+/* A new place for the block; NULL: not now. */
+static struct page *relocation_begin(struct page *from, size_t nr_pages)
+{
+	gate_pass *pass = gate_enter();
+	struct page *to;
+
+	if (!pass)
+		return NULL;
+	to = alloc_unfilled(nr_pages);
+	if (to)
+		relocate_begin(page_to_pfn(from), from->nr_pages);
+	gate_leave(pass);
+	return to;
+}
+
+static void relocation_end(const struct owner *owner, struct page *to)
+{
+	gate_pass *pass = gate_enter();
+
+	if (!pass) {
+		kfree(page_address(owner->page));
+		return;
+	}
+	fill_rest(to, owner->page->nr_pages);
+	if (owner->kind == OWNER_RUN)
+		run_free_vacated(owner->page);
+	else
+		area_free_vacated(owner->page);
+	gate_leave(pass);
+}
+
+/* Returns how many pages were dealt with. Copies outside the gate: it may take long. */
+static size_t relocate_or_copy(size_t to, size_t from, size_t nr_pages)
+{
+	gate_pass *pass = gate_enter();
+	bool moved = false;
+
+	if (pass) {
+		nr_pages = relocate_some(to, from, nr_pages, &moved);
+		gate_leave(pass);
+	}
+	if (!moved)
+		memcpy(pfn_to_virt(to), pfn_to_virt(from), nr_pages * PAGE_SIZE);
+	return nr_pages;
+}
+
+static void *relocate(const struct owner *owner, size_t nr_pages)
+{
+	size_t nr_left = owner->page->nr_pages, from = page_to_pfn(owner->page), to, nr_done;
+	struct page *page = relocation_begin(owner->page, nr_pages);
+
+	if (!page)
+		return NULL;
+	for (to = page_to_pfn(page); nr_left; nr_left -= nr_done) {
+		nr_done = relocate_or_copy(to, from, nr_left);
+		to += nr_done;
+		from += nr_done;
+	}
+	relocation_end(owner, page);
+	return page_address(page);
+}
+
+/* Into a mapping of its own, or with that. NULL: not this block, or not now. */
+static void *move_mapping(void *object, const struct owner *owner, size_t nr_pages)
+{
+	gate_pass *pass = gate_enter();
+	void *moved = NULL;
+
+	if (!pass)
+		return NULL;
+	if (owner->kind == OWNER_MAPPING && nr_pages >= MAPPING_KEPT_PAGES)
+		moved = mapping_resize(object, nr_pages);
+	if (owner->kind == OWNER_AREA && nr_pages > owner->page->nr_pages)
+		moved = mapping_move_in(owner->page, nr_pages);
+	if (moved && owner->kind == OWNER_AREA)
+		area_free_vacated(owner->page);
+	gate_leave(pass);
+	return moved;
+}
+
+/* Without copying, or most of it. NULL: the object is to be copied. */
+static void *move_pages(void *object, const struct owner *owner, size_t bytes)
+{
+	size_t nr_pages = div_round_up(bytes, PAGE_SIZE);
+	void *moved = NULL;
+
+	if (owner->kind == OWNER_MAPPING || owner->kind == OWNER_AREA)
+		moved = move_mapping(object, owner, nr_pages);
+	if (!moved && (owner->kind == OWNER_RUN || owner->kind == OWNER_AREA) &&
+	    owner->page->nr_pages >= RELOCATE_MIN_PAGES && nr_pages > owner->page->nr_pages)
+		moved = relocate(owner, nr_pages);
+	return moved;
+}
+
 void *krealloc(void *object, size_t bytes)
 {
 	struct owner owner = owner_of(object);
+	void *moved;
 
 	if (bytes > KMALLOC_MAX_BYTES)
 		return NULL;
@@ -70,7 +186,8 @@ void *krealloc(void *object, size_t bytes)
 	}
 	if (resize_in_place(&owner, bytes))
 		return object;
-	return move(object, owner_bytes(&owner), bytes);
+	moved = move_pages(object, &owner, bytes);
+	return moved ? moved : move_bytes(object, owner_bytes(&owner), bytes);
 }
 
 size_t ksize(const void *object)

@@ -14,6 +14,7 @@
 #include "slab/remote.h"
 #include "slab/sheaf.h"
 #include "slab/slab.h"
+#include "vmalloc/mapping.h"
 #include "vmalloc/mover.h"
 #include "vmalloc/stitch.h"
 #include "vmalloc/stitch_cost.h"
@@ -159,6 +160,22 @@ static void read_zone(struct kmalloc_usage *usage)
 	zone_unlock();
 }
 
+static void read_mappings(struct kmalloc_usage *usage)
+{
+	struct mapping_counts counts;
+
+	mapping_count(&counts);
+	usage->mapped_live = counts.live_pages * PAGE_SIZE;
+	usage->nr_mapped = counts.nr_live;
+	usage->mapped_free = counts.cached_pages * PAGE_SIZE;
+	usage->mapped_in = counts.nr_moved_in;
+	usage->mapped_moved = counts.nr_moved;
+	usage->mapped_reused = counts.nr_reused;
+	usage->area_live += usage->mapped_live;
+	usage->nr_areas += usage->nr_mapped;
+	usage->free_resident += usage->mapped_free;
+}
+
 static void read_stitching(struct kmalloc_usage *usage)
 {
 	usage->stitch_requests = READ_ONCE(stitch_counts.requests);
@@ -171,6 +188,7 @@ static void read_stitching(struct kmalloc_usage *usage)
 	usage->stitch_huge_ns = READ_ONCE(stitch_costs.huge.ns);
 	usage->stitch_fault_ns = READ_ONCE(stitch_costs.fresh.ns);
 	usage->stitch_busy = READ_ONCE(stitch_counts.busy);
+	usage->stitch_relocated = READ_ONCE(stitch_counts.relocated);
 	usage->stitch_repopulated = READ_ONCE(stitch_counts.repopulated);
 	usage->stitch_purged = READ_ONCE(stitch_counts.purged);
 	usage->stitch_no_mover = stitch_counts.no_mover;
@@ -211,6 +229,7 @@ static void usage_read_inside(struct kmalloc_usage *usage)
 	usage->metadata = sections_metadata() + memblock_opened();
 	usage->nr_areas = area_count();
 	usage->emergency_live = emergency_live();
+	read_mappings(usage);
 	read_stitching(usage);
 	usage->nr_slots = slot_count();
 	usage->nr_slots_held = slot_count_held();
@@ -338,7 +357,7 @@ bool kmalloc_trim(void)
 	drain_held_slots();
 	pass = gate_enter_patiently();
 	if (pass) {
-		nr_dropped = barn_trim();
+		nr_dropped = barn_trim() + mapping_drop_cached(0);
 		gate_leave(pass);
 	}
 	return nr_dropped + walk_free_pages(reclaim_some) > 0;

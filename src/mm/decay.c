@@ -85,7 +85,7 @@ static void forget(uint64_t passed_ms)
  */
 static size_t nr_between_phases(void)
 {
-	size_t nr_pages = min_size(READ_ONCE(zone.peak_used), PHASE_SHARE * retained_pages());
+	size_t nr_pages = min_size(zone_peak_pages(), PHASE_SHARE * retained_pages());
 
 	return nr_pages - min_size(nr_pages, retained_pages());
 }

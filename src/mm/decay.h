@@ -33,7 +33,7 @@ static inline bool decay_is_due(void)
 {
 	size_t nr_free = READ_ONCE(zone.nr_free_touched);
 
-	return nr_free > READ_ONCE(zone.watermark[WMARK_LOW]) ||
+	return nr_free > READ_ONCE(zone.watermark[WMARK_LOW]) || READ_ONCE(zone.nr_kept_outside) ||
 	       nr_free > READ_ONCE(zone.nr_free_in_peak) + READ_ONCE(zone.nr_free_beyond) +
 				 2 * DECAY_BATCH_PAGES;
 }

@@ -49,6 +49,11 @@ void huge_advise_opened(enum range_part part, void *address, size_t bytes)
 		os_want_huge_pages(address, bytes);
 }
 
+void huge_advise_mapping(void *address, size_t bytes)
+{
+	huge_advise_opened(RANGE_HIGH, address, bytes);
+}
+
 static size_t proved_pages(void)
 {
 	return zone.nr_used[USE_SLAB] + zone.nr_used[USE_RUN];

@@ -31,6 +31,9 @@ void huge_advise_reserved(void *address, size_t bytes);
 /* It was opened for this part. */
 void huge_advise_opened(enum range_part part, void *address, size_t bytes);
 
+/* A mapping was made for a block that has grown to fill it, nearly. */
+void huge_advise_mapping(void *address, size_t bytes);
+
 /* The part in which an area of so many pages should lie. LOCK_ZONE. */
 enum range_part huge_area_part_locked(size_t nr_pages);
 

@@ -240,14 +240,14 @@ struct page *run_alloc(size_t nr_pages, size_t align_pages)
 	return zone_alloc(alloc_locked, nr_pages, align_pages);
 }
 
-static void free_tail_locked(size_t pfn, size_t nr_pages)
+/* Their residency has been noted. */
+static void release_locked(size_t pfn, size_t nr_pages)
 {
-	residency_note_freed(pfn, nr_pages);
 	zone_count_locked(USE_RUN, -(ptrdiff_t)nr_pages);
 	give_bits(pfn_to_pageblock(pfn), pfn % PAGEBLOCK_PAGES, nr_pages);
 }
 
-bool run_free(struct page *page)
+static bool free_run(struct page *page, void (*note)(size_t pfn, size_t nr_pages))
 {
 	size_t pfn = page_to_pfn(page);
 	bool is_run;
@@ -256,10 +256,29 @@ bool run_free(struct page *page)
 	is_run = pagemap_claim(pfn, PAGEMAP_RUN);
 	if (is_run) {
 		WRITE_ONCE(page->kind, PAGE_NONE);
-		free_tail_locked(pfn, page->nr_pages);
+		note(pfn, page->nr_pages);
+		release_locked(pfn, page->nr_pages);
 	}
 	zone_unlock();
 	return is_run;
+}
+
+bool run_free(struct page *page)
+{
+	return free_run(page, residency_note_freed);
+}
+
+bool run_free_vacated(struct page *page)
+{
+	return free_run(page, residency_note_vacated);
+}
+
+static void shrink_locked(struct page *page, size_t nr_pages)
+{
+	size_t pfn = page_to_pfn(page) + nr_pages, nr_less = page->nr_pages - nr_pages;
+
+	residency_note_freed(pfn, nr_less);
+	release_locked(pfn, nr_less);
 }
 
 static bool extend_locked(struct page *page, size_t nr_more)
@@ -285,7 +304,7 @@ bool run_resize(struct page *page, size_t nr_pages)
 	if (nr_pages > page->nr_pages)
 		done = extend_locked(page, nr_pages - page->nr_pages);
 	else if (nr_pages < page->nr_pages)
-		free_tail_locked(page_to_pfn(page) + nr_pages, page->nr_pages - nr_pages);
+		shrink_locked(page, nr_pages);
 	if (done)
 		WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	zone_unlock();

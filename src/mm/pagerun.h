@@ -26,6 +26,9 @@ struct page *run_alloc(size_t nr_pages, size_t align_pages);
 /* False, and nothing happens, when the page is not the head of a run. */
 bool run_free(struct page *page);
 
+/* The same when frames of its pages were moved elsewhere, and it was noted which. */
+bool run_free_vacated(struct page *page);
+
 /* Grow or shrink in place (nr_pages >= 1). False, and nothing happens, when the space is taken. */
 bool run_resize(struct page *page, size_t nr_pages);
 

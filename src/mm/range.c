@@ -299,7 +299,7 @@ bool range_take_touched_locked(size_t *unit)
 	return false;
 }
 
-bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)
+static bool claim_free(enum range_part part, size_t unit, size_t nr_units)
 {
 	struct pageblock *range;
 
@@ -310,6 +310,29 @@ bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)
 		return false;
 	range_clip_locked(range, unit, nr_units);
 	return true;
+}
+
+/* When what is free from there on ends where the first section's LOW does: open the rest. */
+static bool grow_from(size_t unit, size_t nr_units)
+{
+	const struct section *section = &zone.sections[0];
+	size_t at_hand = section->low - unit, first, grown;
+
+	if (unit > section->low || at_hand >= nr_units ||
+	    section->high - section->low < nr_units - at_hand ||
+	    (at_hand && free_at_frontier(RANGE_LOW) != at_hand))
+		return false;
+	grown = section_grow_locked(RANGE_LOW, nr_units - at_hand, &first);
+	if (grown)
+		range_free_locked(first, grown);
+	return grown;
+}
+
+bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)
+{
+	return claim_free(part, unit, nr_units) ||
+	       (part == RANGE_LOW && grow_from(unit, nr_units) &&
+		claim_free(part, unit, nr_units));
 }
 
 void range_free_locked(size_t unit, size_t nr_units)

@@ -35,7 +35,10 @@ bool range_take_resident_locked(enum range_part part, size_t nr_pages, bool full
  */
 bool range_take_touched_locked(size_t *unit);
 
-/* Take exactly these units if they are the first of a free range of this part. */
+/*
+ * Take exactly these units if they are the first of a free range of this part, or would be if LOW
+ * were longer.
+ */
 bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units);
 
 /* Take these units, which are part of the free range. */

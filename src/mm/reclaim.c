@@ -10,6 +10,9 @@
 /* One vectored call takes up to 512 ranges; the batch lives on the stack of whoever trims. */
 #define BATCH_EXTENTS 64u
 
+/* So far ahead of the clock a time may be. */
+#define FUTURE_TICKS 16u
+
 /* A batch of isolated extents. */
 struct reclaim {
 	size_t cursor; /* struct reclaim_walk's */
@@ -39,10 +42,13 @@ static void count_down(struct reclaim *rc, size_t nr_touched)
 	rc->limit.nr_pages -= min_size(rc->limit.nr_pages, nr_touched);
 }
 
+/* Another thread's look at the clock may be a little older than what was freed since. */
 static bool is_due(const struct reclaim *rc, const struct pageblock *block)
 {
 	uint16_t age = (uint16_t)(READ_ONCE(zone.now) - block->freed_at);
 
+	if (age > UINT16_MAX - FUTURE_TICKS)
+		age = 0;
 	return !rc->aged || (block->freed_at && age * TICK_MS >= rc->limit.min_age_ms);
 }
 

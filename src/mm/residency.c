@@ -2,6 +2,7 @@
 #include "mm/residency.h"
 
 #include "base/bitmap.h"
+#include "os/os.h"
 
 /* One pageblock's share of a range of pages. */
 struct piece {
@@ -30,12 +31,21 @@ void residency_note_filled(size_t pfn, size_t nr_pages)
 	}
 }
 
+/* When decay last looked may be long ago: what is freed now must not seem that old. */
+void residency_note_vacated(size_t pfn, size_t nr_pages)
+{
+	uint16_t now = zone_tick(os_clock_ms());
+
+	WRITE_ONCE(zone.now, now);
+	zone_add_free_touched(residency_count_touched(pfn, nr_pages));
+	for_each_piece(piece, pfn, nr_pages)
+		piece.block->freed_at = now;
+}
+
 void residency_note_freed(size_t pfn, size_t nr_pages)
 {
-	zone_add_free_touched(nr_pages);
 	residency_note_filled(pfn, nr_pages); /* MAYBE */
-	for_each_piece(piece, pfn, nr_pages)
-		piece.block->freed_at = READ_ONCE(zone.now);
+	residency_note_vacated(pfn, nr_pages);
 }
 
 void residency_note_taken(size_t pfn, size_t nr_pages)

@@ -12,6 +12,9 @@
 /* Pages become free: what the program did with them is not known, so they are MAYBE now. */
 void residency_note_freed(size_t pfn, size_t nr_pages);
 
+/* Pages become free in the states that they are in: frames of some were moved elsewhere. */
+void residency_note_vacated(size_t pfn, size_t nr_pages);
+
 /* Free pages are handed out. Their state stays, for whoever asks whether they are zero. */
 void residency_note_taken(size_t pfn, size_t nr_pages);
 

@@ -47,9 +47,6 @@ void zone_init(void)
 	zone.now = zone_tick(0);
 }
 
-/* Of the peak: by how much the heap may be larger. */
-#define PEAK_SLACK_SHARE 32u
-
 void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
 {
 	size_t sum = 0;
@@ -58,5 +55,5 @@ void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
 	for (unsigned int u = 0; u < NR_PAGE_USES; u++)
 		sum += zone.nr_used[u];
 	WRITE_ONCE(zone.peak_used, max_size(zone.peak_used, sum));
-	WRITE_ONCE(zone.nr_free_in_peak, zone.peak_used + zone.peak_used / PEAK_SLACK_SHARE - sum);
+	WRITE_ONCE(zone.nr_free_in_peak, zone_peak_pages() - sum);
 }

@@ -62,12 +62,13 @@ struct zone {
 	size_t nr_free_touched;	  /* free pages, wherever they are, that are not HOLE */
 	size_t nr_range_touched;  /* of these, those in free ranges */
 	size_t nr_slack_touched;  /* pages with frames behind the ends of areas */
+	size_t nr_kept_outside;	  /* pages kept for reuse that are not the heap's; LOCK_MAPPINGS */
 	size_t nr_holes_used;	  /* HOLE pages given to the program, ever */
 	size_t nr_holes_filled;	  /* of these, filled before it saw them (vmalloc/stitch.h) */
 	size_t watermark[NR_WATERMARKS]; /* pages; LOCK_RECLAIM */
 	size_t nr_free_in_peak;	  /* free pages with which the heap is no larger than at its peak */
 	size_t nr_free_beyond;	  /* how many more may be (mm/decay.h); LOCK_RECLAIM */
-	uint16_t now;		  /* zone_tick when decay last looked at the clock */
+	uint16_t now;		  /* zone_tick when somebody last looked at the clock */
 	size_t nr_isolated;	  /* extents that mm/reclaim.c holds at this moment */
 	size_t nr_used[NR_PAGE_USES];
 	size_t peak_used; /* highest sum of nr_used */
@@ -82,6 +83,14 @@ static inline uint16_t zone_tick(uint64_t ms)
 	uint16_t tick = (uint16_t)(ms / TICK_MS);
 
 	return tick ? tick : 1;
+}
+
+/* What the heap may have in frames without being larger than at its peak: a little more. */
+static inline size_t zone_peak_pages(void)
+{
+	size_t nr_pages = READ_ONCE(zone.peak_used);
+
+	return nr_pages + nr_pages / 32;
 }
 
 /* Under the lock; decay_is_due() looks without it. */

@@ -24,6 +24,7 @@
 #define UFFD_FEATURE_MOVE ((uint64_t)1 << 16)
 #define UFFDIO_REGISTER_MODE_WP ((uint64_t)1 << 1)
 #define UFFDIO_MOVE_MODE_DONTWAKE ((uint64_t)1 << 0)
+#define UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES ((uint64_t)1 << 1)
 
 struct uffdio_api {
 	uint64_t api, features, ioctls;
@@ -140,12 +141,15 @@ int os_mover_register(int mover, void *address, size_t bytes)
 	return (int)syscall3(__NR_ioctl, mover, (long)UFFDIO_REGISTER, (long)&range);
 }
 
-int os_move(int mover, void *to, void *from, size_t bytes, size_t *moved)
+int os_move(int mover, void *to, void *from, size_t bytes, bool holes, size_t *moved)
 {
 	struct uffdio_move move = { .dst = (uintptr_t)to, .src = (uintptr_t)from, .len = bytes,
 				    .mode = UFFDIO_MOVE_MODE_DONTWAKE };
-	long error = syscall3(__NR_ioctl, mover, (long)UFFDIO_MOVE, (long)&move);
+	long error;
 
+	if (holes)
+		move.mode |= UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES;
+	error = syscall3(__NR_ioctl, mover, (long)UFFDIO_MOVE, (long)&move);
 	/* What is no mover does not write the count. */
 	*moved = move.move > 0 ? (size_t)move.move : 0;
 	return (int)error;

@@ -30,7 +30,7 @@ int os_mover_register(int mover, void *address, size_t bytes);
  *
  *	0	all
  *	-EAGAIN	not all: ask again for the rest
- *	-ENOENT	there is no frame at from + *moved
+ *	-ENOENT	there is no frame at from + *moved (not if `holes`: these are moved, too)
  *	-EEXIST	there is one at to + *moved
  *	-EBUSY	the frame at from + *moved is shared with another process, or pinned
  *	-EBADF, -ENOTTY: the descriptor has been closed, or is another's now
@@ -38,7 +38,7 @@ int os_mover_register(int mover, void *address, size_t bytes);
  * or another error. A huge page whose 2 MiB are moved as a whole, from a multiple of 2 MiB to
  * another, stays one; moving less splits it, which takes as long as moving a hundred pages.
  */
-int os_move(int mover, void *to, void *from, size_t bytes, size_t *moved);
+int os_move(int mover, void *to, void *from, size_t bytes, bool holes, size_t *moved);
 
 /* 1: part of the range is a huge page; 0: none is; -errno: it cannot be told (Linux 6.7). */
 int os_has_huge_page(void *address, size_t bytes);

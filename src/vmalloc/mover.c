@@ -80,7 +80,7 @@ bool mover_ready(void)
 	return !error_for_good;
 }
 
-int mover_move(size_t to, size_t from, size_t nr_pages, size_t *nr_moved)
+int mover_move(size_t to, size_t from, size_t nr_pages, bool holes, size_t *nr_moved)
 {
 	uint32_t mover = mm_map.process->mover;
 	size_t moved = 0;
@@ -88,7 +88,7 @@ int mover_move(size_t to, size_t from, size_t nr_pages, size_t *nr_moved)
 
 	if (mover)
 		error = os_move((int)mover - 1, pfn_to_virt(to), pfn_to_virt(from),
-				nr_pages * PAGE_SIZE, &moved);
+				nr_pages * PAGE_SIZE, holes, &moved);
 	*nr_moved = moved / PAGE_SIZE;
 	return error;
 }

@@ -21,7 +21,7 @@
 bool mover_ready(void);
 
 /* os_move within the heap, by pfns and pages. -EBADF when there is no mover (any more). */
-int mover_move(size_t to, size_t from, size_t nr_pages, size_t *nr_moved);
+int mover_move(size_t to, size_t from, size_t nr_pages, bool holes, size_t *nr_moved);
 
 /* The descriptor is not what it was: forget it. */
 void mover_lost(void);

@@ -235,7 +235,7 @@ static void move_run(struct stitch *st, struct source_run run)
 	while (run.nr_pages && !is_exhausted(st) && next_hole(st)) {
 		size_t nr_pages = min_size(min_size(run.nr_pages, st->nr_hole), st->nr_budget);
 		size_t nr_moved;
-		int error = mover_move(st->hole, run.pfn, nr_pages, &nr_moved);
+		int error = mover_move(st->hole, run.pfn, nr_pages, false, &nr_moved);
 
 		if (nr_moved) {
 			note_moved(st, run.pfn, nr_moved);

@@ -35,6 +35,7 @@ struct stitch_counts {
 	size_t ns;	     /* that it took */
 	size_t busy;	     /* runs that could not be moved: shared with a child, or pinned */
 	size_t repopulated;  /* pages of such runs that were made our own */
+	size_t relocated;    /* pages of blocks that realloc has moved */
 	size_t purged;	     /* pages dropped in place of those that the program will fault in */
 	_Atomic size_t no_mover; /* requests: there is no mover; no lock */
 	size_t dear;	     /* run lengths refused for what they cost */

@@ -24,21 +24,6 @@ static size_t units_of(size_t nr_pages)
 	return div_round_up(nr_pages, UNIT_PAGES);
 }
 
-static struct page *start_area(size_t unit, size_t nr_pages)
-{
-	size_t pfn = unit * UNIT_PAGES;
-	struct page *page = pfn_to_page(pfn);
-
-	residency_note_taken(pfn, units_of(nr_pages) * UNIT_PAGES);
-	residency_note_used(pfn, nr_pages);
-	zone_count_locked(USE_AREA, (ptrdiff_t)nr_pages);
-	WRITE_ONCE(page->kind, PAGE_AREA);
-	WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
-	pagemap_write(pfn, PAGEMAP_AREA);
-	WRITE_ONCE(nr_areas, nr_areas + 1);
-	return page;
-}
-
 /* Drop pages that nobody else can get at, with the lock released over the system call. */
 static void purge_isolated(size_t pfn, size_t nr_pages)
 {
@@ -93,12 +78,14 @@ static void drop_slack(size_t pfn, size_t nr_pages)
 		purge_isolated(slack, end_of(pfn, nr_pages) - slack);
 }
 
-/* Frames where the program is going to need them, and few elsewhere. */
-static void settle_frames(size_t pfn, size_t nr_pages)
+void area_fill(struct page *page, size_t first)
 {
-	size_t slack = slack_of(pfn, nr_pages);
+	size_t pfn = page_to_pfn(page), nr_pages = page->nr_pages, slack = slack_of(pfn, nr_pages);
 
-	stitch_fill(pfn, nr_pages, slack, end_of(pfn, nr_pages) - slack);
+	zone_lock();
+	uncount_slack(pfn, nr_pages);
+	zone_unlock();
+	stitch_fill(pfn + first, nr_pages - first, slack, end_of(pfn, nr_pages) - slack);
 	zone_lock();
 	drop_slack(pfn, nr_pages);
 	count_slack(pfn, nr_pages);
@@ -120,6 +107,22 @@ static bool find_units_locked(size_t nr_pages, size_t align_units, size_t *unit)
 	       range_alloc_locked(part, units_of(nr_pages), align_units, unit);
 }
 
+static struct page *start_area(size_t unit, size_t nr_pages)
+{
+	size_t pfn = unit * UNIT_PAGES;
+	struct page *page = pfn_to_page(pfn);
+
+	residency_note_taken(pfn, units_of(nr_pages) * UNIT_PAGES);
+	residency_note_used(pfn, nr_pages);
+	zone_count_locked(USE_AREA, (ptrdiff_t)nr_pages);
+	WRITE_ONCE(page->kind, PAGE_AREA);
+	WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
+	pagemap_write(pfn, PAGEMAP_AREA);
+	WRITE_ONCE(nr_areas, nr_areas + 1);
+	count_slack(pfn, nr_pages);
+	return page;
+}
+
 static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 {
 	size_t align_units = max_size(align_bytes / UNIT_BYTES, 1);
@@ -130,20 +133,26 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 	return start_area(unit, nr_pages);
 }
 
+struct page *area_alloc_unfilled(size_t nr_pages, size_t align_bytes)
+{
+	return zone_alloc(alloc_locked, nr_pages, align_bytes);
+}
+
 struct page *area_alloc(size_t nr_pages, size_t align_bytes)
 {
-	struct page *page = zone_alloc(alloc_locked, nr_pages, align_bytes);
+	struct page *page = area_alloc_unfilled(nr_pages, align_bytes);
 
 	if (page)
-		settle_frames(page_to_pfn(page), nr_pages);
+		area_fill(page, 0);
 	return page;
 }
 
 /* The program no longer uses these pages of an area; they are isolated, not free yet. */
-static void note_unused(size_t pfn, size_t nr_pages)
+static void note_unused(size_t pfn, size_t nr_pages, void (*note)(size_t pfn, size_t nr_pages))
 {
-	residency_note_freed(pfn, nr_pages);
-	zone_sub_free_touched(nr_pages); /* counted when the units are returned */
+	note(pfn, nr_pages);
+	/* Counted when the units are returned. */
+	zone_sub_free_touched(residency_count_touched(pfn, nr_pages));
 }
 
 /* Return units with unused pages, which keep their frames for the time being (mm/decay.h). */
@@ -153,7 +162,7 @@ static void return_units(size_t unit, size_t nr_units)
 	range_free_locked(unit, nr_units);
 }
 
-bool area_free(struct page *page)
+static bool free_area(struct page *page, void (*note)(size_t pfn, size_t nr_pages))
 {
 	size_t pfn = page_to_pfn(page), nr_pages;
 	bool is_area;
@@ -167,11 +176,21 @@ bool area_free(struct page *page)
 		pagemap_write(pfn, 0);
 		WRITE_ONCE(nr_areas, nr_areas - 1);
 		zone_count_locked(USE_AREA, -(ptrdiff_t)nr_pages);
-		note_unused(pfn, nr_pages);
+		note_unused(pfn, nr_pages, note);
 		return_units(pfn / UNIT_PAGES, units_of(nr_pages));
 	}
 	zone_unlock();
 	return is_area;
+}
+
+bool area_free(struct page *page)
+{
+	return free_area(page, residency_note_freed);
+}
+
+bool area_free_vacated(struct page *page)
+{
+	return free_area(page, residency_note_vacated);
 }
 
 static bool extend_locked(struct page *page, size_t nr_pages)
@@ -195,7 +214,7 @@ static void shrink_locked(struct page *page, size_t nr_pages)
 	size_t unit = page_to_pfn(page) / UNIT_PAGES;
 	size_t kept = units_of(nr_pages), nr_units = units_of(page->nr_pages);
 
-	note_unused(page_to_pfn(page) + nr_pages, page->nr_pages - nr_pages);
+	note_unused(page_to_pfn(page) + nr_pages, page->nr_pages - nr_pages, residency_note_freed);
 	drop_slack(page_to_pfn(page), nr_pages);
 	if (nr_units > kept)
 		return_units(unit + kept, nr_units - kept);
@@ -218,6 +237,8 @@ bool area_resize(struct page *page, size_t nr_pages)
 	}
 	count_slack(page_to_pfn(page), page->nr_pages);
 	zone_unlock();
+	if (done && change >= (ptrdiff_t)STITCH_MIN_PAGES)
+		area_fill(page, nr_pages - (size_t)change);
 	return done;
 }
 

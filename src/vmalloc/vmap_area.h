@@ -17,8 +17,15 @@
 /* nr_pages contiguous pages at a multiple of align_bytes (a power of two). NULL: no memory. */
 struct page *area_alloc(size_t nr_pages, size_t align_bytes);
 
+/* The same, but area_fill gets frames from elsewhere, for all but `first` pages. */
+struct page *area_alloc_unfilled(size_t nr_pages, size_t align_bytes);
+void area_fill(struct page *page, size_t first);
+
 /* False, and nothing happens, when the page is not the head of an area. */
 bool area_free(struct page *page);
+
+/* The same when frames of its pages were moved elsewhere, and it was noted which. */
+bool area_free_vacated(struct page *page);
 
 /* Grow or shrink in place (nr_pages >= 1). False, and nothing happens, when the space is taken. */
 bool area_resize(struct page *page, size_t nr_pages);

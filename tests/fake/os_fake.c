@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/mman.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -479,7 +480,7 @@ static int move_page(char *to, char *from)
 	return purge(&(struct os_range){ from, OS_PAGE_SIZE });
 }
 
-int os_move(int mover, void *to, void *from, size_t bytes, size_t *moved)
+int os_move(int mover, void *to, void *from, size_t bytes, bool holes, size_t *moved)
 {
 	int error = enter(OS_CALL_MOVE);
 
@@ -490,11 +491,67 @@ int os_move(int mover, void *to, void *from, size_t bytes, size_t *moved)
 		if (*moved / OS_PAGE_SIZE == fake.move_limit)
 			return -EAGAIN;
 		error = move_page((char *)to + *moved, (char *)from + *moved);
+		if (error == -ENOENT && holes)
+			error = 0;
 		if (error && *moved)
 			return -EAGAIN;
 		*moved += error ? 0 : OS_PAGE_SIZE;
 	}
 	return error;
+}
+
+/* --- os_map.h ------------------------------------------------------------------------------- */
+
+int os_map(size_t bytes, void **address)
+{
+	int error = enter(OS_CALL_MAP);
+	long ret;
+
+	if (error)
+		return error;
+	if (fake.address_space_limit && bytes > fake.address_space_limit)
+		return -ENOMEM;
+	ret = SYSCALL(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (ret < 0)
+		return (int)ret;
+	*address = (void *)ret;
+	return 0;
+}
+
+int os_move_out(void *from, size_t bytes, void *to)
+{
+	int error = enter(OS_CALL_MOVE_OUT);
+	long ret;
+
+	if (!error && fake.feature_off[OS_FEATURE_MOVE_OUT])
+		error = -EINVAL;
+	if (error)
+		return error;
+	ret = SYSCALL(SYS_mremap, from, bytes, bytes,
+		      MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+	return ret < 0 ? (int)ret : 0;
+}
+
+int os_resize_mapping(void **address, size_t old_bytes, size_t bytes)
+{
+	int error = enter(OS_CALL_RESIZE_MAPPING);
+	long ret;
+
+	if (error)
+		return error;
+	ret = SYSCALL(SYS_mremap, *address, old_bytes, bytes, MREMAP_MAYMOVE, NULL);
+	if (ret < 0)
+		return (int)ret;
+	*address = (void *)ret;
+	return 0;
+}
+
+bool os_is_locked(void *address)
+{
+	enter(OS_CALL_IS_LOCKED);
+	(void)address;
+	return fake.feature_off[OS_FEATURE_NOT_LOCKED];
 }
 
 int os_has_huge_page(void *address, size_t bytes)

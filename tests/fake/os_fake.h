@@ -12,6 +12,7 @@
 #include <limits.h>
 
 #include "os/os.h"
+#include "os/os_map.h"
 #include "os/os_move.h"
 
 /* OS_CALL_X is os_x(). OS_CALL_ANY stands for all of them together. */
@@ -37,6 +38,9 @@ enum os_call {
 	OS_CALL_MOVER_REGISTER,
 	OS_CALL_MOVE,
 	OS_CALL_HAS_HUGE_PAGE,
+	OS_CALL_MAP,
+	OS_CALL_MOVE_OUT,
+	OS_CALL_RESIZE_MAPPING,
 	OS_CALL_COUNT_MAPS,
 	/* From here on: counted, but they cannot fail. */
 	OS_CALL_NAP,
@@ -45,6 +49,7 @@ enum os_call {
 	OS_CALL_CLOCK_MS,
 	OS_CALL_CLOCK_NS,
 	OS_CALL_IS_FILTERED,
+	OS_CALL_IS_LOCKED,
 	OS_CALL_PHYSICAL_BYTES,
 	OS_CALL_ADDRESS_SPACE_LIMIT,
 	OS_CALL_START_READ,
@@ -69,6 +74,10 @@ enum os_feature {
 	OS_FEATURE_MOVE,
 	/* Off: -ENOTTY, as from a kernel before 6.7. */
 	OS_FEATURE_HAS_HUGE_PAGE,
+	/* Off: -EINVAL, as from a kernel before 5.7. */
+	OS_FEATURE_MOVE_OUT,
+	/* Off: mlockall has been called. */
+	OS_FEATURE_NOT_LOCKED,
 	/* Off: there is a seccomp filter. */
 	OS_FEATURE_NO_FILTER,
 	NR_OS_FEATURES,

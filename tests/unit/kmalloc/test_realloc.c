@@ -1,6 +1,8 @@
 /*
  * test_realloc.c - resizing in place and by moving, with contents; sizes.
  */
+#include <errno.h>
+
 #include "kunit.h"
 #include "isolated.h"
 #include "core/hooks.h"
@@ -119,6 +121,7 @@ ISOLATED_TEST(failure_leaves_the_object)
 		size_t usable = ksize(object);
 
 		fill(object, sizes[i]);
+		os_fake_fail(OS_CALL_MAP, 1, UINT_MAX, ENOMEM); /* nor outside the heap */
 		EXPECT_EQ(krealloc(object, MIB(64)), NULL);
 		EXPECT_EQ(krealloc(object, SIZE_MAX), NULL);
 		EXPECT_EQ(ksize(object), usable);

@@ -139,12 +139,47 @@ MM_TEST(claims_are_for_the_start_of_a_free_range)
 	EXPECT_STREQ(free_ranges(RANGE_LOW), "0+16");
 }
 
-MM_TEST(what_was_never_opened_cannot_be_claimed)
+/* Where the heap ends it grows for a claim, as much as is missing. */
+MM_TEST(claims_open_what_lies_behind_the_open_end)
 {
 	boot_heap(MIB(64));
 	zone_lock();
 	ASSERT_EQ(take(RANGE_LOW, 2, 1), 0);
+	EXPECT(!range_claim_locked(RANGE_LOW, 3, 1)); /* not at the end */
+	EXPECT_EQ(zone.nr_opened, 2 * UNIT_PAGES);
+	EXPECT(range_claim_locked(RANGE_LOW, 2, 1));
+	EXPECT_EQ(zone.nr_opened, 3 * UNIT_PAGES);
+	range_free_locked(2, 1);
+	EXPECT(range_claim_locked(RANGE_LOW, 2, 3));
+	EXPECT_EQ(zone.nr_opened, 5 * UNIT_PAGES);
+	EXPECT_STREQ(free_ranges(RANGE_LOW), "");
+	EXPECT(!range_claim_locked(RANGE_LOW, 5, 12)); /* beyond the reserve */
+	EXPECT(!range_claim_locked(RANGE_HIGH, 5, 1));
+	EXPECT_EQ(zone.nr_opened, 5 * UNIT_PAGES);
+	EXPECT(range_claim_locked(RANGE_LOW, 5, 11)); /* up to its end */
+}
+
+/* What is free at the end must begin where the claim does. */
+MM_TEST(a_claim_amid_what_is_free_at_the_open_end_fails)
+{
+	boot_heap(MIB(64));
+	zone_lock();
+	ASSERT_EQ(take(RANGE_LOW, 4, 1), 0);
+	range_free_locked(2, 2);
+	EXPECT(!range_claim_locked(RANGE_LOW, 3, 3));
+	EXPECT(!range_claim_locked(RANGE_LOW, 1, 5));
+	EXPECT_STREQ(free_ranges(RANGE_LOW), "2+2");
+}
+
+MM_TEST(a_claim_without_memory_to_open_fails)
+{
+	boot_heap(MIB(64));
+	zone_lock();
+	ASSERT_EQ(take(RANGE_LOW, 2, 1), 0);
+	os_fake_fail(OS_CALL_OPEN, 1, UINT_MAX, ENOMEM);
 	EXPECT(!range_claim_locked(RANGE_LOW, 2, 1));
+	os_fake_fail(OS_CALL_OPEN, 0, 0, 0);
+	EXPECT(range_claim_locked(RANGE_LOW, 2, 1));
 }
 
 /* --- growth -------------------------------------------------------------------------------- */

@@ -58,7 +58,7 @@ static void end(void)
 
 static int move(size_t to_page, size_t from_page, size_t nr_pages, size_t *nr_moved)
 {
-	int error = os_move(mover, to(to_page), from(from_page), nr_pages * PAGE, nr_moved);
+	int error = os_move(mover, to(to_page), from(from_page), nr_pages * PAGE, false, nr_moved);
 
 	*nr_moved /= PAGE;
 	return error;
@@ -196,10 +196,10 @@ TEST(what_is_no_mover)
 	int null = open("/dev/null", O_RDWR);
 
 	memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	EXPECT_EQ(os_move(null, memory, memory + PAGE, PAGE, &moved), -ENOTTY);
+	EXPECT_EQ(os_move(null, memory, memory + PAGE, PAGE, false, &moved), -ENOTTY);
 	EXPECT_EQ(moved, 0);
 	close(null);
-	EXPECT_EQ(os_move(null, memory, memory + PAGE, PAGE, &moved), -EBADF);
+	EXPECT_EQ(os_move(null, memory, memory + PAGE, PAGE, false, &moved), -EBADF);
 	EXPECT(os_mover_register(null, memory, PAGE) < 0);
 	munmap(memory, 2 * PAGE);
 }

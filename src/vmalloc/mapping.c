@@ -1,0 +1,416 @@
+/* mapping.c - see mapping.h. */
+#include "vmalloc/mapping.h"
+
+#include <string.h>
+
+#include "base/math.h"
+#include "core/lock.h"
+#include "core/params.h"
+#include "mm/huge_memory.h"
+#include "mm/residency.h"
+#include "os/os.h"
+#include "os/os_map.h"
+
+/* 8 GiB of blocks at least; more of them stay in the heap. */
+#define MAX_MAPPINGS 256u
+/* Kept for reuse: so many, and so many times params.retain (as mm/decay.c between phases). */
+#define MAX_CACHED 4u
+#define CACHED_SHARE 8u
+/* A mapping is longer than its block by this share of it, so that growing by steps calls seldom. */
+#define SPARE_SHARE 8u
+/* One that is up to so many times as long as is asked for does for a block. */
+#define MAX_EXCESS 4u
+/* What a block gives up when it shrinks is dropped if it is more than this. */
+#define DROPPED_MIN_PAGES (MIB(1) / PAGE_SIZE)
+
+/*
+ * Of an entry only the owner of its block changes nr_pages and capacity; an entry is taken, freed
+ * and kept under the lock. An address is there before the program gets it and goes before it is
+ * unmapped, so that it is never taken for that of somebody else's memory.
+ */
+struct mapping {
+	_Atomic uintptr_t address; /* 0: an entry without a mapping */
+	_Atomic size_t nr_pages;   /* of the block; 0: kept for reuse */
+	_Atomic size_t capacity;   /* pages */
+	uint64_t freed_ms;
+};
+
+static struct mapping mappings[MAX_MAPPINGS];
+/* No entry from here on has ever been used. */
+static _Atomic unsigned int nr_entries;
+/* Kept for reuse; their pages are zone.nr_kept_outside. */
+static unsigned int nr_cached;
+static _Atomic size_t nr_moved_in, nr_moved, nr_reused;
+
+static void count(_Atomic size_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+#define for_each_entry(entry) \
+	for (struct mapping *entry = mappings; entry < mappings + nr_entries; entry++)
+
+/* --- looking -------------------------------------------------------------------------------- */
+
+static struct mapping *find(uintptr_t address)
+{
+	for_each_entry(entry)
+		if (entry->address == address)
+			return entry;
+	return NULL;
+}
+
+static struct mapping *find_block(const void *block)
+{
+	struct mapping *entry = find((uintptr_t)block);
+
+	return block && entry && entry->nr_pages ? entry : NULL;
+}
+
+static bool is_cached(const struct mapping *entry)
+{
+	return entry->address && !entry->nr_pages;
+}
+
+static bool covers(const struct mapping *entry, uintptr_t address)
+{
+	return entry->address && address - entry->address < entry->capacity * PAGE_SIZE;
+}
+
+enum mapping_place mapping_look_up(const void *address, size_t *bytes)
+{
+	for_each_entry(entry) {
+		if (!covers(entry, (uintptr_t)address))
+			continue;
+		*bytes = entry->nr_pages * PAGE_SIZE;
+		if (!*bytes)
+			return MAPPING_FREED;
+		return entry->address == (uintptr_t)address ? MAPPING_BLOCK : MAPPING_INSIDE;
+	}
+	return MAPPING_NONE;
+}
+
+bool mapping_is_cached(void)
+{
+	return READ_ONCE(zone.nr_kept_outside);
+}
+
+void mapping_count(struct mapping_counts *counts)
+{
+	*counts = (struct mapping_counts){ .nr_moved_in = nr_moved_in, .nr_moved = nr_moved,
+					   .nr_reused = nr_reused };
+	lock_acquire(LOCK_MAPPINGS);
+	for_each_entry(entry) {
+		size_t nr_pages = entry->nr_pages;
+
+		counts->nr_live += nr_pages > 0;
+		counts->nr_cached += is_cached(entry);
+		counts->live_pages += nr_pages;
+		counts->cached_pages += is_cached(entry) ? entry->capacity : 0;
+	}
+	lock_release(LOCK_MAPPINGS);
+}
+
+/* --- entries --------------------------------------------------------------------------------- */
+
+/* An entry for a mapping that is about to be made. NULL: there are too many. */
+static struct mapping *entry_new(void)
+{
+	struct mapping *entry;
+
+	lock_acquire(LOCK_MAPPINGS);
+	entry = mappings;
+	while (entry < mappings + nr_entries && (entry->address || entry->capacity))
+		entry++;
+	if (entry == mappings + MAX_MAPPINGS) {
+		entry = NULL;
+	} else {
+		entry->capacity = 1; /* taken, but nowhere yet */
+		if (entry == mappings + nr_entries)
+			nr_entries++;
+	}
+	lock_release(LOCK_MAPPINGS);
+	return entry;
+}
+
+static void entry_forget(struct mapping *entry)
+{
+	entry->nr_pages = 0;
+	entry->address = 0;
+	entry->capacity = 0; /* last: somebody else's from now on */
+}
+
+static void entry_set(struct mapping *entry, void *address, size_t nr_pages, size_t capacity)
+{
+	entry->capacity = capacity;
+	entry->nr_pages = nr_pages;
+	entry->address = (uintptr_t)address;
+}
+
+/* Address space that cannot be given back, with no mapping to spare, stays; its memory does not. */
+static void unmap(void *address, size_t nr_pages)
+{
+	if (os_unreserve(address, nr_pages * PAGE_SIZE))
+		os_purge(address, nr_pages * PAGE_SIZE);
+}
+
+/* --- making and growing ---------------------------------------------------------------------- */
+
+static size_t with_spare(size_t nr_pages)
+{
+	return align_up(nr_pages + nr_pages / SPARE_SHARE, PAGEBLOCK_PAGES);
+}
+
+/* False when mappings cannot be made, or are locked into memory (mlockall, MCL_FUTURE). */
+static bool maps_are_empty(void)
+{
+	void *probe;
+	bool locked;
+
+	if (os_map(PAGE_SIZE, &probe))
+		return false;
+	locked = os_is_locked(probe);
+	unmap(probe, 1);
+	return !locked;
+}
+
+/*
+ * Where writable memory counts towards a limit of all processes (vm.overcommit_memory=2): kernels
+ * before 6.18 do not give back what is moved out. Less than the heap's window can be mapped there.
+ */
+static bool memory_counts(void)
+{
+	static _Atomic int answer; /* 0: not known yet; -1: no */
+	void *probe;
+
+	if (!answer && maps_are_empty()) {
+		bool mapped = !os_map(mm_map.nr_pages * PAGE_SIZE, &probe);
+
+		if (mapped)
+			unmap(probe, mm_map.nr_pages);
+		answer = mapped ? -1 : 1;
+	}
+	return answer >= 0;
+}
+
+/* Locked memory must not be moved out of. */
+static bool may_leave(void *address)
+{
+	return !os_is_locked(address) && !memory_counts();
+}
+
+/*
+ * Have old_pages moved to the front of `place`, a mapping of `capacity` pages, and make them one
+ * mapping again: what is behind them is unmapped first, and may in theory be taken by another
+ * thread at that moment. *place: where it is then. False: nothing has changed, and there is no
+ * place any more.
+ */
+static bool fill_place(void **place, void *from, size_t old_pages, size_t capacity)
+{
+	size_t old_bytes = old_pages * PAGE_SIZE;
+
+	if (os_move_out(from, old_bytes, *place)) {
+		unmap(*place, capacity);
+		return false;
+	}
+	unmap((char *)*place + old_bytes, capacity - old_pages);
+	if (!os_resize_mapping(place, old_bytes, capacity * PAGE_SIZE))
+		return true;
+	memcpy(from, *place, old_bytes);
+	unmap(*place, old_pages);
+	return false;
+}
+
+static void *move_in(struct mapping *entry, struct page *page, size_t nr_pages)
+{
+	size_t old_pages = page->nr_pages, capacity = with_spare(nr_pages);
+	void *from = page_address(page), *place;
+
+	if (os_map(capacity * PAGE_SIZE, &place) ||
+	    !fill_place(&place, from, old_pages, capacity)) {
+		entry_forget(entry);
+		return NULL;
+	}
+	huge_advise_mapping(place, capacity * PAGE_SIZE);
+	zone_lock();
+	residency_note_purged(page_to_pfn(page), old_pages);
+	zone_unlock();
+	count(&nr_moved_in);
+	entry_set(entry, place, nr_pages, capacity);
+	return place;
+}
+
+void *mapping_move_in(struct page *page, size_t nr_pages)
+{
+	struct mapping *entry;
+
+	if (nr_pages < MAPPING_MIN_PAGES || !may_leave(page_address(page)))
+		return NULL;
+	entry = entry_new();
+	return entry ? move_in(entry, page, nr_pages) : NULL;
+}
+
+/* Beyond its mapping. With less to spare, or none, where limits want that. */
+static void *grow(struct mapping *entry, size_t nr_pages)
+{
+	size_t old_pages = entry->nr_pages, old_capacity = entry->capacity;
+	size_t capacity = with_spare(nr_pages);
+	void *old_place = (void *)entry->address, *place = old_place;
+	int error;
+
+	entry->address = 0;
+	error = os_resize_mapping(&place, old_capacity * PAGE_SIZE, capacity * PAGE_SIZE);
+	if (error) {
+		capacity = nr_pages;
+		error = os_resize_mapping(&place, old_capacity * PAGE_SIZE, capacity * PAGE_SIZE);
+	}
+	if (error) {
+		entry_set(entry, old_place, old_pages, old_capacity);
+		return NULL;
+	}
+	if (place != old_place)
+		count(&nr_moved);
+	entry_set(entry, place, nr_pages, capacity);
+	return place;
+}
+
+void *mapping_resize(void *block, size_t nr_pages)
+{
+	struct mapping *entry = find_block(block);
+	size_t old_pages;
+
+	if (!entry)
+		return NULL;
+	if (nr_pages > entry->capacity)
+		return grow(entry, nr_pages);
+	old_pages = entry->nr_pages;
+	entry->nr_pages = nr_pages;
+	if (old_pages > nr_pages + DROPPED_MIN_PAGES)
+		os_purge((char *)block + nr_pages * PAGE_SIZE, (old_pages - nr_pages) * PAGE_SIZE);
+	return block;
+}
+
+/* --- freed ones ------------------------------------------------------------------------------- */
+
+static bool may_keep_locked(const struct mapping *entry)
+{
+	size_t nr_pages = zone.nr_kept_outside + entry->capacity;
+
+	return nr_cached < MAX_CACHED && nr_pages * PAGE_SIZE <= params.retain * CACHED_SHARE;
+}
+
+static void keep_locked(struct mapping *entry)
+{
+	entry->freed_ms = os_clock_ms();
+	entry->nr_pages = 0;
+	nr_cached++;
+	WRITE_ONCE(zone.nr_kept_outside, zone.nr_kept_outside + entry->capacity);
+}
+
+static void unkeep_locked(const struct mapping *entry)
+{
+	nr_cached--;
+	WRITE_ONCE(zone.nr_kept_outside, zone.nr_kept_outside - entry->capacity);
+}
+
+/* From now on nobody finds it: the caller is to unmap it. */
+static void *take_out_locked(struct mapping *entry)
+{
+	void *place = (void *)entry->address;
+
+	entry->address = 0;
+	return place;
+}
+
+/* Returns how many pages. */
+static size_t drop(struct mapping *entry, void *place)
+{
+	size_t capacity = entry->capacity;
+
+	unmap(place, capacity);
+	entry_forget(entry);
+	return capacity;
+}
+
+bool mapping_free(void *block)
+{
+	struct mapping *entry;
+	bool keep;
+
+	lock_acquire(LOCK_MAPPINGS);
+	entry = find_block(block);
+	keep = entry && may_keep_locked(entry);
+	if (keep)
+		keep_locked(entry);
+	else if (entry)
+		take_out_locked(entry);
+	lock_release(LOCK_MAPPINGS);
+	if (entry && !keep)
+		drop(entry, block);
+	return entry;
+}
+
+/* The shortest that is long enough. */
+static struct mapping *find_cached_locked(size_t nr_pages)
+{
+	struct mapping *best = NULL;
+
+	for_each_entry(entry)
+		if (is_cached(entry) && entry->capacity >= nr_pages &&
+		    entry->capacity / MAX_EXCESS <= nr_pages &&
+		    (!best || entry->capacity < best->capacity))
+			best = entry;
+	return best;
+}
+
+void *mapping_reuse(size_t nr_pages)
+{
+	struct mapping *entry = NULL;
+
+	if (nr_pages < MAPPING_MIN_PAGES || !mapping_is_cached())
+		return NULL;
+	lock_acquire(LOCK_MAPPINGS);
+	entry = find_cached_locked(nr_pages);
+	if (entry) {
+		unkeep_locked(entry);
+		entry->nr_pages = nr_pages;
+		count(&nr_reused);
+	}
+	lock_release(LOCK_MAPPINGS);
+	return entry ? (void *)entry->address : NULL;
+}
+
+static struct mapping *find_aged_locked(uint64_t min_age_ms)
+{
+	uint64_t now = os_clock_ms();
+
+	for_each_entry(entry)
+		if (is_cached(entry) && now - entry->freed_ms >= min_age_ms)
+			return entry;
+	return NULL;
+}
+
+/* Returns how many pages; 0: there is none. */
+static size_t drop_one(uint64_t min_age_ms)
+{
+	struct mapping *entry;
+	void *place = NULL;
+
+	lock_acquire(LOCK_MAPPINGS);
+	entry = find_aged_locked(min_age_ms);
+	if (entry) {
+		unkeep_locked(entry);
+		place = take_out_locked(entry);
+	}
+	lock_release(LOCK_MAPPINGS);
+	return entry ? drop(entry, place) : 0;
+}
+
+size_t mapping_drop_cached(uint64_t min_age_ms)
+{
+	size_t nr_pages = 0, nr_dropped;
+
+	while (mapping_is_cached() && (nr_dropped = drop_one(min_age_ms)))
+		nr_pages += nr_dropped;
+	return nr_pages;
+}

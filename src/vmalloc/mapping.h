@@ -1,0 +1,67 @@
+/*
+ * mapping.h - blocks with a mapping of their own, outside the heap.
+ *
+ * L5. A block of 32 MiB or more that realloc would have to move is moved out of the heap by its
+ * page tables (mremap), once, and its mapping is longer than the block: it grows there without a
+ * call, and beyond by mremap, elsewhere if need be. Never copied again, whatever lies behind it.
+ * malloc makes none; but freed ones are kept for a while, within bounds, and serve it.
+ *
+ * The heap itself stays the mappings that it is: what is moved out leaves holes in it.
+ *
+ * All functions want the gate (kmalloc/gate.h), but those that only look, which take no lock.
+ * Takes LOCK_MAPPINGS, over no call.
+ */
+#ifndef VMALLOC_MAPPING_H
+#define VMALLOC_MAPPING_H
+
+#include "mm/mm_types.h"
+
+#define MAPPING_MIN_PAGES (MIB(32) / PAGE_SIZE)
+/* A block stays in its mapping while it is not shorter than this. */
+#define MAPPING_KEPT_PAGES (MIB(16) / PAGE_SIZE)
+
+/* Where an address lies. */
+enum mapping_place {
+	MAPPING_NONE,	/* in none of these mappings */
+	MAPPING_BLOCK,	/* where a block begins */
+	MAPPING_INSIDE, /* behind that */
+	MAPPING_FREED,	/* in one that is kept for reuse */
+};
+
+/* *bytes: of the block. Certain only of a block that the caller owns. */
+enum mapping_place mapping_look_up(const void *address, size_t *bytes);
+
+/*
+ * Move an area's frames, all of its old_pages pages, to a mapping for nr_pages. The area is to be
+ * freed as vacated then. NULL, and the area is as it was: not here, or no memory.
+ */
+void *mapping_move_in(struct page *page, size_t nr_pages);
+
+/*
+ * Resize a block, perhaps by moving it. nr_pages >= MAPPING_KEPT_PAGES. NULL, and nothing happens:
+ * no memory.
+ */
+void *mapping_resize(void *block, size_t nr_pages);
+
+/* False, and nothing happens, where no block begins. */
+bool mapping_free(void *block);
+
+/* A freed mapping that suits nr_pages, with whatever it holds; NULL: none. */
+void *mapping_reuse(size_t nr_pages);
+
+/* Some are kept for reuse. No lock. */
+bool mapping_is_cached(void);
+
+/* Give back what has been kept for so long. Returns how many pages. */
+size_t mapping_drop_cached(uint64_t min_age_ms);
+
+struct mapping_counts {
+	size_t nr_live, nr_cached;	   /* mappings */
+	size_t live_pages;		   /* of blocks */
+	size_t cached_pages;
+	size_t nr_moved_in, nr_moved, nr_reused; /* blocks, since the start */
+};
+
+void mapping_count(struct mapping_counts *counts);
+
+#endif

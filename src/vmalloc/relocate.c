@@ -1,0 +1,97 @@
+/* relocate.c - see relocate.h. */
+#include "vmalloc/relocate.h"
+
+#include <errno.h>
+
+#include "core/params.h"
+#include "mm/residency.h"
+#include "os/os.h"
+#include "vmalloc/mover.h"
+#include "vmalloc/stitch.h"
+#include "vmalloc/stitch_cost.h"
+
+/* In a row. */
+#define MAX_RETRIES 8u
+
+void relocate_begin(size_t from, size_t nr_pages)
+{
+	zone_lock();
+	residency_note_filled(from, nr_pages);
+	zone_unlock();
+}
+
+/* Pages from `to` on that are all holes, or all not. */
+static size_t stretch_at(size_t to, size_t nr_pages, bool *holes)
+{
+	size_t first, length;
+
+	zone_lock();
+	first = residency_find(to, nr_pages, false, &length);
+	zone_unlock();
+	*holes = first == to;
+	return *holes ? length : first - to;
+}
+
+/* Part of a huge page must not be moved. In HIGH nobody knows where some are. */
+static bool would_split(size_t to, size_t from, size_t nr_pages)
+{
+	const struct pageblock *block = pfn_to_pageblock(from);
+	bool whole = nr_pages == PAGEBLOCK_PAGES && is_aligned(to, PAGEBLOCK_PAGES);
+
+	return !whole && (READ_ONCE(block->huge) || block->part == RANGE_HIGH);
+}
+
+static bool is_worth_it(size_t to, size_t nr_pages)
+{
+	return params.stitch == STITCH_UFFD ||
+	       cost_allows_moving(nr_pages, pfn_to_pageblock(to)->part == RANGE_HIGH);
+}
+
+static void note_moved(size_t to, size_t from, size_t nr_pages)
+{
+	zone_lock();
+	if (nr_pages == PAGEBLOCK_PAGES && is_aligned(to, PAGEBLOCK_PAGES))
+		pfn_to_pageblock(to)->huge = pfn_to_pageblock(from)->huge;
+	residency_note_filled(to, nr_pages);
+	residency_note_purged(from, nr_pages);
+	WRITE_ONCE(zone.nr_holes_filled, zone.nr_holes_filled + nr_pages);
+	zone_unlock();
+	WRITE_ONCE(stitch_counts.relocated, stitch_counts.relocated + nr_pages);
+}
+
+/* Pages without a frame are passed over: they read as zero in both places. */
+static size_t move(size_t to, size_t from, size_t nr_pages)
+{
+	unsigned int nr_tries = 0;
+	size_t nr_moved;
+	int error;
+
+	do
+		error = mover_move(to, from, nr_pages, true, &nr_moved);
+	while (!nr_moved && error == -EAGAIN && ++nr_tries < MAX_RETRIES);
+	if (nr_moved)
+		note_moved(to, from, nr_moved);
+	else if (error == -EBADF || error == -ENOTTY)
+		mover_lost();
+	return nr_moved;
+}
+
+size_t relocate_some(size_t to, size_t from, size_t nr_pages, bool *moved)
+{
+	size_t nr_moved = 0;
+	bool holes;
+
+	nr_pages = min_size(nr_pages, PAGEBLOCK_PAGES - from % PAGEBLOCK_PAGES);
+	nr_pages = stretch_at(to, nr_pages, &holes);
+	*moved = false;
+	if (!holes || nr_pages < STITCH_MIN_PAGES)
+		return nr_pages;
+	lock_acquire(LOCK_RECLAIM);
+	if (!would_split(to, from, nr_pages) && mover_ready() && is_worth_it(to, nr_pages))
+		nr_moved = move(to, from, nr_pages);
+	lock_release(LOCK_RECLAIM);
+	*moved = nr_moved;
+	if (!nr_moved)
+		os_populate(pfn_to_virt(to), nr_pages * PAGE_SIZE); /* cheaper than by faults */
+	return nr_moved ? nr_moved : nr_pages;
+}
