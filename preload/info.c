@@ -73,6 +73,7 @@ static const struct usage_figure {
 	FIGURE(mapped_reused, "such mappings that served again"),
 	FIGURE(stitch_purged, "pages dropped in place of others that are faulted in"),
 	FIGURE(stitch_no_mover, "requests not stitched: pages cannot be moved here"),
+	FIGURE(stitch_no_lock, "requests not stitched: memory was being given back"),
 	FIGURE(stitch_dear, "run lengths passed over for what they cost"),
 	FIGURE(stitch_short, "requests stitched in part: too few frames"),
 	FIGURE(stitch_bounded, "requests stitched in part: bounds of one stitch"),

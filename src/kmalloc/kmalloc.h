@@ -84,6 +84,7 @@ struct kmalloc_usage {
 	size_t mapped_reused;	/* and such mappings that served malloc again */
 	size_t stitch_purged;	/* pages dropped in place of those that will be faulted in */
 	size_t stitch_no_mover;	/* requests for which pages could not be moved here */
+	size_t stitch_no_lock;	/* requests that came while memory was being given back */
 	size_t stitch_dear;	/* run lengths refused for what they cost */
 	size_t stitch_short;	/* requests left with holes for want of frames */
 	size_t stitch_bounded;	/* requests left with holes by the bounds of one stitch */

@@ -191,7 +191,8 @@ static void read_stitching(struct kmalloc_usage *usage)
 	usage->stitch_relocated = READ_ONCE(stitch_counts.relocated);
 	usage->stitch_repopulated = READ_ONCE(stitch_counts.repopulated);
 	usage->stitch_purged = READ_ONCE(stitch_counts.purged);
-	usage->stitch_no_mover = stitch_counts.no_mover;
+	usage->stitch_no_mover = READ_ONCE(stitch_counts.no_mover);
+	usage->stitch_no_lock = stitch_counts.no_lock;
 	usage->stitch_dear = READ_ONCE(stitch_counts.dear);
 	usage->stitch_short = READ_ONCE(stitch_counts.not_enough);
 	usage->stitch_bounded = READ_ONCE(stitch_counts.bounded);

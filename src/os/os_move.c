@@ -80,19 +80,32 @@ static unsigned int parse_version(const char *text)
 	return number[0] * 1000 + number[1];
 }
 
+static bool is_older_than(unsigned int version)
+{
+	struct new_utsname name;
+
+	return syscall3(__NR_uname, (long)&name, 0, 0) || parse_version(name.release) < version;
+}
+
+bool os_has_swap(void)
+{
+	struct sysinfo info;
+
+	return syscall3(__NR_sysinfo, (long)&info, 0, 0) || info.totalswap;
+}
+
 /*
  * Before 6.16 (and not in all stable kernels) moving a page that is just being swapped in could
  * lose it.
  */
 static bool may_lose_swapped_pages(void)
 {
-	struct sysinfo info;
-	struct new_utsname name;
+	return os_has_swap() && is_older_than(6016);
+}
 
-	if (syscall3(__NR_sysinfo, (long)&info, 0, 0))
-		return true;
-	return info.totalswap &&
-	       (syscall3(__NR_uname, (long)&name, 0, 0) || parse_version(name.release) < 6016);
+bool os_moves_huge_pages(void)
+{
+	return !is_older_than(6017);
 }
 
 static long highest_fd(void)
@@ -104,15 +117,18 @@ static long highest_fd(void)
 	return (long)min_size(limit.rlim_cur / 2, MOVER_FD_MIN);
 }
 
-/* The same descriptor under a high number, if there is one. */
+/* The same descriptor under a high number. */
 static long raise_fd(long fd)
 {
 	long raised = syscall3(__NR_fcntl, fd, F_DUPFD_CLOEXEC, highest_fd());
 
-	if (is_error(raised))
-		return fd;
 	close_fd(fd);
 	return raised;
+}
+
+void os_mover_close(int mover)
+{
+	close_fd(mover);
 }
 
 int os_mover_open(void)
@@ -178,7 +194,9 @@ int os_has_huge_page(void *address, size_t bytes)
 
 bool os_is_filtered(void)
 {
-	return syscall3(__NR_prctl, PR_GET_SECCOMP, 0, 0) != 0;
+	long mode = syscall3(__NR_prctl, PR_GET_SECCOMP, 0, 0);
+
+	return mode && mode != -EINVAL; /* a kernel without filters */
 }
 
 /* What has been read of a line of /proc/self/maps: "START-END ...". */

@@ -11,11 +11,21 @@
 
 #include "base/compiler.h"
 
+/* There is something that pages can be swapped out to. */
+bool os_has_swap(void);
+
 /*
- * A close-on-exec descriptor with a high number, or -errno: -EPERM under a filter, -EINVAL from a
- * kernel without UFFDIO_MOVE, -EOPNOTSUPP where moving and swapping get in each other's way.
+ * Huge pages can be moved as wholes without danger: before 6.17 the kernel may crash when it is
+ * about to move one itself (and not all stable kernels are mended).
+ */
+bool os_moves_huge_pages(void);
+
+/*
+ * A close-on-exec descriptor with a high number, or -errno: -EMFILE; -EPERM under a filter; -EINVAL
+ * from a kernel without UFFDIO_MOVE; -EOPNOTSUPP where moving and swapping get in each other's way.
  */
 int os_mover_open(void);
+void os_mover_close(int mover);
 
 /*
  * Let pages be moved into this range, for as long as the mover is open. Changes nothing for the

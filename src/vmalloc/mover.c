@@ -7,12 +7,15 @@
 #include "core/params.h"
 #include "core/printk.h"
 #include "mm/zone.h"
+#include "os/os.h"
 #include "os/os_move.h"
 
 /* How often a program may close the descriptor. */
 #define MAX_LOSSES 2u
+/* Stitches until what has failed for now is tried again. */
+#define RETRY_INTERVAL 64u
 
-static unsigned int nr_losses;
+static unsigned int nr_losses, nr_until_retry;
 static int error_for_good;
 
 static void fail_for_good(int error)
@@ -30,23 +33,64 @@ int mover_error(void)
 	return READ_ONCE(error_for_good);
 }
 
+/* What was opened last, here or in the process that this one is a child of. */
+static struct {
+	int mover;
+	struct os_file file;
+	bool must_ask, moves_huge;
+} opened = { .mover = -1 };
+
 void mover_lost(void)
 {
 	mm_map.process->mover = 0;
 	mm_map.process->nr_registered = 0;
+	opened.mover = -1;
 	if (++nr_losses == MAX_LOSSES)
 		fail_for_good(-EBADF);
+}
+
+/* The parent's, if the number is not another's by now. */
+static void close_inherited(void)
+{
+	struct os_file file;
+
+	if (opened.mover >= 0 && !os_file_of(opened.mover, &file) &&
+	    file.device == opened.file.device && file.inode == opened.file.inode)
+		os_mover_close(opened.mover);
+	opened.mover = -1;
+}
+
+/* Only for now: descriptors or memory are short, or another process has the heap registered. */
+static bool is_passing(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN ||
+	       error == -EBUSY;
+}
+
+static void fail(int error)
+{
+	if (error && is_passing(error))
+		nr_until_retry = RETRY_INTERVAL;
+	else
+		fail_for_good(error);
 }
 
 /* A child of a process that has lost its mover begins anew. */
 static void open_mover(struct process_page *process)
 {
-	int mover = os_mover_open();
+	int mover;
 
-	if (mover < 0)
-		fail_for_good(mover);
-	else
-		process->mover = (uint32_t)mover + 1;
+	close_inherited();
+	mover = os_mover_open();
+	if (mover < 0) {
+		fail(mover);
+		return;
+	}
+	process->mover = (uint32_t)mover + 1;
+	if (!os_file_of(mover, &opened.file))
+		opened.mover = mover;
+	opened.must_ask = os_has_swap();
+	opened.moves_huge = os_moves_huge_pages();
 }
 
 /* Sections that have been added since. */
@@ -54,14 +98,17 @@ static void register_sections(struct process_page *process)
 {
 	unsigned int nr_sections = READ_ONCE(zone.nr_sections);
 
-	while (!error_for_good && process->nr_registered < nr_sections) {
+	while (process->nr_registered < nr_sections) {
 		const struct section *section = &zone.sections[process->nr_registered];
 		size_t nr_pages = (section->end - section->start) * UNIT_PAGES;
+		int error = os_mover_register((int)process->mover - 1,
+					      pfn_to_virt(section->start * UNIT_PAGES),
+					      nr_pages * PAGE_SIZE);
 
-		fail_for_good(os_mover_register((int)process->mover - 1,
-						pfn_to_virt(section->start * UNIT_PAGES),
-						nr_pages * PAGE_SIZE));
-		process->nr_registered += !error_for_good;
+		fail(error);
+		if (error)
+			return;
+		process->nr_registered++;
 	}
 }
 
@@ -73,11 +120,15 @@ bool mover_ready(void)
 	if (error_for_good || !process || params.stitch == STITCH_OFF ||
 	    params.stitch == STITCH_PURGE || (params.stitch != STITCH_UFFD && os_is_filtered()))
 		return false;
+	if (nr_until_retry) {
+		nr_until_retry--;
+		return false;
+	}
 	if (!process->mover)
 		open_mover(process);
 	if (process->mover)
 		register_sections(process);
-	return !error_for_good;
+	return !error_for_good && !nr_until_retry;
 }
 
 int mover_move(size_t to, size_t from, size_t nr_pages, bool holes, size_t *nr_moved)
@@ -91,4 +142,36 @@ int mover_move(size_t to, size_t from, size_t nr_pages, bool holes, size_t *nr_m
 				nr_pages * PAGE_SIZE, holes, &moved);
 	*nr_moved = moved / PAGE_SIZE;
 	return error;
+}
+
+bool mover_must_ask(void)
+{
+	return opened.must_ask;
+}
+
+/* In HIGH nobody knows. */
+bool mover_may_be_huge(size_t from)
+{
+	const struct pageblock *block = pfn_to_pageblock(from);
+
+	return READ_ONCE(block->huge) || block->part == RANGE_HIGH;
+}
+
+bool mover_moves_huge(void)
+{
+	return opened.moves_huge;
+}
+
+/* Linux 6.14 gives the table back when it is empty. */
+void mover_prepare_huge(size_t to)
+{
+	os_purge(pfn_to_virt(to), PAGEBLOCK_PAGES * PAGE_SIZE);
+}
+
+uint8_t mover_huge_after(size_t to)
+{
+	if (pfn_to_pageblock(to)->part == RANGE_HIGH)
+		return HUGE_NONE;
+	return os_has_huge_page(pfn_to_virt(to), PAGEBLOCK_PAGES * PAGE_SIZE) == 1 ? HUGE_WHOLE :
+										     HUGE_NONE;
 }

@@ -32,13 +32,15 @@ static size_t stretch_at(size_t to, size_t nr_pages, bool *holes)
 	return *holes ? length : first - to;
 }
 
-/* Part of a huge page must not be moved. In HIGH nobody knows where some are. */
-static bool would_split(size_t to, size_t from, size_t nr_pages)
+static bool is_whole(size_t to, size_t nr_pages)
 {
-	const struct pageblock *block = pfn_to_pageblock(from);
-	bool whole = nr_pages == PAGEBLOCK_PAGES && is_aligned(to, PAGEBLOCK_PAGES);
+	return nr_pages == PAGEBLOCK_PAGES && is_aligned(to, PAGEBLOCK_PAGES);
+}
 
-	return !whole && (READ_ONCE(block->huge) || block->part == RANGE_HIGH);
+/* Part of a huge page must not be moved. */
+static bool may_move(size_t to, size_t from, size_t nr_pages)
+{
+	return !mover_may_be_huge(from) || (is_whole(to, nr_pages) && mover_moves_huge());
 }
 
 static bool is_worth_it(size_t to, size_t nr_pages)
@@ -47,12 +49,9 @@ static bool is_worth_it(size_t to, size_t nr_pages)
 	       cost_allows_moving(nr_pages, pfn_to_pageblock(to)->part == RANGE_HIGH);
 }
 
-static void note_moved(size_t to, size_t from, size_t nr_pages)
+static void note_moved(size_t from, size_t nr_pages)
 {
 	zone_lock();
-	if (nr_pages == PAGEBLOCK_PAGES && is_aligned(to, PAGEBLOCK_PAGES))
-		pfn_to_pageblock(to)->huge = pfn_to_pageblock(from)->huge;
-	residency_note_filled(to, nr_pages);
 	residency_note_purged(from, nr_pages);
 	WRITE_ONCE(zone.nr_holes_filled, zone.nr_holes_filled + nr_pages);
 	zone_unlock();
@@ -70,9 +69,24 @@ static size_t move(size_t to, size_t from, size_t nr_pages)
 		error = mover_move(to, from, nr_pages, true, &nr_moved);
 	while (!nr_moved && error == -EAGAIN && ++nr_tries < MAX_RETRIES);
 	if (nr_moved)
-		note_moved(to, from, nr_moved);
+		note_moved(from, nr_moved);
 	else if (error == -EBADF || error == -ENOTTY)
 		mover_lost();
+	return nr_moved;
+}
+
+static size_t move_if_worth_it(size_t to, size_t from, size_t nr_pages)
+{
+	bool huge = mover_may_be_huge(from);
+	size_t nr_moved;
+
+	if (!mover_ready() || !may_move(to, from, nr_pages) || !is_worth_it(to, nr_pages))
+		return 0;
+	if (huge)
+		mover_prepare_huge(to);
+	nr_moved = move(to, from, nr_pages);
+	if (huge)
+		WRITE_ONCE(pfn_to_pageblock(to)->huge, mover_huge_after(to));
 	return nr_moved;
 }
 
@@ -86,10 +100,10 @@ size_t relocate_some(size_t to, size_t from, size_t nr_pages, bool *moved)
 	*moved = false;
 	if (!holes || nr_pages < STITCH_MIN_PAGES)
 		return nr_pages;
-	lock_acquire(LOCK_RECLAIM);
-	if (!would_split(to, from, nr_pages) && mover_ready() && is_worth_it(to, nr_pages))
-		nr_moved = move(to, from, nr_pages);
-	lock_release(LOCK_RECLAIM);
+	if (stitch_lock()) {
+		nr_moved = move_if_worth_it(to, from, nr_pages);
+		stitch_unlock();
+	}
 	*moved = nr_moved;
 	if (!nr_moved)
 		os_populate(pfn_to_virt(to), nr_pages * PAGE_SIZE); /* cheaper than by faults */

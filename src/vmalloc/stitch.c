@@ -26,6 +26,8 @@
 /* Once in so many stitches a few pages are faulted in, and a few touched, to time that. */
 #define SAMPLE_INTERVAL 32u
 #define SAMPLE_PAGES 8u
+/* Runs with pages that have no frame, after which a stitch that moves little ends. */
+#define MAX_THIN_RUNS 16u
 /* In a row, and without a page moved. */
 #define MAX_RETRIES 8u
 /* Moves that failed for no reason that we know, before we do without for good. */
@@ -40,10 +42,11 @@ struct stitch {
 	size_t nr_budget;	/* pages that may still be moved */
 	size_t nr_moved;	/* pages */
 	unsigned int nr_runs;	/* moves that have moved something */
+	unsigned int nr_thin;	/* that have met pages without a frame */
 	bool whole;		/* whole pageblocks are moved into whole pageblocks */
 	bool no_high;		/* there are huge pages among the sources in HIGH */
 	bool clean;		/* nothing but moving took time in this batch */
-	bool broken;		/* the mover failed */
+	bool broken;		/* the mover failed, or it is no use */
 	bool sampling;		/* what the first access to moved pages takes */
 };
 
@@ -122,17 +125,12 @@ static void sample_touch(struct stitch *st, size_t nr_pages)
 /* The first nr_pages of `from` are in the hole now. */
 static void note_moved(struct stitch *st, size_t from, size_t nr_pages)
 {
-	uint8_t huge;
-
 	if (st->sampling && !st->whole && nr_pages >= SAMPLE_PAGES)
 		sample_touch(st, nr_pages);
 	zone_lock();
-	huge = pfn_to_pageblock(from)->huge;
 	residency_note_filled(st->hole, nr_pages);
 	residency_note_purged(from, nr_pages);
 	WRITE_ONCE(zone.nr_holes_filled, zone.nr_holes_filled + nr_pages);
-	if (st->whole)
-		pfn_to_pageblock(st->hole)->huge = huge;
 	zone_unlock();
 	pass_over_hole(st, nr_pages);
 	st->nr_moved += nr_pages;
@@ -150,17 +148,46 @@ static void purge(size_t pfn, size_t nr_pages)
 	zone_unlock();
 }
 
-/* The first page has no frame: how many more have none? They are holes from now on. */
-static size_t resolve(size_t pfn, size_t nr_pages)
+static size_t min_run(void)
+{
+	return slot_count_held() > 1 ? MIN_RUN_THREADED : MIN_RUN_ALONE;
+}
+
+/* The first of at least so many pages in a row that have frames. */
+static size_t find_resident(const unsigned char *resident, size_t nr_pages, size_t min_pages,
+			    size_t *length)
+{
+	size_t first, page = 0;
+
+	while (page < nr_pages) {
+		while (page < nr_pages && !(resident[page] & 1))
+			page++;
+		for (first = page; page < nr_pages && resident[page] & 1;)
+			page++;
+		*length = page - first;
+		if (*length >= min_pages)
+			return first;
+	}
+	*length = 0;
+	return nr_pages;
+}
+
+/*
+ * Ask which pages of the run have frames, and drop all in front of the first long stretch of them:
+ * what has none, whatever mincore does not tell of, and what is scattered too thinly. That is a
+ * hole from now on. *nr_resident: the stretch's length. Returns how many were dropped.
+ */
+static size_t resolve(size_t pfn, size_t nr_pages, size_t *nr_resident)
 {
 	unsigned char resident[PAGEBLOCK_PAGES];
-	size_t nr_absent = 1;
+	size_t nr_passed = 1;
 
+	*nr_resident = 0;
 	if (!os_mincore(pfn_to_virt(pfn), nr_pages * PAGE_SIZE, resident))
-		while (nr_absent < nr_pages && !(resident[nr_absent] & 1))
-			nr_absent++;
-	purge(pfn, nr_absent); /* whatever mincore does not tell of */
-	return nr_absent;
+		nr_passed = find_resident(resident, nr_pages, min_run(), nr_resident);
+	if (nr_passed)
+		purge(pfn, nr_passed);
+	return nr_passed;
 }
 
 /*
@@ -184,6 +211,16 @@ static bool make_our_own(size_t pfn, size_t nr_pages)
 	return true;
 }
 
+/* It has frames: it is no hole for who comes after. */
+static void note_taken_hole(struct stitch *st, size_t nr_pages)
+{
+	nr_pages = min_size(nr_pages, st->nr_hole);
+	zone_lock();
+	residency_note_filled(st->hole, nr_pages);
+	zone_unlock();
+	pass_over_hole(st, nr_pages);
+}
+
 /* What is wrong with the mover itself. */
 static void note_failure(struct stitch *st, int error)
 {
@@ -194,20 +231,31 @@ static void note_failure(struct stitch *st, int error)
 	}
 	if (error == -ENOMEM)
 		st->broken = true;
-	if (stitch_counts.failed >= MAX_FAILURES && !stitch_counts.pages)
+	if (stitch_counts.failed >= MAX_FAILURES && !stitch_counts.pages && !st->nr_moved)
 		mover_give_up();
+}
+
+/* Too many runs with pages that have no frame, for what they bring. */
+static void note_thin_run(struct stitch *st)
+{
+	if (++st->nr_thin > MAX_THIN_RUNS && st->nr_moved < st->nr_thin * min_run())
+		st->broken = true;
 }
 
 /* A move ended at a page, for this reason. Returns how many pages of the source to pass over. */
 static size_t handle_error(struct stitch *st, int error, size_t pfn, size_t nr_pages,
 			   unsigned int *nr_retries)
 {
+	size_t nr_resident, nr_passed;
+
 	st->clean = false;
 	switch (error) {
 	case -ENOENT:
-		return resolve(pfn, nr_pages);
+		note_thin_run(st);
+		nr_passed = resolve(pfn, nr_pages, &nr_resident);
+		return nr_passed ? nr_passed : 1; /* it may have come back from disk */
 	case -EEXIST: /* locked memory; what lies behind an area's end in its last huge page */
-		pass_over_hole(st, PAGEBLOCK_PAGES - st->hole % PAGEBLOCK_PAGES);
+		note_taken_hole(st, PAGEBLOCK_PAGES - st->hole % PAGEBLOCK_PAGES);
 		return 0;
 	case -EBUSY:
 		return !*nr_retries && make_our_own(pfn, nr_pages) && ++*nr_retries ? 0 : nr_pages;
@@ -224,28 +272,63 @@ static bool is_exhausted(const struct stitch *st)
 	return st->nr_runs >= MAX_RUNS || !st->nr_budget || !st->nr_missing || st->broken;
 }
 
+/* Up to so many pages of the run, from the first that can be moved on, where it begins then. */
+static size_t nr_movable(struct source_run *run, size_t nr_pages)
+{
+	size_t nr_resident, nr_passed;
+
+	if (!mover_must_ask())
+		return min_size(run->nr_pages, nr_pages);
+	nr_passed = resolve(run->pfn, run->nr_pages, &nr_resident);
+	run->pfn += nr_passed;
+	run->nr_pages -= nr_passed;
+	return min_size(nr_resident, nr_pages);
+}
+
+/* One move. Returns how many pages of the run are dealt with. */
+static size_t move_some(struct stitch *st, size_t from, size_t nr_pages, unsigned int *nr_retries)
+{
+	size_t nr_moved;
+	int error = mover_move(st->hole, from, nr_pages, false, &nr_moved);
+
+	if (!nr_moved)
+		return handle_error(st, error, from, nr_pages, nr_retries);
+	note_moved(st, from, nr_moved);
+	*nr_retries = 0;
+	return nr_moved;
+}
+
 static void move_run(struct stitch *st, struct source_run run)
 {
 	unsigned int nr_retries = 0;
 
-	if (st->whole && st->nr_budget < PAGEBLOCK_PAGES)
-		return;
-	if (st->whole && st->nr_hole < PAGEBLOCK_PAGES)
-		st->nr_hole = 0; /* what a run that failed has left of one */
 	while (run.nr_pages && !is_exhausted(st) && next_hole(st)) {
-		size_t nr_pages = min_size(min_size(run.nr_pages, st->nr_hole), st->nr_budget);
-		size_t nr_moved;
-		int error = mover_move(st->hole, run.pfn, nr_pages, false, &nr_moved);
+		size_t nr_pages = nr_movable(&run, min_size(st->nr_hole, st->nr_budget));
+		size_t nr_done = nr_pages ? move_some(st, run.pfn, nr_pages, &nr_retries) : 0;
 
-		if (nr_moved) {
-			note_moved(st, run.pfn, nr_moved);
-			nr_retries = 0;
-		} else if (error) {
-			nr_moved = handle_error(st, error, run.pfn, nr_pages, &nr_retries);
-		}
-		run.pfn += nr_moved;
-		run.nr_pages -= nr_moved;
+		run.pfn += nr_done;
+		run.nr_pages -= nr_done;
 	}
+}
+
+/* A pageblock into a hole that is one. */
+static void move_whole(struct stitch *st, struct source_run run)
+{
+	bool huge = mover_may_be_huge(run.pfn);
+	size_t hole;
+
+	if (st->nr_budget < PAGEBLOCK_PAGES || (huge && !mover_moves_huge()))
+		return;
+	if (st->nr_hole < PAGEBLOCK_PAGES)
+		st->nr_hole = 0; /* what a run that failed has left of one */
+	if (!next_hole(st))
+		return;
+	hole = st->hole;
+	if (huge)
+		mover_prepare_huge(hole);
+	move_run(st, run);
+	if (huge && st->hole > hole)
+		WRITE_ONCE(pfn_to_pageblock(hole)->huge, mover_huge_after(hole));
 }
 
 /*
@@ -254,8 +337,10 @@ static void move_run(struct stitch *st, struct source_run run)
  */
 static bool may_be_moved(struct stitch *st, struct source_run run)
 {
-	if (st->whole || pfn_to_pageblock(run.pfn)->part == RANGE_LOW)
-		return true;
+	const struct pageblock *block = pfn_to_pageblock(run.pfn);
+
+	if (block->part == RANGE_LOW)
+		return !READ_ONCE(block->huge);
 	st->clean = false;
 	if (!st->no_high)
 		st->no_high = os_has_huge_page(pfn_to_virt(align_down(run.pfn, PAGEBLOCK_PAGES)),
@@ -272,9 +357,12 @@ static void move_runs(struct stitch *st, const struct source_run *runs, unsigned
 	uint64_t start = os_clock_ns(), ns;
 
 	st->clean = !st->whole;
-	for (unsigned int i = 0; i < nr_runs && !is_exhausted(st); i++)
-		if (may_be_moved(st, runs[i]))
+	for (unsigned int i = 0; i < nr_runs && !is_exhausted(st); i++) {
+		if (st->whole)
+			move_whole(st, runs[i]);
+		else if (may_be_moved(st, runs[i]))
 			move_run(st, runs[i]);
+	}
 	ns = os_clock_ns() - start;
 	count(&stitch_counts.ns, ns);
 	if (st->clean)
@@ -298,11 +386,6 @@ static void stitch_runs(struct stitch *st, size_t min_pages, bool from_ranges)
 		move_runs(st, batch.runs, batch.nr_runs);
 		source_batch_put_back(&batch);
 	} while (st->nr_moved > nr_before || batch.no_high != st->no_high);
-}
-
-static size_t min_run(void)
-{
-	return slot_count_held() > 1 ? MIN_RUN_THREADED : MIN_RUN_ALONE;
 }
 
 /* A fault would bring a huge page. */
@@ -449,9 +532,26 @@ static void stitch_locked(struct stitch *st, size_t spare, size_t nr_spare)
 	purge_as_much(st);
 }
 
-static void count_no_mover(void)
+/* The holder of LOCK_RECLAIM stitches. */
+static _Atomic bool is_stitching;
+
+bool stitch_lock(void)
 {
-	atomic_fetch_add_explicit(&stitch_counts.no_mover, 1, memory_order_relaxed);
+	if (!lock_try_acquire(LOCK_RECLAIM)) {
+		if (!is_stitching) {
+			atomic_fetch_add_explicit(&stitch_counts.no_lock, 1, memory_order_relaxed);
+			return false;
+		}
+		lock_acquire(LOCK_RECLAIM);
+	}
+	is_stitching = true;
+	return true;
+}
+
+void stitch_unlock(void)
+{
+	is_stitching = false;
+	lock_release(LOCK_RECLAIM);
 }
 
 void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare)
@@ -464,17 +564,14 @@ void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare)
 	st.nr_missing = count_holes(pfn, nr_pages);
 	if (st.nr_missing < STITCH_MIN_PAGES)
 		return;
-	if (mover_error() && params.stitch != STITCH_PURGE) {
-		count_no_mover();
-		return;
-	}
 	st.nr_budget = min_size(st.nr_budget, MAX_PAGES);
-	lock_acquire(LOCK_RECLAIM);
-	if (mover_ready())
+	if (!stitch_lock())
+		return;
+	if (mover_ready()) {
 		stitch_locked(&st, spare, nr_spare);
-	else if (params.stitch == STITCH_PURGE)
+	} else {
+		count(&stitch_counts.no_mover, 1);
 		purge_as_much(&st);
-	else
-		count_no_mover();
-	lock_release(LOCK_RECLAIM);
+	}
+	stitch_unlock();
 }

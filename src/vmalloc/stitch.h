@@ -28,6 +28,13 @@
  */
 void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare);
 
+/*
+ * LOCK_RECLAIM, unless memory is being given back, which may take long: nobody waits for that for
+ * the sake of some page faults. False then.
+ */
+bool stitch_lock(void);
+void stitch_unlock(void);
+
 /* Since the start. LOCK_RECLAIM to write. */
 struct stitch_counts {
 	size_t requests;     /* ranges into which frames were moved */
@@ -37,7 +44,8 @@ struct stitch_counts {
 	size_t repopulated;  /* pages of such runs that were made our own */
 	size_t relocated;    /* pages of blocks that realloc has moved */
 	size_t purged;	     /* pages dropped in place of those that the program will fault in */
-	_Atomic size_t no_mover; /* requests: there is no mover; no lock */
+	size_t no_mover;     /* requests: there is no mover */
+	_Atomic size_t no_lock;	 /* stitches and pieces of blocks: memory was being given back */
 	size_t dear;	     /* run lengths refused for what they cost */
 	size_t not_enough;   /* requests that were left with holes for want of frames */
 	size_t bounded;	     /* requests that were left with holes by the bounds of one stitch */

@@ -20,10 +20,20 @@ struct stitch_costs stitch_costs = {
 #define MAX_OUTLIER 4u
 /* Shorter batches tell of the clock more than of the pages. */
 #define MIN_MEASURED_PAGES 16u
+/* A system call, at the least: else a run that once seemed to cost nothing would for ever. */
+#define MIN_RUN_NS 300u
 /* Moved runs must cost less than so many tenths of faults. */
 #define WORTH_TENTHS 7u
 /* By this share a refused cost falls: it is measured again after some dozens of refusals. */
 #define FORGET_SHIFT 6u
+
+/* Upwards, so that an average of 0 rises. */
+static int64_t round_away(int64_t difference, uint32_t divisor)
+{
+	int64_t up = difference > 0 ? (int64_t)divisor - 1 : 0;
+
+	return (difference + up) / (int64_t)divisor;
+}
 
 static void average_in(struct cost *cost, uint64_t ns)
 {
@@ -33,14 +43,14 @@ static void average_in(struct cost *cost, uint64_t ns)
 		cost->nr_measured++;
 	else
 		value = (int64_t)min_size((uint64_t)value, MAX_OUTLIER * (uint64_t)average + 1);
-	average += (value - average) / (int64_t)cost->nr_measured;
+	average += round_away(value - average, cost->nr_measured);
 	WRITE_ONCE(cost->ns, (uint32_t)average); /* reports read it without a lock */
 }
 
 /* The part of the time that the larger term predicts teaches that term. */
 void cost_note_moves(size_t nr_runs, size_t nr_pages, uint64_t ns)
 {
-	uint64_t of_runs = nr_runs * (uint64_t)stitch_costs.run.ns;
+	uint64_t of_runs = nr_runs * (uint64_t)max_size(stitch_costs.run.ns, MIN_RUN_NS);
 	uint64_t of_pages = nr_pages * (uint64_t)stitch_costs.page.ns;
 
 	if (!nr_runs || nr_pages < MIN_MEASURED_PAGES)

@@ -28,6 +28,7 @@ static struct {
 	bool feature_off[NR_OS_FEATURES];
 	unsigned int purge_limit;
 	size_t move_limit; /* pages */
+	bool moved_is_huge;
 	_Atomic bool clock_set;
 	_Atomic uint64_t clock_ms;
 	size_t physical_bytes, address_space_limit;
@@ -78,6 +79,11 @@ void os_fake_purge_limit(unsigned int nr_ranges)
 void os_fake_move_limit(size_t nr_pages)
 {
 	fake.move_limit = nr_pages;
+}
+
+void os_fake_moved_is_huge(bool huge)
+{
+	fake.moved_is_huge = huge;
 }
 
 void os_fake_clock_set(uint64_t ms)
@@ -453,6 +459,28 @@ int os_mover_open(void)
 	return error ? error : FAKE_MOVER;
 }
 
+int os_file_of(int fd, struct os_file *file)
+{
+	*file = (struct os_file){ 1, (uint64_t)fd };
+	return 0;
+}
+
+void os_mover_close(int mover)
+{
+	enter(OS_CALL_MOVER_CLOSE);
+	(void)mover;
+}
+
+bool os_has_swap(void)
+{
+	return fake.feature_off[OS_FEATURE_NO_SWAP];
+}
+
+bool os_moves_huge_pages(void)
+{
+	return !fake.feature_off[OS_FEATURE_MOVE_HUGE];
+}
+
 int os_mover_register(int mover, void *address, size_t bytes)
 {
 	int error = enter(OS_CALL_MOVER_REGISTER);
@@ -560,7 +588,7 @@ int os_has_huge_page(void *address, size_t bytes)
 
 	if (!error && fake.feature_off[OS_FEATURE_HAS_HUGE_PAGE])
 		error = -ENOTTY;
-	return error ? error : is_pretended_huge(address, bytes);
+	return error ? error : fake.moved_is_huge || is_pretended_huge(address, bytes);
 }
 
 bool os_is_filtered(void)

@@ -49,6 +49,7 @@ enum os_call {
 	OS_CALL_CLOCK_MS,
 	OS_CALL_CLOCK_NS,
 	OS_CALL_IS_FILTERED,
+	OS_CALL_MOVER_CLOSE,
 	OS_CALL_IS_LOCKED,
 	OS_CALL_PHYSICAL_BYTES,
 	OS_CALL_ADDRESS_SPACE_LIMIT,
@@ -74,6 +75,10 @@ enum os_feature {
 	OS_FEATURE_MOVE,
 	/* Off: -ENOTTY, as from a kernel before 6.7. */
 	OS_FEATURE_HAS_HUGE_PAGE,
+	/* Off: the kernel is older than 6.17. */
+	OS_FEATURE_MOVE_HUGE,
+	/* Off: pages may be swapped out. */
+	OS_FEATURE_NO_SWAP,
 	/* Off: -EINVAL, as from a kernel before 5.7. */
 	OS_FEATURE_MOVE_OUT,
 	/* Off: mlockall has been called. */
@@ -98,6 +103,9 @@ void os_fake_feature(enum os_feature feature, bool on);
 
 /* os_purge_ranges drops no more than this many ranges a call (UINT_MAX: all). */
 void os_fake_purge_limit(unsigned int nr_ranges);
+
+/* What os_move moved is a huge page to os_has_huge_page. */
+void os_fake_moved_is_huge(bool huge);
 
 /* os_move moves no more than this many pages a call (SIZE_MAX: all). */
 void os_fake_move_limit(size_t nr_pages);

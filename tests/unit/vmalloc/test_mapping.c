@@ -83,6 +83,22 @@ ISOLATED_TEST(a_blocked_block_of_32_mib_leaves_the_heap)
 		ASSERT_EQ(area[i], 0);
 }
 
+/* Also where there were frames before it. */
+ISOLATED_TEST(no_frame_is_thought_to_stay)
+{
+	struct kmalloc_usage usage;
+	char *area;
+
+	heap_up("");
+	area = kmalloc(MIB(33));
+	tag(area, MIB(33), 1);
+	kfree(area);
+	EXPECT_EQ(blocked_area(MIB(33)), area);
+	EXPECT(is_outside(krealloc(area, MIB(40))));
+	kmalloc_usage_read(&usage);
+	EXPECT_EQ(usage.free_resident, 0);
+}
+
 ISOLATED_TEST(smaller_ones_stay)
 {
 	char *block;
@@ -169,7 +185,13 @@ ISOLATED_TEST(freed_ones_serve_again)
 	EXPECT(kzalloc(MIB(33)) != block); /* it is not zero */
 	EXPECT(kmalloc_trim());
 	EXPECT_EQ(counts_now().nr_cached, 0);
+	EXPECT_EQ(zone.nr_kept_outside, 0);
 	EXPECT(!is_outside(kmalloc(MIB(33))));
+	block = moved_out(MIB(200));
+	kfree(block);
+	EXPECT(kmalloc(MIB(40)) != block); /* more than four times as long */
+	EXPECT_EQ(kmalloc(MIB(60)), block);
+	EXPECT_EQ(zone.nr_kept_outside, 0);
 }
 
 ISOLATED_TEST(what_is_kept_is_bounded)

@@ -3,6 +3,7 @@
  * kernel refuses is left as it was.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "core/lock.h"
@@ -393,6 +394,94 @@ MM_TEST(absent_frames_are_found_out)
 	EXPECT(zone.nr_free_touched >= NR_RUNS / 2 * RUN_PAGES - (4000 - SAMPLED) - nr_absent);
 }
 
+/* One in four pages has a frame: not worth a move each. After some such runs it gives up. */
+MM_TEST(thinly_scattered_frames_are_dropped)
+{
+	boot();
+	for (unsigned int i = 0; i < NR_RUNS; i++)
+		for (size_t page = 0; page < RUN_PAGES; page++)
+			if (page % 4)
+				madvise(pfn_to_virt(runs[i] + page), PAGE_SIZE, MADV_DONTNEED);
+	take_area(4000);
+	EXPECT(os_fake_calls(OS_CALL_MOVE) <= 40);
+	EXPECT(os_fake_calls(OS_CALL_MINCORE) <= 20);
+	EXPECT(validate_zone());
+}
+
+/* With swap the question comes first: nothing shall be read back from disk to be overwritten. */
+MM_TEST(with_swap_mincore_is_asked_first)
+{
+	size_t pfn;
+
+	boot();
+	os_fake_feature(OS_FEATURE_NO_SWAP, false);
+	for (unsigned int i = 0; i < NR_RUNS; i += 4)
+		ASSERT(!madvise(pfn_to_virt(runs[i] + 10), 40 * PAGE_SIZE, MADV_DONTNEED));
+	pfn = take_area(4000);
+	EXPECT_EQ(count_moved_in(pfn, 4000), 4000 - SAMPLED);
+	EXPECT(os_fake_calls(OS_CALL_MINCORE) >= stitch_counts.runs);
+}
+
+/* Descriptors are short at the moment: asked again after a while. */
+MM_TEST(passing_failures_pass)
+{
+	unsigned int nr_tries = 0;
+
+	boot();
+	lock_acquire(LOCK_RECLAIM);
+	os_fake_fail(OS_CALL_MOVER_OPEN, 1, 1, EMFILE);
+	while (!mover_ready() && ++nr_tries < 100)
+		EXPECT_EQ(mover_error(), 0);
+	lock_release(LOCK_RECLAIM);
+	EXPECT(nr_tries > 10 && nr_tries < 100);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 2);
+	take_area(AREA_PAGES);
+	EXPECT(stitch_counts.pages > 0);
+}
+
+MM_TEST(a_child_closes_what_it_has_inherited)
+{
+	boot();
+	take_area(AREA_PAGES / 2);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_CLOSE), 0);
+	mm_map.process->mover = 0; /* as the kernel does in a child */
+	mm_map.process->nr_registered = 0;
+	take_area(AREA_PAGES / 2);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 2);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_CLOSE), 1);
+}
+
+/* Nobody waits for memory to be given back. */
+static _Atomic bool stop;
+
+static void *hold_reclaim(void *argument)
+{
+	lock_acquire(LOCK_RECLAIM);
+	while (!stop)
+		os_nap(100);
+	lock_release(LOCK_RECLAIM);
+	return argument;
+}
+
+MM_TEST(who_gives_memory_back_is_not_waited_for)
+{
+	pthread_t thread;
+
+	boot();
+	ASSERT(!pthread_create(&thread, NULL, hold_reclaim, NULL));
+	while (lock_try_acquire(LOCK_RECLAIM)) {
+		lock_release(LOCK_RECLAIM);
+		os_nap(100);
+	}
+	take_area(AREA_PAGES);
+	EXPECT_EQ(stitch_counts.pages, 0);
+	EXPECT_EQ(stitch_counts.no_lock, 1);
+	stop = true;
+	pthread_join(thread, NULL);
+	take_area(AREA_PAGES);
+	EXPECT(stitch_counts.pages > 0);
+}
+
 /* Locked memory has frames everywhere; they are zero, and may stay. */
 MM_TEST(frames_in_the_way_are_left)
 {
@@ -403,7 +492,8 @@ MM_TEST(frames_in_the_way_are_left)
 	pfn = take_area(AREA_PAGES);
 	EXPECT_EQ(count_resident(pfn + PAGEBLOCK_PAGES, AREA_PAGES - PAGEBLOCK_PAGES),
 		  AREA_PAGES - PAGEBLOCK_PAGES);
-	EXPECT_EQ(residency_count_touched(pfn, PAGEBLOCK_PAGES), SAMPLED);
+	EXPECT_EQ(count_moved_in(pfn, PAGEBLOCK_PAGES), 0);
+	EXPECT_EQ(residency_count_touched(pfn, PAGEBLOCK_PAGES), PAGEBLOCK_PAGES); /* no holes */
 }
 
 MM_TEST(shared_frames_are_made_our_own)
@@ -529,10 +619,35 @@ MM_TEST(whole_huge_pages_move_as_such)
 	EXPECT(nr_moved >= nr_blocks / 2);
 	EXPECT_EQ(stitch_counts.pages % PAGEBLOCK_PAGES, 0);
 	EXPECT_EQ(stitch_counts.runs, nr_moved);
-	EXPECT_EQ(count_huge(pfn, 6 * UNIT_PAGES), nr_moved);
+	/* The fake's are huge no more, as where the kernel has split them; and it was asked. */
+	EXPECT_EQ(count_huge(pfn, 6 * UNIT_PAGES), 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_HAS_HUGE_PAGE), nr_moved);
+	EXPECT(os_fake_calls(OS_CALL_PURGE) >= nr_moved); /* an empty page table splits them */
 	EXPECT_EQ(count_resident(pfn, 4096), nr_moved * PAGEBLOCK_PAGES + SAMPLED);
 	EXPECT_EQ(count_resident(huge, HUGE_UNITS * UNIT_PAGES) % PAGEBLOCK_PAGES, 0);
-	EXPECT_EQ(os_fake_calls(OS_CALL_HAS_HUGE_PAGE), 0);
+}
+
+MM_TEST(what_is_huge_after_a_move_is_known_to_be)
+{
+	size_t huge = boot_with_units(THP_AUTO), pfn;
+
+	for (size_t i = 0; i < HUGE_UNITS * UNIT_PAGEBLOCKS; i++)
+		pfn_to_pageblock(huge + i * PAGEBLOCK_PAGES)->huge = HUGE_WHOLE;
+	os_fake_moved_is_huge(true);
+	pfn = take_area(6 * UNIT_PAGES);
+	EXPECT_EQ(count_huge(pfn, 6 * UNIT_PAGES), stitch_counts.pages / PAGEBLOCK_PAGES);
+}
+
+/* Kernels that may crash by it. */
+MM_TEST(huge_pages_stay_where_moving_them_is_dangerous)
+{
+	size_t huge = boot_with_units(THP_AUTO);
+
+	for (size_t i = 0; i < HUGE_UNITS * UNIT_PAGEBLOCKS; i++)
+		pfn_to_pageblock(huge + i * PAGEBLOCK_PAGES)->huge = HUGE_WHOLE;
+	os_fake_feature(OS_FEATURE_MOVE_HUGE, false);
+	take_area(6 * UNIT_PAGES);
+	EXPECT_EQ(stitch_counts.pages, 0);
 }
 
 /* Returns how many pages of the units have frames afterwards. */
