@@ -64,7 +64,7 @@ static void *move_bytes(void *object, size_t old_bytes, size_t bytes)
 
 static struct page *alloc_unfilled(size_t nr_pages)
 {
-	return nr_pages > RUN_MAX_PAGES ? area_alloc_unfilled(nr_pages, PAGE_SIZE) :
+	return nr_pages > RUN_MAX_PAGES ? area_alloc_unfilled(nr_pages) :
 					  run_alloc(nr_pages, 1);
 }
 
@@ -163,6 +163,8 @@ static void *move_pages(void *object, const struct owner *owner, size_t bytes)
 	size_t nr_pages = div_round_up(bytes, PAGE_SIZE);
 	void *moved = NULL;
 
+	if (mapping_suits(nr_pages) && owner->kind != OWNER_MAPPING)
+		return NULL; /* to one that is kept for reuse, and has frames: they are dearer */
 	if (owner->kind == OWNER_MAPPING || owner->kind == OWNER_AREA)
 		moved = move_mapping(object, owner, nr_pages);
 	if (!moved && (owner->kind == OWNER_RUN || owner->kind == OWNER_AREA) &&

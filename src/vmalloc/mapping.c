@@ -351,7 +351,7 @@ bool mapping_free(void *block)
 }
 
 /* The shortest that is long enough. */
-static struct mapping *find_cached_locked(size_t nr_pages)
+static struct mapping *find_cached(size_t nr_pages)
 {
 	struct mapping *best = NULL;
 
@@ -363,6 +363,11 @@ static struct mapping *find_cached_locked(size_t nr_pages)
 	return best;
 }
 
+bool mapping_suits(size_t nr_pages)
+{
+	return nr_pages >= MAPPING_MIN_PAGES && mapping_is_cached() && find_cached(nr_pages);
+}
+
 void *mapping_reuse(size_t nr_pages)
 {
 	struct mapping *entry = NULL;
@@ -370,7 +375,7 @@ void *mapping_reuse(size_t nr_pages)
 	if (nr_pages < MAPPING_MIN_PAGES || !mapping_is_cached())
 		return NULL;
 	lock_acquire(LOCK_MAPPINGS);
-	entry = find_cached_locked(nr_pages);
+	entry = find_cached(nr_pages);
 	if (entry) {
 		unkeep_locked(entry);
 		entry->nr_pages = nr_pages;

@@ -49,6 +49,9 @@ bool mapping_free(void *block);
 /* A freed mapping that suits nr_pages, with whatever it holds; NULL: none. */
 void *mapping_reuse(size_t nr_pages);
 
+/* Seems to be there. No lock. */
+bool mapping_suits(size_t nr_pages);
+
 /* Some are kept for reuse. No lock. */
 bool mapping_is_cached(void);
 

@@ -133,14 +133,24 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 	return start_area(unit, nr_pages);
 }
 
-struct page *area_alloc_unfilled(size_t nr_pages, size_t align_bytes)
+static struct page *alloc_unfilled_locked(size_t nr_pages, size_t align_bytes)
 {
-	return zone_alloc(alloc_locked, nr_pages, align_bytes);
+	size_t unit;
+
+	(void)align_bytes;
+	if (!range_alloc_locked(huge_area_part_locked(nr_pages), units_of(nr_pages), 1, &unit))
+		return NULL;
+	return start_area(unit, nr_pages);
+}
+
+struct page *area_alloc_unfilled(size_t nr_pages)
+{
+	return zone_alloc(alloc_unfilled_locked, nr_pages, PAGE_SIZE);
 }
 
 struct page *area_alloc(size_t nr_pages, size_t align_bytes)
 {
-	struct page *page = area_alloc_unfilled(nr_pages, align_bytes);
+	struct page *page = zone_alloc(alloc_locked, nr_pages, align_bytes);
 
 	if (page)
 		area_fill(page, 0);

@@ -17,8 +17,11 @@
 /* nr_pages contiguous pages at a multiple of align_bytes (a power of two). NULL: no memory. */
 struct page *area_alloc(size_t nr_pages, size_t align_bytes);
 
-/* The same, but area_fill gets frames from elsewhere, for all but `first` pages. */
-struct page *area_alloc_unfilled(size_t nr_pages, size_t align_bytes);
+/*
+ * For a block that takes frames along and may grow: the first place, whatever frames are there.
+ * area_fill gets some for all but its `first` pages.
+ */
+struct page *area_alloc_unfilled(size_t nr_pages);
 void area_fill(struct page *page, size_t first);
 
 /* False, and nothing happens, when the page is not the head of an area. */

@@ -196,6 +196,18 @@ static int in_child(void (*work)(void))
 	return status;
 }
 
+/* A large block that cannot grow where it is: whether it may leave the heap is asked. */
+static void use_growing(void)
+{
+	char *block = malloc((size_t)40 << 20), *behind = malloc((size_t)3 << 20), *grown;
+
+	CHECK(block && behind, "no memory");
+	grown = realloc(block, (size_t)80 << 20);
+	CHECK(grown, "no memory to grow");
+	free(grown);
+	free(behind);
+}
+
 static void child_work(void)
 {
 	use_sizes(NULL);
@@ -231,6 +243,7 @@ static void work(void)
 	int status;
 
 	use_scattered();
+	use_growing();
 	use_sizes(NULL);
 	use_threads(use_sizes);
 	malloc_trim(0);

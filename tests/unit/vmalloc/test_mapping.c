@@ -194,6 +194,23 @@ ISOLATED_TEST(freed_ones_serve_again)
 	EXPECT_EQ(zone.nr_kept_outside, 0);
 }
 
+/* It has frames, which are dearer than a copy. */
+ISOLATED_TEST(blocks_that_leave_take_what_is_kept)
+{
+	char *block, *area;
+
+	heap_up("");
+	block = moved_out(MIB(40));
+	kfree(block);
+	area = blocked_area(MIB(33));
+	EXPECT_EQ(krealloc(area, MIB(45)), block);
+	EXPECT(is_tagged(block, MIB(33), 1));
+	EXPECT_EQ(counts_now().nr_moved_in, 1);
+	EXPECT_EQ(counts_now().nr_reused, 1);
+	EXPECT_EQ(kmalloc(MIB(33)), area); /* whose frames stayed */
+	expect_valid();
+}
+
 ISOLATED_TEST(what_is_kept_is_bounded)
 {
 	char *blocks[6];
