@@ -23,7 +23,7 @@ END
 build_packages='cmake ninja-build gcc g++ libc6-dev binutils pkg-config python3'
 # The scripts of the quick tests name their packages themselves.
 quick_packages=$(sed -n 's/^need [^ ]* //p' tests/preload/quick_*.sh tests/hostile/*.sh | sort -u)
-ci_packages='clang'
+ci_packages='clang libzstd-dev'
 
 step()
 {

@@ -103,5 +103,5 @@ void huge_take_locked(struct pageblock *block, unsigned int order)
 		return;
 	residency_note_used(pfn, PAGEBLOCK_PAGES);
 	residency_note_freed(pfn, PAGEBLOCK_PAGES);
-	block->huge = HUGE_WHOLE;
+	WRITE_ONCE(block->huge, HUGE_WHOLE);
 }

@@ -125,7 +125,7 @@ enum pageblock_huge {
 struct pageblock {
 	uint8_t kind;		 /* enum pageblock_kind */
 	uint8_t part;		 /* enum range_part of the unit */
-	uint8_t huge;		 /* enum pageblock_huge */
+	uint8_t huge;		 /* enum pageblock_huge; also read without the lock */
 	uint8_t bucket;		 /* PAGEBLOCK_RUNS: index of the list that it is on */
 	uint16_t freed_at;	 /* zone_tick of the last free; 0: decay has been here since */
 	uint16_t nr_used;	 /* PAGEBLOCK_RUNS: pages in runs == set bits of run_map */

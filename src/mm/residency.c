@@ -66,9 +66,9 @@ void residency_note_purged(size_t pfn, size_t nr_pages)
 		bitmap_clear_range(piece.block->touched, piece.first, piece.nr);
 		bitmap_clear_range(piece.block->proved, piece.first, piece.nr);
 		if (piece.nr == PAGEBLOCK_PAGES)
-			piece.block->huge = HUGE_NONE;
+			WRITE_ONCE(piece.block->huge, HUGE_NONE);
 		else if (piece.block->huge)
-			piece.block->huge = HUGE_SPLIT;
+			WRITE_ONCE(piece.block->huge, HUGE_SPLIT);
 	}
 }
 

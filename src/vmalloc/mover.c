@@ -168,10 +168,13 @@ void mover_prepare_huge(size_t to)
 	os_purge(pfn_to_virt(to), PAGEBLOCK_PAGES * PAGE_SIZE);
 }
 
-uint8_t mover_huge_after(size_t to)
+void mover_note_huge(size_t to)
 {
-	if (pfn_to_pageblock(to)->part == RANGE_HIGH)
-		return HUGE_NONE;
-	return os_has_huge_page(pfn_to_virt(to), PAGEBLOCK_PAGES * PAGE_SIZE) == 1 ? HUGE_WHOLE :
-										     HUGE_NONE;
+	struct pageblock *block = pfn_to_pageblock(to);
+	bool huge = block->part == RANGE_LOW &&
+		    os_has_huge_page(pfn_to_virt(to), PAGEBLOCK_PAGES * PAGE_SIZE) == 1;
+
+	zone_lock();
+	WRITE_ONCE(block->huge, huge ? HUGE_WHOLE : HUGE_NONE);
+	zone_unlock();
 }

@@ -29,12 +29,12 @@ bool mover_must_ask(void);
 /*
  * A whole pageblock may be a huge page. Around a move of one that is: the kernel splits it where
  * the new place has a page table, which lasts when its pages were moved away or dropped in parts.
- * huge_after: what it is now (enum pageblock_huge).
  */
 bool mover_may_be_huge(size_t from);
 bool mover_moves_huge(void);
 void mover_prepare_huge(size_t to);
-uint8_t mover_huge_after(size_t to);
+/* Ask what it is now, and note that. Takes LOCK_ZONE. */
+void mover_note_huge(size_t to);
 
 /* The descriptor is not what it was: forget it. */
 void mover_lost(void);

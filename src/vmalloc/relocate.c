@@ -86,7 +86,7 @@ static size_t move_if_worth_it(size_t to, size_t from, size_t nr_pages)
 		mover_prepare_huge(to);
 	nr_moved = move(to, from, nr_pages);
 	if (huge)
-		WRITE_ONCE(pfn_to_pageblock(to)->huge, mover_huge_after(to));
+		mover_note_huge(to);
 	return nr_moved;
 }
 

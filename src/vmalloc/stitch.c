@@ -328,7 +328,7 @@ static void move_whole(struct stitch *st, struct source_run run)
 		mover_prepare_huge(hole);
 	move_run(st, run);
 	if (huge && st->hole > hole)
-		WRITE_ONCE(pfn_to_pageblock(hole)->huge, mover_huge_after(hole));
+		mover_note_huge(hole);
 }
 
 /*
