@@ -1,9 +1,9 @@
 #!/bin/bash
 # resize.sh [-n ROUNDS] [-q] [BUILD-TREE]: what growing large blocks takes (bench/resize), and the
 # compressor of the kernel's lecture in three ways (bench/compressor), on glibc's malloc, ours,
-# jemalloc, mimalloc and tcmalloc. Each ROUNDS times (3), the allocators by turns. Prints tables, with
-# medians; writes what the programs printed into BUILD-TREE/resize. -q: one short round, to see
-# whether it works. About 3 minutes for a round.
+# jemalloc, mimalloc and tcmalloc. Each ROUNDS times (3), the allocators by turns. Prints tables,
+# with medians; writes what the programs printed into BUILD-TREE/resize. -q: one short round, to
+# see whether it works. About 7 minutes for a round.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

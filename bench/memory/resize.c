@@ -20,11 +20,12 @@ static const char usage[] =
 	"\n"
 	"Grows a block, writing to each new page, N times (10), freeing it in between:\n"
 	"  steps    realloc from 1 to 64 MiB by 1 MiB\n"
-	"  blocked  one realloc from 64 to 128 MiB with a neighbour right behind; only it is timed\n"
+	"  blocked  realloc from 64 to 128 MiB with a neighbour right behind; only that is timed\n"
 	"  copied   the same by mmap, memcpy and munmap, without the allocator\n"
 	"  append   realloc from 0 to 64 MiB by 64 KiB, with a block of 1 KiB kept in between, as\n"
 	"           Python's s += chunk does it\n"
-	"  list     realloc to 200 MiB by eighths, with a block of a third of it that comes and goes\n"
+	"  list     realloc to 200 MiB by eighths, with a block of a third of it that comes and\n"
+	"           goes\n"
 	"  vector   to 256 MiB by doubling: malloc, memcpy, free, as C++ does it\n";
 
 static size_t nr_moves;

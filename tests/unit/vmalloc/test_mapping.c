@@ -202,8 +202,8 @@ ISOLATED_TEST(blocks_that_leave_take_what_is_kept)
 
 	heap_up("");
 	block = moved_out(MIB(40));
+	area = blocked_area(MIB(33)); /* it would have been served by what is kept */
 	kfree(block);
-	area = blocked_area(MIB(33));
 	EXPECT_EQ(krealloc(area, MIB(45)), block);
 	EXPECT(is_tagged(block, MIB(33), 1));
 	EXPECT_EQ(counts_now().nr_moved_in, 1);
