@@ -55,7 +55,7 @@ static const struct usage_figure {
 	FIGURE(free_resident, "bytes in free pages that may occupy memory"),
 	FIGURE(free_proved, "bytes of these that do"),
 	FIGURE(free_hole, "bytes in free pages that occupy none"),
-	FIGURE(peak_live, "bytes in slabs, runs and areas at the highest"),
+	FIGURE(peak_live, "bytes in slabs, runs and areas of the heap at the highest"),
 	FIGURE(stitch_requests, "large requests stitched from frames of free pages"),
 	FIGURE(stitch_runs, "runs of pages moved for them"),
 	FIGURE(stitch_pages, "pages moved"),

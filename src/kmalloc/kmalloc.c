@@ -29,7 +29,7 @@ static __slow void decay_visit(void)
 void kmalloc_decay(void)
 {
 	decay_step();
-	mapping_drop_cached(params.decay_ms);
+	mapping_drop(params.decay_ms);
 }
 
 static inline void come_by(void)
@@ -88,13 +88,15 @@ static void *address_or_null(const struct page *page)
 }
 
 /*
- * Memory is at an end: what is kept for other sizes may do. Not for areas, which come from
- * free ranges: what is kept is less than one, and to ask for too much is no emergency.
+ * Memory is at an end: what is kept for other sizes may do. Not what threads keep for areas, which
+ * come from free ranges: it is less than one, and to ask for too much is no emergency.
  */
 static __slow bool make_room(size_t bytes)
 {
+	bool dropped = mapping_drop_all();
+
 	if (bytes > RUN_MAX_PAGES * PAGE_SIZE)
-		return false;
+		return dropped;
 	kmalloc_drain();
 	return true;
 }

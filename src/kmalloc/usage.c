@@ -358,7 +358,7 @@ bool kmalloc_trim(void)
 	drain_held_slots();
 	pass = gate_enter_patiently();
 	if (pass) {
-		nr_dropped = barn_trim() + mapping_drop_cached(0);
+		nr_dropped = barn_trim() + mapping_drop_all();
 		gate_leave(pass);
 	}
 	return nr_dropped + walk_free_pages(reclaim_some) > 0;

@@ -395,12 +395,13 @@ static struct mapping *find_aged_locked(uint64_t min_age_ms)
 	return NULL;
 }
 
-/* Returns how many pages; 0: there is none. */
-static size_t drop_one(uint64_t min_age_ms)
+size_t mapping_drop(uint64_t min_age_ms)
 {
 	struct mapping *entry;
 	void *place = NULL;
 
+	if (!mapping_is_cached())
+		return 0;
 	lock_acquire(LOCK_MAPPINGS);
 	entry = find_aged_locked(min_age_ms);
 	if (entry) {
@@ -411,11 +412,11 @@ static size_t drop_one(uint64_t min_age_ms)
 	return entry ? drop(entry, place) : 0;
 }
 
-size_t mapping_drop_cached(uint64_t min_age_ms)
+size_t mapping_drop_all(void)
 {
 	size_t nr_pages = 0, nr_dropped;
 
-	while (mapping_is_cached() && (nr_dropped = drop_one(min_age_ms)))
+	while ((nr_dropped = mapping_drop(0)))
 		nr_pages += nr_dropped;
 	return nr_pages;
 }

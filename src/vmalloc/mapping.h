@@ -55,8 +55,10 @@ bool mapping_suits(size_t nr_pages);
 /* Some are kept for reuse. No lock. */
 bool mapping_is_cached(void);
 
-/* Give back what has been kept for so long. Returns how many pages. */
-size_t mapping_drop_cached(uint64_t min_age_ms);
+/* Give back one that has been kept for so long. Returns how many pages; 0: there is none. */
+size_t mapping_drop(uint64_t min_age_ms);
+/* All of them, however new. */
+size_t mapping_drop_all(void);
 
 struct mapping_counts {
 	size_t nr_live, nr_cached;	   /* mappings */

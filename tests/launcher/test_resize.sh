@@ -1,6 +1,6 @@
 #!/bin/sh
-# test_resize.sh BUILD: bench/resize grows what it says it grows, on the allocator that is preloaded,
-# and refuses what it does not know.
+# test_resize.sh BUILD: bench/resize grows what it says it grows, on the allocator that is
+# preloaded, and refuses what it does not know.
 set -eu
 build=$1
 resize=$build/bench/resize

@@ -246,6 +246,36 @@ ISOLATED_TEST(what_is_kept_goes_back_with_time)
 	EXPECT_EQ(counts_now().nr_cached, 0);
 }
 
+/* One at a time: it takes as long as the memory is much. */
+ISOLATED_TEST(what_is_kept_goes_back_piece_by_piece)
+{
+	char *blocks[3];
+
+	heap_up("decay_ms=0");
+	for (unsigned int i = 0; i < ARRAY_SIZE(blocks); i++)
+		blocks[i] = moved_out(MIB(40));
+	for (unsigned int i = 0; i < ARRAY_SIZE(blocks); i++)
+		EXPECT(mapping_free(blocks[i]));
+	EXPECT_EQ(counts_now().nr_cached, 3);
+	kfree(kmalloc(MIB(3)));
+	EXPECT_EQ(counts_now().nr_cached, 1); /* malloc and free */
+	EXPECT(kmalloc_trim());
+	EXPECT_EQ(counts_now().nr_cached, 0);
+}
+
+/* Before the answer is NULL. */
+ISOLATED_TEST(what_is_kept_makes_room)
+{
+	char *block;
+
+	heap_up("");
+	block = moved_out(MIB(40));
+	EXPECT(mapping_free(block));
+	os_fake_fail(OS_CALL_OPEN, 1, UINT_MAX, ENOMEM);
+	EXPECT(!kmalloc(MIB(300)));
+	EXPECT_EQ(counts_now().nr_cached, 0);
+}
+
 ISOLATED_TEST(pointers_are_looked_at)
 {
 	size_t bytes;
@@ -264,7 +294,7 @@ ISOLATED_TEST(pointers_are_looked_at)
 	EXPECT_EQ(owner_of(block).kind, OWNER_WRONG);
 	EXPECT_EQ(mapping_look_up(block, &bytes), MAPPING_FREED);
 	EXPECT(!mapping_resize(block, MAPPING_MIN_PAGES));
-	EXPECT_EQ(mapping_drop_cached(0), MIB(46) / PAGE_SIZE); /* an eighth to spare */
+	EXPECT_EQ(mapping_drop(0), MIB(46) / PAGE_SIZE); /* an eighth to spare */
 	EXPECT_EQ(owner_of(block).kind, OWNER_FOREIGN);
 }
 
