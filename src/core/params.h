@@ -18,7 +18,7 @@
 /* What to do about misuse by the program; the order is that of the option's words. */
 enum misuse_action { ON_ERROR_ABORT, ON_ERROR_WARN, ON_ERROR_IGNORE };
 enum thp_setting { THP_AUTO, THP_ALWAYS, THP_NEVER };
-enum stitch_setting { STITCH_AUTO, STITCH_UFFD, STITCH_PURGE, STITCH_OFF };
+enum stitch_setting { STITCH_AUTO, STITCH_UFFD, STITCH_MREMAP, STITCH_PURGE, STITCH_OFF };
 enum foreign_action { FOREIGN_FORWARD, FOREIGN_WARN, FOREIGN_ABORT };
 
 /* One member per option, named as it. Kinds: bool, size (uint64_t bytes), choice (unsigned). */

@@ -14,6 +14,7 @@
 #include "mm/residency.h"
 #include "slab/remote.h"
 #include "slab/sheaf.h"
+#include "vmalloc/gather.h"
 #include "vmalloc/mapping.h"
 #include "vmalloc/stitch.h"
 #include "vmalloc/vmap_area.h"
@@ -101,6 +102,17 @@ static __slow bool make_room(size_t bytes)
 	return true;
 }
 
+/* What the heap does without, or has given away. NULL: nothing of the kind. */
+static void *kmalloc_outside(size_t nr_pages)
+{
+	void *object;
+
+	if (nr_pages < GATHER_MIN_PAGES)
+		return NULL;
+	object = mapping_reuse(nr_pages);
+	return object ? object : gather_alloc(nr_pages);
+}
+
 static void *kmalloc_inside(size_t bytes)
 {
 	struct page *page;
@@ -108,7 +120,7 @@ static void *kmalloc_inside(size_t bytes)
 
 	if (bytes <= SIZE_CLASS_MAX_BYTES)
 		return kmalloc_small((unsigned int)size_class_of(bytes));
-	object = mapping_reuse(div_round_up(bytes, PAGE_SIZE));
+	object = kmalloc_outside(div_round_up(bytes, PAGE_SIZE));
 	if (object)
 		return object;
 	page = kmalloc_stocked(bytes);

@@ -81,6 +81,11 @@ struct kmalloc_usage {
 	size_t stitch_relocated; /* pages of blocks that realloc has moved inside the heap */
 	size_t mapped_in;	/* blocks that it has moved out of the heap, */
 	size_t mapped_moved;	/* from one place to another outside, */
+	size_t mapped_maps;	/* mappings that blocks outside the heap consist of */
+	size_t gather_requests;	/* large requests for which frames were moved out of the heap */
+	size_t gather_runs, gather_pages;
+	size_t gather_ns;	/* time that it took */
+	size_t gather_no_maps;	/* cut short by vm.max_map_count */
 	size_t mapped_reused;	/* and such mappings that served malloc again */
 	size_t stitch_purged;	/* pages dropped in place of those that will be faulted in */
 	size_t stitch_no_mover;	/* requests for which pages could not be moved here */

@@ -147,7 +147,7 @@ static void *move_mapping(void *object, const struct owner *owner, size_t nr_pag
 
 	if (!pass)
 		return NULL;
-	if (owner->kind == OWNER_MAPPING && nr_pages >= MAPPING_KEPT_PAGES)
+	if (owner->kind == OWNER_MAPPING)
 		moved = mapping_resize(object, nr_pages);
 	if (owner->kind == OWNER_AREA && nr_pages > owner->page->nr_pages)
 		moved = mapping_move_in(owner->page, nr_pages);

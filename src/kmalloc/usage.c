@@ -14,6 +14,7 @@
 #include "slab/remote.h"
 #include "slab/sheaf.h"
 #include "slab/slab.h"
+#include "vmalloc/gather.h"
 #include "vmalloc/mapping.h"
 #include "vmalloc/mover.h"
 #include "vmalloc/stitch.h"
@@ -171,6 +172,12 @@ static void read_mappings(struct kmalloc_usage *usage)
 	usage->mapped_in = counts.nr_moved_in;
 	usage->mapped_moved = counts.nr_moved;
 	usage->mapped_reused = counts.nr_reused;
+	usage->mapped_maps = counts.nr_maps;
+	usage->gather_requests = READ_ONCE(gather_counts.requests);
+	usage->gather_runs = READ_ONCE(gather_counts.runs);
+	usage->gather_pages = READ_ONCE(gather_counts.pages);
+	usage->gather_ns = READ_ONCE(gather_counts.ns);
+	usage->gather_no_maps = READ_ONCE(gather_counts.no_maps);
 	usage->area_live += usage->mapped_live;
 	usage->nr_areas += usage->nr_mapped;
 	usage->free_resident += usage->mapped_free;

@@ -32,6 +32,9 @@ struct mapping {
 	_Atomic uintptr_t address; /* 0: an entry without a mapping */
 	_Atomic size_t nr_pages;   /* of the block; 0: kept for reuse */
 	_Atomic size_t capacity;   /* pages */
+	_Atomic size_t nr_filled;  /* no page from here on has a frame */
+	_Atomic size_t nr_maps;	   /* what it is to the kernel: 1, if it was not gathered */
+	bool gathered;
 	uint64_t freed_ms;
 };
 
@@ -98,7 +101,8 @@ bool mapping_is_cached(void)
 void mapping_count(struct mapping_counts *counts)
 {
 	*counts = (struct mapping_counts){ .nr_moved_in = nr_moved_in, .nr_moved = nr_moved,
-					   .nr_reused = nr_reused };
+					   .nr_reused = nr_reused,
+					   .cached_pages = READ_ONCE(zone.nr_kept_outside) };
 	lock_acquire(LOCK_MAPPINGS);
 	for_each_entry(entry) {
 		size_t nr_pages = entry->nr_pages;
@@ -106,7 +110,7 @@ void mapping_count(struct mapping_counts *counts)
 		counts->nr_live += nr_pages > 0;
 		counts->nr_cached += is_cached(entry);
 		counts->live_pages += nr_pages;
-		counts->cached_pages += is_cached(entry) ? entry->capacity : 0;
+		counts->nr_maps += entry->address ? entry->nr_maps : 0;
 	}
 	lock_release(LOCK_MAPPINGS);
 }
@@ -125,7 +129,7 @@ static struct mapping *entry_new(void)
 	if (entry == mappings + MAX_MAPPINGS) {
 		entry = NULL;
 	} else {
-		entry->capacity = 1; /* taken, but nowhere yet */
+		entry->capacity = entry->nr_maps = 1; /* taken, but nowhere yet */
 		if (entry == mappings + nr_entries)
 			nr_entries++;
 	}
@@ -135,15 +139,22 @@ static struct mapping *entry_new(void)
 
 static void entry_forget(struct mapping *entry)
 {
-	entry->nr_pages = 0;
+	entry->nr_pages = entry->nr_filled = 0;
 	entry->address = 0;
+	entry->gathered = false;
 	entry->capacity = 0; /* last: somebody else's from now on */
+}
+
+static void note_filled(struct mapping *entry, size_t nr_filled)
+{
+	entry->nr_filled = max_size(entry->nr_filled, nr_filled);
 }
 
 static void entry_set(struct mapping *entry, void *address, size_t nr_pages, size_t capacity)
 {
 	entry->capacity = capacity;
 	entry->nr_pages = nr_pages;
+	note_filled(entry, nr_pages);
 	entry->address = (uintptr_t)address;
 }
 
@@ -193,8 +204,7 @@ static bool memory_counts(void)
 	return answer >= 0;
 }
 
-/* Locked memory must not be moved out of. */
-static bool may_leave(void *address)
+bool mapping_may_leave(void *address)
 {
 	return !os_is_locked(address) && !memory_counts();
 }
@@ -244,7 +254,7 @@ void *mapping_move_in(struct page *page, size_t nr_pages)
 {
 	struct mapping *entry;
 
-	if (nr_pages < MAPPING_MIN_PAGES || !may_leave(page_address(page)))
+	if (nr_pages < MAPPING_MIN_PAGES || !mapping_may_leave(page_address(page)))
 		return NULL;
 	entry = entry_new();
 	return entry ? move_in(entry, page, nr_pages) : NULL;
@@ -274,19 +284,26 @@ static void *grow(struct mapping *entry, size_t nr_pages)
 	return place;
 }
 
+static void drop_behind(struct mapping *entry, size_t nr_pages)
+{
+	char *behind = (char *)entry->address + nr_pages * PAGE_SIZE;
+
+	if (!os_purge(behind, (entry->nr_filled - nr_pages) * PAGE_SIZE))
+		entry->nr_filled = nr_pages;
+}
+
 void *mapping_resize(void *block, size_t nr_pages)
 {
 	struct mapping *entry = find_block(block);
-	size_t old_pages;
 
-	if (!entry)
+	if (!entry || nr_pages < (entry->gathered ? GATHER_MIN_PAGES : MAPPING_KEPT_PAGES))
 		return NULL;
 	if (nr_pages > entry->capacity)
-		return grow(entry, nr_pages);
-	old_pages = entry->nr_pages;
+		return entry->gathered ? NULL : grow(entry, nr_pages);
 	entry->nr_pages = nr_pages;
-	if (old_pages > nr_pages + DROPPED_MIN_PAGES)
-		os_purge((char *)block + nr_pages * PAGE_SIZE, (old_pages - nr_pages) * PAGE_SIZE);
+	note_filled(entry, nr_pages);
+	if (entry->nr_filled > nr_pages + DROPPED_MIN_PAGES)
+		drop_behind(entry, nr_pages);
 	return block;
 }
 
@@ -294,9 +311,10 @@ void *mapping_resize(void *block, size_t nr_pages)
 
 static bool may_keep_locked(const struct mapping *entry)
 {
-	size_t nr_pages = zone.nr_kept_outside + entry->capacity;
+	size_t nr_pages = zone.nr_kept_outside + entry->nr_filled;
 
-	return nr_cached < MAX_CACHED && nr_pages * PAGE_SIZE <= params.retain * CACHED_SHARE;
+	return entry->nr_filled && nr_cached < MAX_CACHED &&
+	       nr_pages * PAGE_SIZE <= params.retain * CACHED_SHARE;
 }
 
 static void keep_locked(struct mapping *entry)
@@ -304,13 +322,13 @@ static void keep_locked(struct mapping *entry)
 	entry->freed_ms = os_clock_ms();
 	entry->nr_pages = 0;
 	nr_cached++;
-	WRITE_ONCE(zone.nr_kept_outside, zone.nr_kept_outside + entry->capacity);
+	WRITE_ONCE(zone.nr_kept_outside, zone.nr_kept_outside + entry->nr_filled);
 }
 
 static void unkeep_locked(const struct mapping *entry)
 {
 	nr_cached--;
-	WRITE_ONCE(zone.nr_kept_outside, zone.nr_kept_outside - entry->capacity);
+	WRITE_ONCE(zone.nr_kept_outside, zone.nr_kept_outside - entry->nr_filled);
 }
 
 /* From now on nobody finds it: the caller is to unmap it. */
@@ -322,14 +340,14 @@ static void *take_out_locked(struct mapping *entry)
 	return place;
 }
 
-/* Returns how many pages. */
+/* Returns how many pages may have had frames. */
 static size_t drop(struct mapping *entry, void *place)
 {
-	size_t capacity = entry->capacity;
+	size_t nr_filled = entry->nr_filled;
 
-	unmap(place, capacity);
+	unmap(place, entry->capacity);
 	entry_forget(entry);
-	return capacity;
+	return nr_filled;
 }
 
 bool mapping_free(void *block)
@@ -350,17 +368,33 @@ bool mapping_free(void *block)
 	return entry;
 }
 
-/* The shortest that is long enough. */
+/* Most of the pages have frames, and there are not too many behind. */
+static bool suits(const struct mapping *entry, size_t nr_pages)
+{
+	size_t nr_filled = entry->nr_filled;
+
+	return is_cached(entry) && entry->capacity >= nr_pages &&
+	       nr_filled >= nr_pages - nr_pages / 4 && nr_filled / MAX_EXCESS <= nr_pages &&
+	       nr_pages >= (entry->gathered ? GATHER_MIN_PAGES : MAPPING_MIN_PAGES);
+}
+
+/* The one with the least. */
 static struct mapping *find_cached(size_t nr_pages)
 {
 	struct mapping *best = NULL;
 
 	for_each_entry(entry)
-		if (is_cached(entry) && entry->capacity >= nr_pages &&
-		    entry->capacity / MAX_EXCESS <= nr_pages &&
-		    (!best || entry->capacity < best->capacity))
+		if (suits(entry, nr_pages) && (!best || entry->nr_filled < best->nr_filled))
 			best = entry;
 	return best;
+}
+
+/* Out of the cache, for a block. */
+static void take_locked(struct mapping *entry, size_t nr_pages)
+{
+	unkeep_locked(entry);
+	entry->nr_pages = nr_pages;
+	note_filled(entry, nr_pages);
 }
 
 bool mapping_suits(size_t nr_pages)
@@ -372,13 +406,12 @@ void *mapping_reuse(size_t nr_pages)
 {
 	struct mapping *entry = NULL;
 
-	if (nr_pages < MAPPING_MIN_PAGES || !mapping_is_cached())
+	if (nr_pages < GATHER_MIN_PAGES || !mapping_is_cached())
 		return NULL;
 	lock_acquire(LOCK_MAPPINGS);
 	entry = find_cached(nr_pages);
 	if (entry) {
-		unkeep_locked(entry);
-		entry->nr_pages = nr_pages;
+		take_locked(entry, nr_pages);
 		count(&nr_reused);
 	}
 	lock_release(LOCK_MAPPINGS);
@@ -419,4 +452,62 @@ size_t mapping_drop_all(void)
 	while ((nr_dropped = mapping_drop(0)))
 		nr_pages += nr_dropped;
 	return nr_pages;
+}
+
+/* --- gathered ones ---------------------------------------------------------------------------- */
+
+/* Of those that are kept, the one with most frames. */
+static struct mapping *find_gathered_locked(void)
+{
+	struct mapping *best = NULL;
+
+	for_each_entry(entry)
+		if (is_cached(entry) && entry->gathered &&
+		    (!best || entry->nr_filled > best->nr_filled))
+			best = entry;
+	return best;
+}
+
+static struct mapping *new_gathered(size_t nr_pages)
+{
+	struct mapping *entry = entry_new();
+	void *place;
+
+	if (!entry)
+		return NULL;
+	if (os_map(GATHER_MAX_PAGES * PAGE_SIZE, &place)) {
+		entry_forget(entry);
+		return NULL;
+	}
+	entry->gathered = true;
+	entry_set(entry, place, nr_pages, GATHER_MAX_PAGES);
+	entry->nr_filled = 0;
+	return entry;
+}
+
+void *mapping_open_gathered(size_t nr_pages, size_t *nr_filled)
+{
+	struct mapping *entry;
+
+	lock_acquire(LOCK_MAPPINGS);
+	entry = find_gathered_locked();
+	if (entry) {
+		*nr_filled = entry->nr_filled;
+		unkeep_locked(entry);
+		entry->nr_pages = nr_pages;
+	}
+	lock_release(LOCK_MAPPINGS);
+	if (entry)
+		return (void *)entry->address;
+	*nr_filled = 0;
+	entry = new_gathered(nr_pages);
+	return entry ? (void *)entry->address : NULL;
+}
+
+void mapping_note_gathered(void *block, size_t nr_filled, size_t nr_more_maps)
+{
+	struct mapping *entry = find_block(block);
+
+	note_filled(entry, nr_filled);
+	entry->nr_maps += nr_more_maps;
 }

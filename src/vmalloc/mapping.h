@@ -16,6 +16,10 @@
 
 #include "mm/mm_types.h"
 
+/* Gathered ones (vmalloc/gather.h) are as long as the longest block that they are for. */
+#define GATHER_MIN_PAGES (PAGEBLOCK_PAGES + 1)
+#define GATHER_MAX_PAGES (MIB(64) / PAGE_SIZE)
+
 #define MAPPING_MIN_PAGES (MIB(32) / PAGE_SIZE)
 /* A block stays in its mapping while it is not shorter than this. */
 #define MAPPING_KEPT_PAGES (MIB(16) / PAGE_SIZE)
@@ -38,8 +42,8 @@ enum mapping_place mapping_look_up(const void *address, size_t *bytes);
 void *mapping_move_in(struct page *page, size_t nr_pages);
 
 /*
- * Resize a block, perhaps by moving it. nr_pages >= MAPPING_KEPT_PAGES. NULL, and nothing happens:
- * no memory.
+ * Resize a block, perhaps by moving it. NULL, and nothing happens: no memory, or it had better be
+ * copied: it is not as long any more as blocks outside the heap are.
  */
 void *mapping_resize(void *block, size_t nr_pages);
 
@@ -60,10 +64,22 @@ size_t mapping_drop(uint64_t min_age_ms);
 /* All of them, however new. */
 size_t mapping_drop_all(void);
 
+/* Pages here may be moved out: memory is not locked, and counts towards no limit of the system. */
+bool mapping_may_leave(void *address);
+
+/*
+ * For gather.c: GATHER_MAX_PAGES of address space for a block, new or kept, of which *nr_filled
+ * pages from the first on may have frames. NULL: none. It is the program's, or mapping_free's.
+ */
+void *mapping_open_gathered(size_t nr_pages, size_t *nr_filled);
+/* More of its pages have frames now, which makes more mappings of it. */
+void mapping_note_gathered(void *block, size_t nr_filled, size_t nr_more_maps);
+
 struct mapping_counts {
 	size_t nr_live, nr_cached;	   /* mappings */
+	size_t nr_maps;			   /* as the kernel counts them */
 	size_t live_pages;		   /* of blocks */
-	size_t cached_pages;
+	size_t cached_pages;		   /* that may have frames */
 	size_t nr_moved_in, nr_moved, nr_reused; /* blocks, since the start */
 };
 

@@ -112,13 +112,17 @@ static void register_sections(struct process_page *process)
 	}
 }
 
+static bool is_wanted(void)
+{
+	return params.stitch == STITCH_UFFD || (params.stitch == STITCH_AUTO && !os_is_filtered());
+}
+
 bool mover_ready(void)
 {
 	struct process_page *process = mm_map.process;
 
 	VM_BUG_ON(!lock_is_held(LOCK_RECLAIM));
-	if (error_for_good || !process || params.stitch == STITCH_OFF ||
-	    params.stitch == STITCH_PURGE || (params.stitch != STITCH_UFFD && os_is_filtered()))
+	if (error_for_good || !process || !is_wanted())
 		return false;
 	if (nr_until_retry) {
 		nr_until_retry--;

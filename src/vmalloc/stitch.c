@@ -485,8 +485,7 @@ static size_t count_holes(size_t pfn, size_t nr_pages)
 	return nr_pages - nr_touched;
 }
 
-/* Free pages that may be robbed of their frames. */
-static size_t count_available(void)
+size_t stitch_count_available(void)
 {
 	size_t nr_free = READ_ONCE(zone.nr_free_touched), nr_reserved = RESERVE_PAGES;
 
@@ -505,7 +504,7 @@ static void purge_as_much(const struct stitch *st)
 
 	if (is_for_huge_pages(st))
 		nr_faulted += align_up(st->end, PAGEBLOCK_PAGES) - st->end;
-	nr_pages = min_size(nr_faulted, count_available());
+	nr_pages = min_size(nr_faulted, stitch_count_available());
 	if (nr_pages >= STITCH_MIN_PAGES)
 		count(&stitch_counts.purged, decay_drop_locked(nr_pages));
 }
@@ -556,7 +555,8 @@ void stitch_unlock(void)
 
 void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare)
 {
-	struct stitch st = { .pfn = pfn, .end = pfn + nr_pages, .nr_budget = count_available() };
+	struct stitch st = { .pfn = pfn, .end = pfn + nr_pages,
+			     .nr_budget = stitch_count_available() };
 
 	if (nr_pages < STITCH_MIN_PAGES || params.stitch == STITCH_OFF ||
 	    st.nr_budget < STITCH_MIN_PAGES)

@@ -28,6 +28,9 @@
  */
 void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare);
 
+/* Free pages that may be robbed of their frames. */
+size_t stitch_count_available(void);
+
 /*
  * LOCK_RECLAIM, unless memory is being given back, which may take long: nobody waits for that for
  * the sake of some page faults. False then.

@@ -9,7 +9,7 @@
  */
 struct stitch_costs stitch_costs = {
 	.run.ns = 1450, .page.ns = 90, .touch.ns = 14, .fresh.ns = 2100, .huge.ns = 450,
-	.repopulated.ns = 630,
+	.remap.ns = 6500, .repopulated.ns = 630,
 };
 
 /*
@@ -89,5 +89,21 @@ bool cost_allows_repopulating(void)
 	if (stitch_costs.repopulated.ns * 10ull <= stitch_costs.fresh.ns * (uint64_t)WORTH_TENTHS)
 		return true;
 	forget_some(&stitch_costs.repopulated);
+	return false;
+}
+
+void cost_note_remaps(size_t nr_runs, uint64_t ns)
+{
+	average_in(&stitch_costs.remap, ns / nr_runs);
+}
+
+bool cost_allows_remapping(size_t nr_pages)
+{
+	uint64_t saved = nr_pages * (uint64_t)stitch_costs.fresh.ns;
+	uint64_t price = stitch_costs.remap.ns + nr_pages * (uint64_t)stitch_costs.touch.ns;
+
+	if (price * 10 <= saved * WORTH_TENTHS)
+		return true;
+	forget_some(&stitch_costs.remap);
 	return false;
 }

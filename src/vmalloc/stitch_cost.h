@@ -21,6 +21,7 @@ struct stitch_costs {
 	struct cost run, page;	 /* of a move: per run, and per page of it */
 	struct cost touch;	 /* of the first access to a moved page */
 	struct cost fresh, huge; /* of a page fault, and of a huge one for each of its pages */
+	struct cost remap;	 /* of a run moved out of the heap (vmalloc/gather.h) */
 	struct cost repopulated; /* for each page that a fork has left shared, to make it our own */
 };
 
@@ -37,6 +38,13 @@ void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns);
  * refused seems a little cheaper the next time, so that it is tried again after a while.
  */
 bool cost_allows_moving(size_t nr_pages, bool huge);
+
+/*
+ * As cost_note_moves and cost_allows_moving, of moves by mremap: a run costs the same at any
+ * length.
+ */
+void cost_note_remaps(size_t nr_runs, uint64_t ns);
+bool cost_allows_remapping(size_t nr_pages);
 
 /* Pages shared with a child are worth being made our own, to be moved. */
 bool cost_allows_repopulating(void);

@@ -133,6 +133,28 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 	return start_area(unit, nr_pages);
 }
 
+static struct page *alloc_resident_locked(size_t nr_pages)
+{
+	enum range_part part = huge_area_part_locked(nr_pages);
+	size_t unit;
+
+	if (!range_take_resident_locked(part, nr_pages, true, &unit))
+		return NULL;
+	return start_area(unit, nr_pages);
+}
+
+struct page *area_alloc_resident(size_t nr_pages)
+{
+	struct page *page;
+
+	zone_lock();
+	page = alloc_resident_locked(nr_pages);
+	zone_unlock();
+	if (page)
+		area_fill(page, nr_pages);
+	return page;
+}
+
 static struct page *alloc_unfilled_locked(size_t nr_pages, size_t align_bytes)
 {
 	size_t unit;

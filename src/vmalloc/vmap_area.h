@@ -17,6 +17,9 @@
 /* nr_pages contiguous pages at a multiple of align_bytes (a power of two). NULL: no memory. */
 struct page *area_alloc(size_t nr_pages, size_t align_bytes);
 
+/* Only where all pages have frames. NULL: there is no such place. */
+struct page *area_alloc_resident(size_t nr_pages);
+
 /*
  * For a block that takes frames along and may grow: the first place, whatever frames are there.
  * area_fill gets some for all but its `first` pages.

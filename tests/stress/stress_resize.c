@@ -3,8 +3,8 @@
  * which realloc moves them, in two threads and across forks: every page keeps its tag.
  *
  * Each mode is a process of its own, for its share of the time: frames are moved inside the heap
- * whatever it costs; as it pays; never; all memory is locked. All of them have blocks that leave
- * the heap, but the last. Goes on until the time is over; STRESS_STEPS in the environment: until
+ * whatever it costs; as it pays; never; large blocks are gathered outside by mremap; all memory is
+ * locked. All of them have blocks that leave the heap, but the last. Goes on until the time is over; STRESS_STEPS in the environment: until
  * each mode has made so many steps.
  */
 #include <errno.h>
@@ -248,6 +248,12 @@ static void never(double seconds)
 	run_mode("never", seconds);
 }
 
+static void gathered(double seconds)
+{
+	begin(STITCH_MREMAP);
+	run_mode("gathered", seconds);
+}
+
 static void locked(double seconds)
 {
 	begin(STITCH_AUTO);
@@ -259,7 +265,7 @@ static void locked(double seconds)
 
 int main(void)
 {
-	static void (*const modes[])(double) = { always, by_cost, never, locked };
+	static void (*const modes[])(double) = { always, by_cost, never, gathered, locked };
 	double seconds = (stress_end() - seconds_now()) / ARRAY_SIZE(modes);
 
 	nr_wanted = getenv("STRESS_STEPS") ? strtoul(getenv("STRESS_STEPS"), NULL, 10) : 0;

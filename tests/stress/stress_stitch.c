@@ -4,7 +4,8 @@
  * stays.
  *
  * Each mode is a process of its own, for its share of the time: plain; huge pages asked for
- * everywhere; all memory locked; every frame shared with a child that looks on.
+ * everywhere; all memory locked; every frame shared with a child that looks on; no mover, but
+ * mremap.
  */
 #include <errno.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include "fuzz/validators.h"
 #include "os/os_move.h"
 #include "stress.h"
+#include "vmalloc/gather.h"
 #include "vmalloc/mover.h"
 #include "vmalloc/stitch.h"
 
@@ -33,6 +35,7 @@ struct worker {
 };
 
 static double end;
+static unsigned int how = STITCH_UFFD; /* whatever it costs here */
 static struct worker workers[THREADS];
 
 /* Zero throughout: not what the frames held before. */
@@ -176,7 +179,7 @@ static long warm_up(void)
 		workers[i].rng.state = i;
 		work_once(&workers[i]);
 	}
-	params.stitch = STITCH_UFFD; /* whatever it costs here */
+	params.stitch = how;
 	return count_maps();
 }
 
@@ -234,6 +237,18 @@ static void locked(double seconds)
 		run_mode("locked", seconds);
 }
 
+/* By mremap, out of the heap. */
+static void gathered(double seconds)
+{
+	params.thp = THP_NEVER;
+	how = STITCH_MREMAP;
+	run_mode("gathered", seconds);
+	printf("gathered: %zu requests, %zu runs, %zu pages\n", gather_counts.requests,
+	       gather_counts.runs, gather_counts.pages);
+	if (!gather_counts.requests)
+		die("nothing was gathered");
+}
+
 /* Frames are shared with it from the start, until they are written to. */
 static void watched(double seconds)
 {
@@ -253,7 +268,7 @@ static void watched(double seconds)
 
 int main(void)
 {
-	static void (*const modes[])(double) = { plain, huge, locked, watched };
+	static void (*const modes[])(double) = { plain, huge, locked, watched, gathered };
 	double seconds = (stress_end() - seconds_now()) / ARRAY_SIZE(modes);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(modes); i++) {

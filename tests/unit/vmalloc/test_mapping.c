@@ -294,7 +294,7 @@ ISOLATED_TEST(pointers_are_looked_at)
 	EXPECT_EQ(owner_of(block).kind, OWNER_WRONG);
 	EXPECT_EQ(mapping_look_up(block, &bytes), MAPPING_FREED);
 	EXPECT(!mapping_resize(block, MAPPING_MIN_PAGES));
-	EXPECT_EQ(mapping_drop(0), MIB(46) / PAGE_SIZE); /* an eighth to spare */
+	EXPECT_EQ(mapping_drop(0), MIB(40) / PAGE_SIZE);
 	EXPECT_EQ(owner_of(block).kind, OWNER_FOREIGN);
 }
 
