@@ -4,8 +4,8 @@
  *
  * Each mode is a process of its own, for its share of the time: frames are moved inside the heap
  * whatever it costs; as it pays; never; large blocks are gathered outside by mremap; all memory is
- * locked. All of them have blocks that leave the heap, but the last. Goes on until the time is over; STRESS_STEPS in the environment: until
- * each mode has made so many steps.
+ * locked. All of them have blocks that leave the heap, but the last. Goes on until the time is
+ * over; STRESS_STEPS in the environment: until each mode has made so many steps.
  */
 #include <errno.h>
 #include <sys/mman.h>
