@@ -262,25 +262,59 @@ static void watches_its_heap_late(void)
 	work();
 }
 
-/* Kills who calls one of these. */
-static void forbidden(void)
+/* These calls are answered by the action, all others go through. */
+static void filter_calls(const unsigned int *numbers, size_t count, uint32_t action)
 {
-	static const unsigned int numbers[] = { __NR_userfaultfd, __NR_ioctl, __NR_openat,
-						__NR_close, __NR_fcntl, __NR_uname };
 	struct sock_filter filter[2 * 6 + 2];
 	struct sock_fprog program = { .filter = filter };
 
 	filter[program.len++] = (struct sock_filter)BPF_STMT(
 		BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < count; i++) {
 		filter[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
 								      numbers[i], 0, 1);
-		filter[program.len++] =
-			(struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+		filter[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
 	}
 	filter[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
 	      !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), "seccomp");
+}
+
+/* Kills who calls one of these. */
+static void forbidden(void)
+{
+	static const unsigned int numbers[] = { __NR_userfaultfd, __NR_ioctl, __NR_openat,
+						__NR_close, __NR_fcntl, __NR_uname };
+
+	filter_calls(numbers, sizeof(numbers) / sizeof(numbers[0]), SECCOMP_RET_KILL_PROCESS);
+}
+
+static void refuse(unsigned int number)
+{
+	filter_calls(&number, 1, SECCOMP_RET_ERRNO | EPERM);
+}
+
+/* As in a container: what would be faulted in is made up for. */
+static void mover_is_refused(void)
+{
+	refuse(__NR_userfaultfd);
+	work();
+	CHECK(!moved_pages() && figure("stitch_purged") > 0, "nothing was dropped");
+	CHECK(figure("stitch_error") == EPERM, "error %zu", figure("stitch_error"));
+}
+
+static void mremap_is_refused(void)
+{
+	refuse(__NR_mremap);
+	work();
+	CHECK(!figure("gather_pages") && figure("stitch_purged") > 0, "nothing was dropped");
+}
+
+static void mremap_in_place_of_it(void)
+{
+	work();
+	CHECK(!moved_pages() && figure("gather_pages") > 0, "nothing was gathered");
+	CHECK(find_mover() < 0, "there is a mover");
 }
 
 static void forbidden_from_the_start(void)
@@ -336,7 +370,9 @@ static const struct {
 	STAGE(replaced_by_the_program), STAGE(serves_faults_itself),
 	STAGE(watches_its_heap),   STAGE(watches_its_heap_late),
 	STAGE_BY_DEFAULT(forbidden_from_the_start), STAGE_BY_DEFAULT(forbidden_later),
-	STAGE(children),
+	STAGE(children),	   STAGE(mover_is_refused),
+	{ "mremap_is_refused", mremap_is_refused, "stitch=mremap" },
+	{ "mremap_in_place_of_it", mremap_in_place_of_it, "stitch=mremap" },
 #undef STAGE
 #undef STAGE_BY_DEFAULT
 };
