@@ -41,8 +41,9 @@ struct mapping {
 static struct mapping mappings[MAX_MAPPINGS];
 /* No entry from here on has ever been used. */
 static _Atomic unsigned int nr_entries;
-/* Kept for reuse; their pages are zone.nr_kept_outside. */
+/* Kept for reuse; their pages are zone.nr_kept_outside. None has been kept for longer. */
 static unsigned int nr_cached;
+static _Atomic uint64_t oldest_ms;
 static _Atomic size_t nr_moved_in, nr_moved, nr_reused;
 
 static void count(_Atomic size_t *counter)
@@ -320,8 +321,9 @@ static bool may_keep_locked(const struct mapping *entry)
 static void keep_locked(struct mapping *entry)
 {
 	entry->freed_ms = os_clock_ms();
+	if (!nr_cached++)
+		oldest_ms = entry->freed_ms;
 	entry->nr_pages = 0;
-	nr_cached++;
 	WRITE_ONCE(zone.nr_kept_outside, zone.nr_kept_outside + entry->nr_filled);
 }
 
@@ -433,7 +435,7 @@ size_t mapping_drop(uint64_t min_age_ms)
 	struct mapping *entry;
 	void *place = NULL;
 
-	if (!mapping_is_cached())
+	if (!mapping_is_cached() || os_clock_ms() - oldest_ms < min_age_ms)
 		return 0;
 	lock_acquire(LOCK_MAPPINGS);
 	entry = find_aged_locked(min_age_ms);
