@@ -147,15 +147,25 @@ static void make_up_for(const struct gather *gt)
 	mapping_note_gathered(gt->block, gt->nr_wanted, 0);
 }
 
+/* What is kept for others gives way. */
+static size_t find_maps(size_t nr_maps)
+{
+	size_t nr_left = nr_maps_left();
+
+	while (nr_left < nr_maps && mapping_drop(0))
+		nr_left = nr_maps_left();
+	return nr_left;
+}
+
 /* Half of it at least, or it is left to the heap. */
 static void *gather_locked(size_t nr_pages)
 {
-	struct gather gt = { .nr_wanted = nr_pages, .nr_maps = nr_maps_left(),
-			     .nr_budget = stitch_count_available() };
+	struct gather gt = { .nr_wanted = nr_pages, .nr_budget = stitch_count_available() };
 
 	gt.block = mapping_open_gathered(nr_pages, &gt.nr_filled);
 	if (!gt.block)
 		return NULL;
+	gt.nr_maps = find_maps((nr_pages - min_size(gt.nr_filled, nr_pages)) / MIN_RUN);
 	gather_frames(&gt);
 	if (gt.nr_filled >= nr_pages / 2) {
 		make_up_for(&gt);

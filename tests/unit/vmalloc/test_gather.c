@@ -202,6 +202,30 @@ ISOLATED_TEST(mappings_have_a_budget)
 	expect_valid();
 }
 
+/* What is kept for others is dissolved when there are too many. */
+ISOLATED_TEST(what_is_kept_gives_way)
+{
+	struct mapping_counts counts;
+	char *small, *large;
+
+	heap_up_scattered("stitch=mremap");
+	os_fake_file_set("/proc/sys/vm/max_map_count", "416\n"); /* 52 */
+	small = kmalloc(MIB(5));
+	large = kmalloc(MIB(20));
+	ASSERT(is_outside(small) && is_outside(large));
+	kfree(small);
+	kfree(large);
+	mapping_count(&counts);
+	EXPECT_EQ(counts.nr_cached, 2);
+	EXPECT_EQ(counts.nr_maps, 2 + 50);
+	EXPECT_EQ(kmalloc(MIB(28)), large);
+	mapping_count(&counts);
+	EXPECT_EQ(counts.nr_cached, 0);
+	EXPECT(counts.nr_maps <= 52);
+	EXPECT(gather_counts.pages > MIB(28) / PAGE_SIZE);
+	expect_rest_whole();
+}
+
 /* Kernels before 5.7; no mapping to spare. */
 ISOLATED_TEST(where_nothing_can_be_moved_out_the_heap_serves)
 {
