@@ -30,6 +30,15 @@ int os_map(size_t bytes, void **address)
 	return 0;
 }
 
+int os_map_at(void *address, size_t bytes)
+{
+	long ret = syscall6(__NR_mmap, (long)address, (long)bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+			    0);
+
+	return is_error(ret) ? (int)ret : 0;
+}
+
 static long remap(void *from, size_t old_bytes, size_t bytes, unsigned long flags, void *to)
 {
 	return syscall6(__NR_mremap, (long)from, (long)old_bytes, (long)bytes, (long)flags,
@@ -41,6 +50,12 @@ int os_move_out(void *from, size_t bytes, void *to)
 	long ret = remap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
 
 	return is_error(ret) ? (int)ret : 0;
+}
+
+/* To grow by a page where there is no room: what is wrong with the range is told first. */
+bool os_is_one_map(void *address, size_t bytes)
+{
+	return remap(address, bytes, bytes + OS_PAGE_SIZE, 0, NULL) == -ENOMEM;
 }
 
 int os_resize_mapping(void **address, size_t old_bytes, size_t bytes)

@@ -80,13 +80,26 @@ static bool is_done(const struct gather *gt)
 	       !gt->nr_budget;
 }
 
+/*
+ * A move has failed, and what was mapped where it should have gone has perhaps been unmapped; now
+ * it cannot be mapped again, or something is there, ours or another thread's.
+ */
+static void abandon(struct gather *gt, size_t nr_pages)
+{
+	mapping_abandon(gt->block, gt->nr_filled, nr_pages);
+	gt->block = NULL;
+}
+
 static void move_run(struct gather *gt, struct source_run run)
 {
 	size_t nr_pages = min_size(run.nr_pages, gt->nr_wanted - gt->nr_filled);
 
-	if (os_move_out(pfn_to_virt(run.pfn), nr_pages * PAGE_SIZE,
-			gt->block + gt->nr_filled * PAGE_SIZE)) {
+	char *to = gt->block + gt->nr_filled * PAGE_SIZE;
+
+	if (os_move_out(pfn_to_virt(run.pfn), nr_pages * PAGE_SIZE, to)) {
 		gt->failed = true;
+		if (os_map_at(to, nr_pages * PAGE_SIZE))
+			abandon(gt, nr_pages);
 		return;
 	}
 	zone_lock();
@@ -133,7 +146,8 @@ static void gather_frames(struct gather *gt)
 		count(&gather_counts.no_maps, 1);
 	if (gt->nr_runs)
 		cost_note_remaps(gt->nr_runs, ns);
-	mapping_note_gathered(gt->block, gt->nr_filled, gt->nr_runs);
+	if (gt->block)
+		mapping_note_gathered(gt->block, gt->nr_filled, gt->nr_runs);
 }
 
 /* What is not there will be faulted in; as much is dropped elsewhere. */
@@ -167,6 +181,8 @@ static void *gather_locked(size_t nr_pages)
 		return NULL;
 	gt.nr_maps = find_maps((nr_pages - min_size(gt.nr_filled, nr_pages)) / MIN_RUN);
 	gather_frames(&gt);
+	if (!gt.block)
+		return NULL;
 	if (gt.nr_filled >= nr_pages / 2) {
 		make_up_for(&gt);
 		return gt.block;

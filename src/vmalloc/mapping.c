@@ -8,8 +8,10 @@
 #include "core/params.h"
 #include "mm/huge_memory.h"
 #include "mm/residency.h"
+#include "mm/section.h"
 #include "os/os.h"
 #include "os/os_map.h"
+#include "os/os_move.h"
 
 /* 8 GiB of blocks at least; more of them stay in the heap. */
 #define MAX_MAPPINGS 256u
@@ -76,21 +78,26 @@ static bool is_cached(const struct mapping *entry)
 	return entry->address && !entry->nr_pages;
 }
 
+/* Of an entry that another thread changes meanwhile: no. */
 static bool covers(const struct mapping *entry, uintptr_t address)
 {
-	return entry->address && address - entry->address < entry->capacity * PAGE_SIZE;
+	uintptr_t start = entry->address;
+	size_t bytes = entry->capacity * PAGE_SIZE;
+
+	return start && address - start < bytes && entry->address == start;
 }
 
+/* Where blocks begin comes first: what the caller owns is never taken for something else. */
 enum mapping_place mapping_look_up(const void *address, size_t *bytes)
 {
-	for_each_entry(entry) {
-		if (!covers(entry, (uintptr_t)address))
-			continue;
-		*bytes = entry->nr_pages * PAGE_SIZE;
-		if (!*bytes)
-			return MAPPING_FREED;
-		return entry->address == (uintptr_t)address ? MAPPING_BLOCK : MAPPING_INSIDE;
-	}
+	struct mapping *begins = address ? find((uintptr_t)address) : NULL;
+
+	*bytes = begins ? begins->nr_pages * PAGE_SIZE : 0;
+	if (begins)
+		return *bytes ? MAPPING_BLOCK : MAPPING_FREED;
+	for_each_entry(entry)
+		if (covers(entry, (uintptr_t)address))
+			return entry->nr_pages ? MAPPING_INSIDE : MAPPING_FREED;
 	return MAPPING_NONE;
 }
 
@@ -219,12 +226,12 @@ bool mapping_may_leave(void *address)
 static bool fill_place(void **place, void *from, size_t old_pages, size_t capacity)
 {
 	size_t old_bytes = old_pages * PAGE_SIZE;
+	int error;
 
-	if (os_move_out(from, old_bytes, *place)) {
-		unmap(*place, capacity);
-		return false;
-	}
+	error = os_move_out(from, old_bytes, *place);
 	unmap((char *)*place + old_bytes, capacity - old_pages);
+	if (error) /* what the front is now may be another's */
+		return false;
 	if (!os_resize_mapping(place, old_bytes, capacity * PAGE_SIZE))
 		return true;
 	memcpy(from, *place, old_bytes);
@@ -251,31 +258,60 @@ static void *move_in(struct mapping *entry, struct page *page, size_t nr_pages)
 	return place;
 }
 
+/*
+ * The program may have made several mappings of the block, by madvise or mlock of a part: these
+ * would move one by one, and the kernel may stop amid that.
+ */
+static bool is_one_map(struct page *page)
+{
+	size_t behind = page_to_pfn(page) + page->nr_pages;
+
+	return pfn_is_reserved(behind) &&
+	       os_is_one_map(page_address(page), page->nr_pages * PAGE_SIZE);
+}
+
+/* A filter may kill who makes calls that a program need not make. */
+static bool may_try(void)
+{
+	return params.stitch == STITCH_UFFD || params.stitch == STITCH_MREMAP || !os_is_filtered();
+}
+
 void *mapping_move_in(struct page *page, size_t nr_pages)
 {
 	struct mapping *entry;
 
-	if (nr_pages < MAPPING_MIN_PAGES || !mapping_may_leave(page_address(page)))
+	if (nr_pages < MAPPING_MIN_PAGES || !may_try() || !is_one_map(page) ||
+	    !mapping_may_leave(page_address(page)))
 		return NULL;
 	entry = entry_new();
 	return entry ? move_in(entry, page, nr_pages) : NULL;
 }
 
-/* Beyond its mapping. With less to spare, or none, where limits want that. */
-static void *grow(struct mapping *entry, size_t nr_pages)
+/* With less to spare, or none, where limits want that; or in place of what is kept for others. */
+static int resize_place(void **place, size_t old_capacity, size_t nr_pages, size_t *capacity)
 {
-	size_t old_pages = entry->nr_pages, old_capacity = entry->capacity;
-	size_t capacity = with_spare(nr_pages);
-	void *old_place = (void *)entry->address, *place = old_place;
+	size_t old_bytes = old_capacity * PAGE_SIZE;
 	int error;
 
+	*capacity = with_spare(nr_pages);
+	error = os_resize_mapping(place, old_bytes, *capacity * PAGE_SIZE);
+	if (!error)
+		return 0;
+	*capacity = nr_pages;
+	error = os_resize_mapping(place, old_bytes, nr_pages * PAGE_SIZE);
+	if (error && mapping_drop_all())
+		error = os_resize_mapping(place, old_bytes, nr_pages * PAGE_SIZE);
+	return error;
+}
+
+/* Beyond its mapping. */
+static void *grow(struct mapping *entry, size_t nr_pages)
+{
+	size_t old_pages = entry->nr_pages, old_capacity = entry->capacity, capacity;
+	void *old_place = (void *)entry->address, *place = old_place;
+
 	entry->address = 0;
-	error = os_resize_mapping(&place, old_capacity * PAGE_SIZE, capacity * PAGE_SIZE);
-	if (error) {
-		capacity = nr_pages;
-		error = os_resize_mapping(&place, old_capacity * PAGE_SIZE, capacity * PAGE_SIZE);
-	}
-	if (error) {
+	if (resize_place(&place, old_capacity, nr_pages, &capacity)) {
 		entry_set(entry, old_place, old_pages, old_capacity);
 		return NULL;
 	}
@@ -512,4 +548,19 @@ void mapping_note_gathered(void *block, size_t nr_filled, size_t nr_more_maps)
 
 	note_filled(entry, nr_filled);
 	entry->nr_maps += nr_more_maps;
+}
+
+void mapping_abandon(void *block, size_t hole, size_t nr_pages)
+{
+	struct mapping *entry = find_block(block);
+	size_t capacity = entry->capacity, end = hole + nr_pages;
+
+	lock_acquire(LOCK_MAPPINGS);
+	take_out_locked(entry);
+	lock_release(LOCK_MAPPINGS);
+	if (hole)
+		unmap(block, hole);
+	if (end < capacity)
+		unmap((char *)block + end * PAGE_SIZE, capacity - end);
+	entry_forget(entry);
 }

@@ -75,6 +75,9 @@ void *mapping_open_gathered(size_t nr_pages, size_t *nr_filled);
 /* More of its pages have frames now, which makes more mappings of it. */
 void mapping_note_gathered(void *block, size_t nr_filled, size_t nr_more_maps);
 
+/* Unmap such a block, but for pages that may not be its own any more. */
+void mapping_abandon(void *block, size_t hole, size_t nr_pages);
+
 struct mapping_counts {
 	size_t nr_live, nr_cached;	   /* mappings */
 	size_t nr_maps;			   /* as the kernel counts them */

@@ -28,7 +28,7 @@ static struct {
 	bool feature_off[NR_OS_FEATURES];
 	unsigned int purge_limit;
 	size_t move_limit; /* pages */
-	bool moved_is_huge;
+	bool moved_is_huge, move_out_unmaps;
 	_Atomic bool clock_set;
 	_Atomic uint64_t clock_ms;
 	size_t physical_bytes, address_space_limit;
@@ -84,6 +84,11 @@ void os_fake_move_limit(size_t nr_pages)
 void os_fake_moved_is_huge(bool huge)
 {
 	fake.moved_is_huge = huge;
+}
+
+void os_fake_move_out_unmaps(bool unmaps)
+{
+	fake.move_out_unmaps = unmaps;
 }
 
 void os_fake_clock_set(uint64_t ms)
@@ -554,11 +559,33 @@ int os_move_out(void *from, size_t bytes, void *to)
 
 	if (!error && fake.feature_off[OS_FEATURE_MOVE_OUT])
 		error = -EINVAL;
+	if (error && fake.move_out_unmaps)
+		SYSCALL(SYS_munmap, to, bytes);
 	if (error)
 		return error;
 	ret = SYSCALL(SYS_mremap, from, bytes, bytes,
 		      MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
 	return ret < 0 ? (int)ret : 0;
+}
+
+int os_map_at(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_MAP_AT);
+	long ret;
+
+	if (error)
+		return error;
+	ret = SYSCALL(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	return ret < 0 ? (int)ret : 0;
+}
+
+bool os_is_one_map(void *address, size_t bytes)
+{
+	enter(OS_CALL_IS_ONE_MAP);
+	if (fake.feature_off[OS_FEATURE_ONE_MAP])
+		return false;
+	return SYSCALL(SYS_mremap, address, bytes, bytes + OS_PAGE_SIZE, 0, NULL) == -ENOMEM;
 }
 
 int os_resize_mapping(void **address, size_t old_bytes, size_t bytes)

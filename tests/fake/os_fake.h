@@ -39,6 +39,7 @@ enum os_call {
 	OS_CALL_MOVE,
 	OS_CALL_HAS_HUGE_PAGE,
 	OS_CALL_MAP,
+	OS_CALL_MAP_AT,
 	OS_CALL_MOVE_OUT,
 	OS_CALL_RESIZE_MAPPING,
 	OS_CALL_COUNT_MAPS,
@@ -51,6 +52,7 @@ enum os_call {
 	OS_CALL_IS_FILTERED,
 	OS_CALL_MOVER_CLOSE,
 	OS_CALL_IS_LOCKED,
+	OS_CALL_IS_ONE_MAP,
 	OS_CALL_PHYSICAL_BYTES,
 	OS_CALL_ADDRESS_SPACE_LIMIT,
 	OS_CALL_START_READ,
@@ -81,6 +83,8 @@ enum os_feature {
 	OS_FEATURE_NO_SWAP,
 	/* Off: -EINVAL, as from a kernel before 5.7. */
 	OS_FEATURE_MOVE_OUT,
+	/* Off: the program has made several mappings of every block, by madvise. */
+	OS_FEATURE_ONE_MAP,
 	/* Off: mlockall has been called. */
 	OS_FEATURE_NOT_LOCKED,
 	/* Off: there is a seccomp filter. */
@@ -106,6 +110,9 @@ void os_fake_purge_limit(unsigned int nr_ranges);
 
 /* What os_move moved is a huge page to os_has_huge_page. */
 void os_fake_moved_is_huge(bool huge);
+
+/* When os_move_out fails nothing is mapped any more where the frames should have gone. */
+void os_fake_move_out_unmaps(bool unmaps);
 
 /* os_move moves no more than this many pages a call (SIZE_MAX: all). */
 void os_fake_move_limit(size_t nr_pages);

@@ -237,17 +237,58 @@ ISOLATED_TEST(where_nothing_can_be_moved_out_the_heap_serves)
 	expect_rest_whole();
 }
 
+/* A move that fails unmaps where it should have gone: that is mapped again. */
 ISOLATED_TEST(half_of_it_is_enough_when_the_kernel_refuses)
 {
 	char *block;
 
 	heap_up_scattered("stitch=mremap");
-	os_fake_fail(OS_CALL_MOVE_OUT, 12, UINT_MAX, ENOMEM);
+	os_fake_move_out_unmaps(true);
+	os_fake_fail(OS_CALL_MOVE_OUT, 12, UINT_MAX, EFAULT);
 	block = kmalloc(MIB(8));
 	EXPECT(is_outside(block));
 	EXPECT(count_marked(block, MIB(8)) >= 11 * RUN_BYTES / PAGE_SIZE);
 	memset(block, 1, MIB(8));
+	EXPECT_EQ(krealloc(block, MIB(64)), block);
+	memset(block, 1, MIB(64));
 	expect_rest_whole();
+}
+
+/* Also in a mapping that was kept with frames: there is no hole in what is handed out. */
+static void expect_no_holes(unsigned int nth_failure, enum os_call also, int error)
+{
+	char *block;
+
+	heap_up_scattered("stitch=mremap");
+	block = kmalloc(MIB(8));
+	ASSERT(is_outside(block));
+	kfree(block);
+	os_fake_move_out_unmaps(true);
+	os_fake_fail(OS_CALL_MOVE_OUT, nth_failure, UINT_MAX, ENOMEM);
+	if (also)
+		os_fake_fail(also, 1, UINT_MAX, error);
+	block = kmalloc(MIB(14));
+	ASSERT(block);
+	memset(block, 1, MIB(14));
+	kfree(block);
+	memset(kmalloc(MIB(9)), 1, MIB(9));
+	expect_rest_whole();
+}
+
+ISOLATED_TEST(a_hole_is_filled)
+{
+	expect_no_holes(3, OS_CALL_ANY, 0);
+}
+
+ISOLATED_TEST(with_a_hole_that_cannot_be_filled_the_block_is_given_up)
+{
+	expect_no_holes(3, OS_CALL_MAP_AT, ENOMEM);
+	EXPECT(os_fake_calls(OS_CALL_MAP_AT) > 0);
+}
+
+ISOLATED_TEST(also_where_somebody_else_has_filled_it)
+{
+	expect_no_holes(1, OS_CALL_MAP_AT, EEXIST);
 }
 
 ISOLATED_TEST(locked_memory_stays_where_it_is)

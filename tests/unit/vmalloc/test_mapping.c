@@ -318,6 +318,55 @@ ISOLATED_TEST(without_the_kernels_help_blocks_stay)
 	EXPECT(os_fake_calls(OS_CALL_MOVE) > 0);
 }
 
+/* Of several mappings, as by madvise of a part, some may move and others not. */
+ISOLATED_TEST(blocks_of_several_mappings_stay)
+{
+	char *area, *block;
+
+	heap_up("");
+	area = blocked_area(MIB(33));
+	ASSERT(!madvise(area + MIB(10), MIB(4), MADV_DONTDUMP));
+	block = krealloc(area, MIB(40));
+	EXPECT(!is_outside(block));
+	EXPECT(is_tagged(block, MIB(33), 1));
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVE_OUT), 0);
+	expect_valid();
+}
+
+/* A failed move leaves no mapping where it should have gone. */
+ISOLATED_TEST(a_failed_move_leaves_the_block)
+{
+	heap_up("");
+	os_fake_move_out_unmaps(true);
+	os_fake_fail(OS_CALL_MOVE_OUT, 1, 1, ENOMEM);
+	expect_to_stay();
+}
+
+ISOLATED_TEST(under_a_filter_blocks_stay)
+{
+	heap_up("");
+	os_fake_feature(OS_FEATURE_NO_FILTER, false);
+	expect_to_stay();
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVE_OUT), 0);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MAP), 0);
+}
+
+ISOLATED_TEST(what_is_kept_gives_way_to_a_block_that_grows)
+{
+	char *block, *other;
+
+	heap_up("");
+	block = moved_out(MIB(40));
+	other = moved_out(MIB(40));
+	kfree(other);
+	tag(block, MIB(40), 7);
+	os_fake_fail(OS_CALL_RESIZE_MAPPING, 1, 2, ENOMEM);
+	block = krealloc(block, MIB(60));
+	EXPECT(is_outside(block));
+	EXPECT(is_tagged(block, MIB(40), 7));
+	EXPECT_EQ(counts_now().nr_cached, 0);
+}
+
 ISOLATED_TEST(locked_memory_stays)
 {
 	heap_up("");
@@ -367,15 +416,19 @@ ISOLATED_TEST(a_block_that_cannot_grow_is_copied_or_stays)
 
 ISOLATED_TEST(less_to_spare_is_better_than_nothing)
 {
+	unsigned int nr_calls;
 	char *block;
 
 	heap_up("");
 	block = moved_out(MIB(40));
-	os_fake_fail(OS_CALL_RESIZE_MAPPING, 2, 1, ENOMEM); /* the first was moved_out's */
+	nr_calls = os_fake_calls(OS_CALL_RESIZE_MAPPING);
+	os_fake_fail(OS_CALL_RESIZE_MAPPING, 1, 1, ENOMEM);
 	block = krealloc(block, MIB(60));
 	EXPECT(is_outside(block));
 	EXPECT_EQ(ksize(block), MIB(60));
-	EXPECT_EQ(krealloc(block, MIB(61)) != NULL, true);
+	EXPECT_EQ(os_fake_calls(OS_CALL_RESIZE_MAPPING), nr_calls + 2);
+	EXPECT(krealloc(block, MIB(61)) != NULL); /* with nothing to spare: a call */
+	EXPECT_EQ(os_fake_calls(OS_CALL_RESIZE_MAPPING), nr_calls + 3);
 }
 
 ISOLATED_TEST(when_there_are_too_many_the_others_stay)
