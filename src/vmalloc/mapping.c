@@ -36,7 +36,7 @@ struct mapping {
 	_Atomic size_t capacity;   /* pages */
 	_Atomic size_t nr_filled;  /* no page from here on has a frame */
 	_Atomic size_t nr_maps;	   /* what it is to the kernel: 1, if it was not gathered */
-	bool gathered;
+	_Atomic bool gathered;
 	uint64_t freed_ms;
 };
 
@@ -494,13 +494,14 @@ size_t mapping_drop_all(void)
 
 /* --- gathered ones ---------------------------------------------------------------------------- */
 
-/* Of those that are kept, the one with most frames. */
-static struct mapping *find_gathered_locked(void)
+/* Of those that are kept, the one with most frames, but not too many. */
+static struct mapping *find_gathered_locked(size_t nr_pages)
 {
 	struct mapping *best = NULL;
 
 	for_each_entry(entry)
 		if (is_cached(entry) && entry->gathered &&
+		    entry->nr_filled / MAX_EXCESS <= nr_pages &&
 		    (!best || entry->nr_filled > best->nr_filled))
 			best = entry;
 	return best;
@@ -528,7 +529,7 @@ void *mapping_open_gathered(size_t nr_pages, size_t *nr_filled)
 	struct mapping *entry;
 
 	lock_acquire(LOCK_MAPPINGS);
-	entry = find_gathered_locked();
+	entry = find_gathered_locked(nr_pages);
 	if (entry) {
 		*nr_filled = entry->nr_filled;
 		unkeep_locked(entry);
