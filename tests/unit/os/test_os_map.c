@@ -89,6 +89,32 @@ TEST(mappings_grow_and_shrink)
 	os_unreserve(address, MIB(2));
 }
 
+TEST(several_mappings_are_told_from_one)
+{
+	char *address = map(MIB(8));
+
+	memset(address, 1, MIB(8));
+	EXPECT(os_is_one_map(address, MIB(4)));
+	EXPECT(!madvise(address + MIB(2), MIB(1), MADV_DONTDUMP));
+	EXPECT(!os_is_one_map(address, MIB(4)));
+	EXPECT(os_is_one_map(address + MIB(3), MIB(1)));
+	EXPECT_EQ(address[MIB(4)], 1);
+	os_unreserve(address, MIB(8));
+}
+
+TEST(what_is_mapped_is_not_mapped_over)
+{
+	char *address = map(MIB(4));
+
+	address[MIB(2)] = 1;
+	EXPECT_EQ(os_map_at(address + MIB(2), PAGE), -EEXIST);
+	EXPECT_EQ(address[MIB(2)], 1);
+	os_unreserve(address + MIB(2), PAGE);
+	EXPECT(!os_map_at(address + MIB(2), PAGE));
+	EXPECT_EQ(address[MIB(2)], 0);
+	os_unreserve(address, MIB(4));
+}
+
 TEST(locked_memory_is_told)
 {
 	char *address = map(MIB(2));
