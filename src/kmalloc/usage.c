@@ -210,8 +210,6 @@ static void read_stitching(struct kmalloc_usage *usage)
 /* What the kernel says of mappings: asked by reports only, and not where asking may kill. */
 static void read_maps(struct kmalloc_usage *usage)
 {
-	char text[24] = { 0 };
-
 	if (os_is_filtered())
 		return;
 	for (unsigned int s = 0; s < READ_ONCE(zone.nr_sections); s++) {
@@ -221,10 +219,7 @@ static void read_maps(struct kmalloc_usage *usage)
 
 		usage->heap_maps += nr_maps > 0 ? (size_t)nr_maps : 0;
 	}
-	if (os_read_kernel_file("/proc/sys/vm/max_map_count", text, sizeof(text) - 1) <= 0)
-		return;
-	for (const char *c = text; *c >= '0' && *c <= '9'; c++)
-		usage->max_maps = usage->max_maps * 10 + (size_t)(*c - '0');
+	usage->max_maps = max_map_count();
 }
 
 static void usage_read_inside(struct kmalloc_usage *usage)

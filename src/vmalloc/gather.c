@@ -49,14 +49,14 @@ static bool is_wanted(void)
 	return params.stitch == STITCH_AUTO && mover_error() && !os_is_filtered();
 }
 
-static size_t max_map_count(void)
+size_t max_map_count(void)
 {
 	char text[24] = { 0 };
 	size_t number = 0;
 
 	if (os_is_filtered() ||
 	    os_read_kernel_file("/proc/sys/vm/max_map_count", text, sizeof(text) - 1) <= 0)
-		return DEFAULT_MAX_MAP_COUNT;
+		return 0;
 	for (const char *c = text; *c >= '0' && *c <= '9'; c++)
 		number = number * 10 + (size_t)(*c - '0');
 	return number;
@@ -68,8 +68,12 @@ static size_t nr_maps_left(void)
 	static size_t budget;
 	struct mapping_counts counts;
 
-	if (!budget)
-		budget = min_size(max_map_count() / MAPS_SHARE, MAX_MAPS);
+	if (!budget) {
+		size_t max_maps = max_map_count();
+
+		budget = min_size((max_maps ? max_maps : DEFAULT_MAX_MAP_COUNT) / MAPS_SHARE,
+				  MAX_MAPS);
+	}
 	mapping_count(&counts);
 	return budget > counts.nr_maps ? budget - counts.nr_maps : 0;
 }

@@ -19,6 +19,9 @@
 /* A block for GATHER_MIN_PAGES to GATHER_MAX_PAGES. NULL: not here, or not worth it. */
 void *gather_alloc(size_t nr_pages);
 
+/* Mappings that a process may have. 0: it cannot be told, or a filter may kill who asks. */
+size_t max_map_count(void);
+
 /* Since the start. LOCK_RECLAIM to write. */
 struct gather_counts {
 	size_t requests;    /* blocks into which frames were moved */
