@@ -104,6 +104,13 @@ size_t heapless_usable(void *object);
 /* foreign.c: fill the foreign_ops of core/hooks.h. */
 void foreign_install(void);
 
+/* exit.c: at the start; in the child of a fork. */
+void exit_arm(void);
+void exit_after_fork(void);
+/* A leak check now. The first returns whether there are any; the second is the last one. */
+int exit_look_for_leaks(void);
+void exit_check_leaks_now(void);
+
 /* info.c: what malloc_stats prints, to a file descriptor. */
 void usage_print(int fd);
 

@@ -14,10 +14,8 @@
 #include <pthread.h>
 
 #include "core/memcheck.h"
-#include "core/params.h"
 #include "entry.h"
 #include "init/mm_init.h"
-#include "os/os.h"
 
 #define EXIT_FIRST_ROUND ((void *)1)
 #define EXIT_LAST_ROUND ((void *)2)
@@ -69,35 +67,11 @@ __slow bool heap_boot(void)
 }
 
 #if !STITCH_PREFIX
-/* Exported by libc for its compilers' runtimes. With handle NULL: at exit only, not at dlclose. */
-int __cxa_atexit(void (*function)(void *), void *argument, void *handle);
-
-/* Many programs close stderr before they are through; this copy of it is ours. */
-static int stats_fd;
-static struct os_file stats_file;
-
-/* Some close every descriptor: then the number is somebody else's connection by now. */
-static void stats_at_exit(void *unused)
-{
-	struct os_file now;
-
-	(void)unused;
-	if (!os_file_of(stats_fd, &now) && now.inode == stats_file.inode &&
-	    now.device == stats_file.device)
-		usage_print(stats_fd);
-}
-
-static void stats_arm(void)
-{
-	stats_fd = os_duplicate_fd(2, 100);
-	if (stats_fd >= 0 && !os_file_of(stats_fd, &stats_file))
-		__cxa_atexit(stats_at_exit, NULL, NULL);
-}
-
 static void fork_child(void)
 {
 	mm_fork_child();
 	background_after_fork();
+	exit_after_fork();
 }
 
 /*
@@ -113,7 +87,6 @@ __attribute__((constructor(101))) static void library_start(void)
 	thread_key_make();
 	pthread_atfork(mm_fork_prepare, mm_fork_parent, fork_child);
 	background_arm();
-	if (params.stats)
-		stats_arm();
+	exit_arm();
 }
 #endif

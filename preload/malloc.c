@@ -16,6 +16,7 @@
 
 #include "base/math.h"
 #include "core/params.h"
+#include "debug/leak_track.h"
 #include "entry.h"
 #include "init/mm_init.h"
 #include "kmalloc/kmalloc.h"
@@ -46,11 +47,21 @@ static void *no_memory(void)
 	return NULL;
 }
 
-static inline void *slow_result(void *object, bool had_slot)
+/* What to ask the heap for. */
+static inline size_t wanted(size_t bytes)
+{
+	return unlikely(leak_tracking) ? leak_padded(bytes) : bytes;
+}
+
+static inline void *slow_result(void *object, size_t bytes, bool had_slot)
 {
 	thread_settle(had_slot);
 	background_consider();
-	return likely(object) ? object : no_memory();
+	if (unlikely(!object))
+		return no_memory();
+	if (unlikely(leak_tracking))
+		leak_track(object, bytes);
+	return object;
 }
 
 __slow void *malloc_slow(size_t bytes)
@@ -60,7 +71,7 @@ __slow void *malloc_slow(size_t bytes)
 	if (!heap_ready())
 		return heapless_malloc(bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(heap_alloc(bytes), had_slot);
+	return slow_result(heap_alloc(wanted(bytes)), bytes, had_slot);
 }
 
 static __slow void *calloc_slow(size_t bytes)
@@ -70,7 +81,7 @@ static __slow void *calloc_slow(size_t bytes)
 	if (!heap_ready())
 		return heapless_calloc(bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(heap_zalloc(bytes), had_slot);
+	return slow_result(heap_zalloc(wanted(bytes)), bytes, had_slot);
 }
 
 /* align: a power of two. */
@@ -81,7 +92,7 @@ void *memalign_entry(size_t align, size_t bytes)
 	if (!heap_ready())
 		return heapless_memalign(align, bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(heap_aligned(align, bytes), had_slot);
+	return slow_result(heap_aligned(align, wanted(bytes)), bytes, had_slot);
 }
 
 static void free_without_slot(void *object)
@@ -110,7 +121,7 @@ static void *realloc_object(void *object, size_t bytes)
 	if (!heap_ready())
 		return heapless_realloc(object, bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(heap_realloc(object, bytes), had_slot);
+	return slow_result(heap_realloc(object, wanted(bytes)), bytes, had_slot);
 }
 
 __visible void *ENTRY(malloc)(size_t bytes)

@@ -81,6 +81,22 @@ foreach(source ${preload_tests})
 	stitch_test(${name} "${labels}" 600 ${source} $<TARGET_FILE:stitchmalloc_shared>)
 endforeach()
 
+# The corpus of leaks; against Valgrind's verdict, too, so that it says what is so.
+set(leaks ${CMAKE_CURRENT_SOURCE_DIR}/leaks)
+stitch_test(leaks_corpus "leaks;slow" 600 /usr/bin/python3 ${leaks}/check_corpus.py leaks
+	--library $<TARGET_FILE:stitchmalloc_shared> --launcher $<TARGET_FILE:launcher>)
+stitch_test(leaks_corpus_valgrind "leaks;slow" 900 /usr/bin/python3 ${leaks}/check_corpus.py
+	valgrind)
+stitch_test(leaks_checker leaks 60 /usr/bin/python3 ${leaks}/test_check_corpus.py)
+if(EXISTS ${leaks}/programs.py)
+	stitch_test(leaks_programs "leaks;slow" 900 /usr/bin/python3 ${leaks}/programs.py
+		$<TARGET_FILE:stitchmalloc_shared>)
+endif()
+if(EXISTS ${leaks}/test_report.py)
+	stitch_test(leaks_report leaks 300 /usr/bin/python3 ${leaks}/test_report.py
+		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+endif()
+
 stitch_test(style_exports style 60 /usr/bin/python3 ${tools}/check_exports.py
 	$<TARGET_FILE:stitchmalloc_shared> ${PROJECT_SOURCE_DIR}/preload/exports.map)
 file(GLOB script_tests CONFIGURE_DEPENDS launcher/test_*.sh install/test_*.sh)

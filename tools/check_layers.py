@@ -14,8 +14,11 @@ LADDER = ["base", "os", "core", "mm", "slab", "vmalloc", "kmalloc", "debug", "pr
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdatomic.h", "stdarg.h", "limits.h",
                 "string.h", "errno.h"}
 HOSTED_LAYERS = {"os", "preload"}
-# Only in builds for Valgrind.
-ALLOWED = {("src/core/memcheck.h", "valgrind/memcheck.h")}
+# Only in builds for Valgrind; and the libraries that stacks are found and named with.
+ALLOWED = {("src/core/memcheck.h", "valgrind/memcheck.h"),
+           ("src/debug/unwind.c", "unwind.h"),
+           *(("src/debug/symbolise.c", header) for header in (
+               "backtrace.h", "dlfcn.h", "libiberty/demangle.h", "link.h"))}
 DIRECTIVE = re.compile(r"^\s*#\s*include\s*(.*)")
 TARGET = re.compile(r'<([^>]+)>|"([^"]+)"')
 

@@ -25,15 +25,27 @@
 enum { EXIT_USAGE = 2, EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 static const char usage[] =
-	"usage: stitchmalloc run [-o KEY=VALUE]... [--lib PATH] [--] PROGRAM [ARG]...\n"
+	"usage: stitchmalloc run [--leaks[=full]] [-o KEY=VALUE]... [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc record -o FILE [--limit MIB] [--lib PATH] [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc --help | --version\n"
 	"\n"
 	"run: runs PROGRAM with malloc and free served by " LIBRARY ".\n"
+	"  --leaks        report at exit what nothing points to any more; costs nothing before\n"
+	"  --leaks=full   also where it was allocated, and exact sizes; slow\n"
+	"  --show=KIND    list leaks that are definite, also possible (the default), or all that\n"
+	"                 is still reachable, too\n"
+	"  --log=FILE     the report goes there, not to stderr; %p in it is the process id,\n"
+	"                 %e the program, %h the host\n"
+	"  --suppressions=FILE  leaks that are known, in LeakSanitizer's format\n"
+	"  --gen-suppressions   print such a rule behind each leak\n"
+	"  --exitcode=N   exit with status N if there are leaks\n"
+	"  --exe=NAME     report only on programs of this name; * is any text\n"
+	"  --no-children  nothing of processes that PROGRAM forks\n"
 	"  -o KEY=VALUE   an option of the library, appended to STITCH_CONF;\n"
 	"                 `stitchmalloc run -o help=1 true` lists them all\n"
 	"  --lib PATH     preload this library; by default the one beside this program,\n"
 	"                 in " STITCH_LIBDIR_BESIDE " from there, or in " STITCH_LIBDIR "\n"
+	"                 All of these but --lib are options of the library as well.\n"
 	"record: runs PROGRAM and writes every call of malloc and its kin to FILE.\n"
 	"PROGRAM keeps its own malloc. A process that it forks goes on in FILE.PID; a program\n"
 	"that one of them executes is not recorded.\n"
@@ -192,6 +204,54 @@ static void add_option(const char *option)
 	append_to_environment("STITCH_CONF", ',', option);
 }
 
+/* Flags of `run` that are options of the library. */
+static const struct flag {
+	const char *name, *key;
+	const char *value; /* of the flag alone; NULL: it needs one */
+	bool is_path;	   /* the program may be in another folder when it is used */
+} flags[] = {
+	{ "--leaks", "leaks", "1", false },
+	{ "--show", "leak_show", NULL, false },
+	{ "--log", "log_path", NULL, true },
+	{ "--suppressions", "suppressions", NULL, true },
+	{ "--gen-suppressions", "gen_suppressions", "1", false },
+	{ "--exitcode", "exitcode", NULL, false },
+	{ "--exe", "exe", NULL, false },
+	{ "--no-children", "children", "0", false },
+};
+
+static char *absolute(const char *path)
+{
+	char *folder = *path == '/' ? NULL : getcwd(NULL, 0);
+
+	return folder ? join(folder, '/', path) : join(NULL, 0, path);
+}
+
+static void pass_flag(const struct flag *flag, const char *value)
+{
+	if (!value || !*value)
+		fail(EXIT_USAGE, "%s needs a value: %s=...\n%s", flag->name, flag->name, usage);
+	if (strchr(value, ','))
+		fail(EXIT_USAGE, "%s=%s: the library's options cannot hold a comma", flag->name,
+		     value);
+	add_option(join(flag->key, '=', flag->is_path ? absolute(value) : value));
+}
+
+/* False: no such flag. */
+static bool parse_flag(const char *argument)
+{
+	size_t length = strcspn(argument, "=");
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		if (strlen(flags[i].name) == length && !strncmp(argument, flags[i].name, length)) {
+			pass_flag(&flags[i],
+				  argument[length] ? argument + length + 1 : flags[i].value);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Take the options of `run` off the front; what is left is the program and its arguments. */
 static char **parse_run(char **args, const char **library)
 {
@@ -206,7 +266,7 @@ static char **parse_run(char **args, const char **library)
 			*library = *args + 6;
 		else if (!strcmp(*args, "--lib") && args[1])
 			*library = *++args;
-		else
+		else if (!parse_flag(*args))
 			fail(EXIT_USAGE, "unknown or incomplete option %s\n%s", *args, usage);
 	}
 	return args;

@@ -33,6 +33,9 @@
 #ifndef CONFIG_DEBUG
 #define CONFIG_DEBUG 0
 #endif
+#ifndef CONFIG_SYMBOLISE
+#define CONFIG_SYMBOLISE 0
+#endif
 
 /* One access that is neither torn, repeated nor elided, and is no data race. Orders nothing. */
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)

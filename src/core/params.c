@@ -25,13 +25,15 @@ struct params params = {
 #define PARAM_BOOL(name, initial, help) .name = (initial),
 #define PARAM_SIZE(name, initial, low, high, help) .name = (initial),
 #define PARAM_CHOICE(name, initial, words, help) .name = (initial),
+#define PARAM_TEXT(name, help)
 #include "core/params.def"
 #undef PARAM_BOOL
 #undef PARAM_SIZE
 #undef PARAM_CHOICE
+#undef PARAM_TEXT
 };
 
-enum param_kind { KIND_BOOL, KIND_SIZE, KIND_CHOICE };
+enum param_kind { KIND_BOOL, KIND_SIZE, KIND_CHOICE, KIND_TEXT };
 
 #define NAME_MAX_BYTES 24u
 
@@ -54,6 +56,8 @@ static const struct param table[] = {
 	{ #name, KIND_SIZE, offsetof(struct params, name), low, high, NULL, help },
 #define PARAM_CHOICE(name, initial, words, help) \
 	{ #name, KIND_CHOICE, offsetof(struct params, name), 0, 0, words, help },
+#define PARAM_TEXT(name, help) \
+	{ #name, KIND_TEXT, offsetof(struct params, name), 0, 0, NULL, help },
 #include "core/params.def"
 };
 
@@ -163,7 +167,32 @@ static void set_value(const struct param *param, uint64_t value)
 	case KIND_CHOICE:
 		*(unsigned int *)member = (unsigned int)value;
 		break;
+	case KIND_TEXT:
+		break;
 	}
+}
+
+static bool set_text(const struct param *param, struct text text)
+{
+	char *member = (char *)&params + param->offset;
+
+	if (text.length >= PARAM_TEXT_BYTES)
+		return false;
+	memcpy(member, text.start, text.length);
+	member[text.length] = 0;
+	return true;
+}
+
+static bool set_from_text(const struct param *param, struct text text)
+{
+	uint64_t value;
+
+	if (param->kind == KIND_TEXT)
+		return set_text(param, text);
+	if (!parse_value(param, text, &value))
+		return false;
+	set_value(param, value);
+	return true;
 }
 
 static uint64_t get_value(const struct params *from, const struct param *param)
@@ -177,6 +206,8 @@ static uint64_t get_value(const struct params *from, const struct param *param)
 		return *(const uint64_t *)member;
 	case KIND_CHOICE:
 		return *(const unsigned int *)member;
+	case KIND_TEXT:
+		return 0;
 	}
 	__builtin_unreachable();
 }
@@ -218,7 +249,10 @@ static int quote_length(struct text text)
 
 static void complain_of_value(const char *source, const struct param *param, struct text value)
 {
-	if (param->kind == KIND_SIZE)
+	if (param->kind == KIND_TEXT)
+		pr_err("%s: %s=\"%.*s...\" is too long, at most %u characters", source, param->name,
+		       quote_length(value), value.start, PARAM_TEXT_BYTES - 1);
+	else if (param->kind == KIND_SIZE)
 		pr_err("%s: %s=\"%.*s\" is not a size from %s to %s", source, param->name,
 		       quote_length(value), value.start, size_text(param->low).text,
 		       size_text(param->high).text);
@@ -269,7 +303,6 @@ static void apply_item(const char *source, struct text item)
 {
 	const struct param *param;
 	struct text key, value;
-	uint64_t number;
 
 	value = trim(item);
 	if (!value.length)
@@ -281,10 +314,8 @@ static void apply_item(const char *source, struct text item)
 	if (!param)
 		pr_err("%s: unknown option \"%.*s\", did you mean \"%s\"? (help=1 lists all)",
 		       source, quote_length(key), key.start, nearest_param(key)->name);
-	else if (!parse_value(param, value, &number))
+	else if (!set_from_text(param, value))
 		complain_of_value(source, param, value);
-	else
-		set_value(param, number);
 }
 
 /* `ends` holds what separates items; a '#' among them starts a comment. */
@@ -343,8 +374,18 @@ void params_init(const struct os_start *start)
 	}
 }
 
+static void print_text_param(struct report *report, const struct param *param)
+{
+	report_printf(report, "%s=%s  (a text of at most %u characters)\n\t%s\n", param->name,
+		      (const char *)&params + param->offset, PARAM_TEXT_BYTES - 1, param->help);
+}
+
 static void print_param(struct report *report, const struct param *param)
 {
+	if (param->kind == KIND_TEXT) {
+		print_text_param(report, param);
+		return;
+	}
 	report_printf(report, "%s=%s  (default %s; ", param->name,
 		      value_text(param, get_value(&params, param)).text,
 		      value_text(param, get_value(&defaults, param)).text);

@@ -20,19 +20,37 @@ enum misuse_action { ON_ERROR_ABORT, ON_ERROR_WARN, ON_ERROR_IGNORE };
 enum thp_setting { THP_AUTO, THP_ALWAYS, THP_NEVER };
 enum stitch_setting { STITCH_AUTO, STITCH_UFFD, STITCH_MREMAP, STITCH_PURGE, STITCH_OFF };
 enum foreign_action { FOREIGN_FORWARD, FOREIGN_WARN, FOREIGN_ABORT };
+enum leaks_setting { LEAKS_OFF, LEAKS_SCAN, LEAKS_FULL };
+enum leak_show { LEAK_SHOW_DEFINITE, LEAK_SHOW_POSSIBLE, LEAK_SHOW_REACHABLE };
+enum leak_sort { LEAK_SORT_BYTES, LEAK_SORT_BLOCKS };
+enum leak_print { LEAK_PRINT_LOST, LEAK_PRINT_ALWAYS };
 
-/* One member per option, named as it. Kinds: bool, size (uint64_t bytes), choice (unsigned). */
+/* Of a text; a longer one is refused. */
+#define PARAM_TEXT_BYTES 256u
+
+/*
+ * One member per option, named as it. Kinds: bool, size (uint64_t bytes), choice (unsigned), text
+ * (no commas in it).
+ */
 #define PARAM_BOOL(name, initial, help) bool name;
 #define PARAM_SIZE(name, initial, low, high, help) uint64_t name;
 #define PARAM_CHOICE(name, initial, words, help) unsigned int name;
+#define PARAM_TEXT(name, help) char name[PARAM_TEXT_BYTES];
 struct params {
 #include "core/params.def"
 };
 #undef PARAM_BOOL
 #undef PARAM_SIZE
 #undef PARAM_CHOICE
+#undef PARAM_TEXT
 
 extern struct params params;
+
+/* Every call of malloc and free is to take its slow path, and meet the slab at once. */
+static inline bool params_forbid_caches(void)
+{
+	return params.hardened || params.leaks == LEAKS_FULL;
+}
 
 struct os_start;
 

@@ -4,6 +4,7 @@
 #include "core/cgroup.h"
 #include "core/lock.h"
 #include "core/params.h"
+#include "debug/leak_check.h"
 #include "kmalloc/gate.h"
 #include "mm/huge_memory.h"
 #include "mm/section.h"
@@ -43,6 +44,7 @@ static bool boot(void)
 		mm_map = (struct mm_map){ 0 }; /* free() finds nothing of ours */
 		return false;
 	}
+	leak_check_init();
 	gate_boot(mm_map.process);
 	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
 	return true;

@@ -294,3 +294,9 @@ size_t emergency_live(void)
 {
 	return atomic_load_explicit(&emergency.live, memory_order_relaxed);
 }
+
+void emergency_range(uintptr_t *start, uintptr_t *end)
+{
+	*start = (uintptr_t)emergency.start;
+	*end = *start + (size_t)emergency.nr_used * CHUNK_BYTES;
+}

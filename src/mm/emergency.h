@@ -36,4 +36,7 @@ bool emergency_free(void *object);
 /* Usable bytes of all live objects. */
 size_t emergency_live(void);
 
+/* Where objects may lie; nothing: start == end. */
+void emergency_range(uintptr_t *start, uintptr_t *end);
+
 #endif

@@ -106,6 +106,9 @@ size_t os_physical_bytes(void);
 /* Soft limit of RLIMIT_AS in bytes; SIZE_MAX when there is none. */
 size_t os_address_space_limit(void);
 
+/* End the process at once. */
+_Noreturn void os_exit(int status);
+
 /* Abort the process with SIGABRT, whatever its handlers do. */
 _Noreturn void os_abort(void);
 

@@ -351,6 +351,12 @@ size_t os_address_space_limit(void)
 	return limit.rlim_cur;
 }
 
+void os_exit(int status)
+{
+	for (;;)
+		syscall3(__NR_exit_group, status, 0, 0);
+}
+
 _Noreturn void os_abort(void)
 {
 	/* As the kernel has it: handler SIG_DFL, flags, restorer, mask. */

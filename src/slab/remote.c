@@ -256,3 +256,12 @@ void remote_visit_inbox(struct slot *slot, void (*fn)(void *context, const struc
 	if (first)
 		inbox_push_chain(slot, first, last);
 }
+
+void remote_visit_strays(struct slot *slot, void (*fn)(void *context, const void *object),
+			 void *context)
+{
+	memcheck_quiet_begin();
+	for (const struct stray *stray = slot->strays; stray; stray = stray->next)
+		fn(context, stray);
+	memcheck_quiet_end();
+}

@@ -76,4 +76,8 @@ void remote_flush(struct slot *slot);
 void remote_visit_inbox(struct slot *slot, void (*fn)(void *context, const struct batch *batch),
 			void *context);
 
+/* Call fn for every stray on its way to the slot. Nobody else may be at work there. */
+void remote_visit_strays(struct slot *slot, void (*fn)(void *context, const void *object),
+			 void *context);
+
 #endif

@@ -137,7 +137,7 @@ struct slot *slot_enter(void)
 
 	if (likely(slot_is_held()))
 		return current_slot;
-	slot = current_slot == &slot_none && !params.hardened ? slot_take() : NULL;
+	slot = current_slot == &slot_none && !params_forbid_caches() ? slot_take() : NULL;
 	return slot ? slot : slot_borrow();
 }
 

@@ -44,6 +44,8 @@ static void count(size_t *counter, size_t n)
  */
 static bool is_wanted(void)
 {
+	if (params.leaks)
+		return false; /* the leak check knows what is in the heap */
 	if (params.stitch == STITCH_MREMAP)
 		return true;
 	return params.stitch == STITCH_AUTO && mover_error() && !os_is_filtered();

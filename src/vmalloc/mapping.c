@@ -270,9 +270,14 @@ static bool is_one_map(struct page *page)
 	       os_is_one_map(page_address(page), page->nr_pages * PAGE_SIZE);
 }
 
-/* A filter may kill who makes calls that a program need not make. */
+/*
+ * A filter may kill who makes calls that a program need not make. The leak check knows what is in
+ * the heap.
+ */
 static bool may_try(void)
 {
+	if (params.leaks)
+		return false;
 	return params.stitch == STITCH_UFFD || params.stitch == STITCH_MREMAP || !os_is_filtered();
 }
 

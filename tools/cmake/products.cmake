@@ -16,14 +16,16 @@ set_target_properties(stitchmalloc_shared PROPERTIES OUTPUT_NAME stitchmalloc
 target_link_options(stitchmalloc_shared PRIVATE -Wl,--version-script=${exports_map} -Wl,-z,nodelete
 	-Wl,-z,initfirst -Wl,-z,now -Wl,-z,noseparate-code -Wl,-z,relro -Wl,-z,defs
 	-Wl,--gc-sections -nodefaultlibs)
-target_link_libraries(stitchmalloc_shared PRIVATE -lc)
+# libgcc_eh: the unwinder, as a part of the library (src/debug/unwind.h).
+target_link_libraries(stitchmalloc_shared PRIVATE stitch_symbolise -lgcc_eh -lgcc -lc)
 
 # One object with its internal names made local: they cannot clash with the program's, and
 # malloc never comes without the constructor and the other entry points.
 add_custom_command(OUTPUT stitchmalloc.o
-	COMMAND ${CMAKE_LINKER} -r -o stitchmalloc.o ${product_objects}
+	COMMAND ${CMAKE_LINKER} -r -o stitchmalloc.o ${product_objects} ${symbolise_archives}
 	COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard --weaken-symbol=_Zn*
-		--weaken-symbol=_Zd* stitchmalloc.o
+		--weaken-symbol=_Zd* --localize-symbol=backtrace_* --localize-symbol=cplus_*
+		--localize-symbol=is_gnu_v3_* --localize-symbol=java_* stitchmalloc.o
 	DEPENDS ${product_objects} COMMAND_EXPAND_LISTS VERBATIM)
 set_source_files_properties(${PROJECT_BINARY_DIR}/stitchmalloc.o PROPERTIES
 	EXTERNAL_OBJECT ON GENERATED ON)

@@ -53,11 +53,38 @@ TEST(defaults_are_those_of_the_table)
 	EXPECT_EQ(params.name, initial); \
 	EXPECT(params.name + 1 > (low) && params.name <= (high));
 #define PARAM_CHOICE(name, initial, words, help) EXPECT_EQ(params.name, initial);
+#define PARAM_TEXT(name, help) EXPECT_STREQ(params.name, "");
 	EXPECT_STREQ(init(NULL), "");
 #include "core/params.def"
 #undef PARAM_BOOL
 #undef PARAM_SIZE
 #undef PARAM_CHOICE
+#undef PARAM_TEXT
+}
+
+TEST(texts_are_taken_as_they_are)
+{
+	char option[PARAM_TEXT_BYTES + 16];
+
+	EXPECT_STREQ(init("log_path= /tmp/%p.log ,exe="), "");
+	EXPECT_STREQ(params.log_path, "/tmp/%p.log");
+	EXPECT_STREQ(params.exe, "");
+	memset(option, 'x', sizeof(option));
+	memcpy(option, "log_path=", 9);
+	option[9 + PARAM_TEXT_BYTES - 1] = '\0';
+	EXPECT_STREQ(init(option), "");
+	EXPECT_EQ(strlen(params.log_path), PARAM_TEXT_BYTES - 1);
+}
+
+TEST(a_text_that_is_too_long_is_refused)
+{
+	char option[PARAM_TEXT_BYTES + 16];
+
+	memset(option, 'x', sizeof(option));
+	memcpy(option, "exe=", 4);
+	option[4 + PARAM_TEXT_BYTES] = '\0';
+	EXPECT(strstr(init(option), "is too long, at most 255 characters"));
+	EXPECT_STREQ(params.exe, "");
 }
 
 TEST(no_environment_at_all)
@@ -262,6 +289,7 @@ TEST(help_prints_every_option)
 #define PARAM_BOOL(name, initial, help) #name, help,
 #define PARAM_SIZE(name, initial, low, high, help) #name, help,
 #define PARAM_CHOICE(name, initial, words, help) #name, help,
+#define PARAM_TEXT(name, help) #name, help,
 #include "core/params.def"
 	};
 	const char *output = init("help=1,sheaf_budget=2000000,on_error=warn,reserve=512G");

@@ -1,0 +1,382 @@
+/* kmemleak.c - see kmemleak.h. */
+#include "debug/kmemleak.h"
+
+#include <string.h>
+
+#include "base/math.h"
+#include "debug/leak_track.h"
+#include "debug/private_map.h"
+#include "os/os_proc.h"
+
+#define WORD sizeof(uintptr_t)
+/* Memory is looked at in pieces of so much. */
+#define PIECE_BYTES KIB(64)
+#define PIECE_PAGES (PIECE_BYTES / PAGE_SIZE)
+#define MAX_FORBIDDEN 64u
+#define MAX_STACKS 64u
+
+/* Every object is pushed at most once for each of the four kinds that it can rise to. */
+#define MAX_PUSHES 4u
+
+/* Of an object that is lost. */
+struct lost {
+	uint32_t owner; /* index of who it is lost with; its own, while that is nobody */
+	uint32_t note;
+};
+
+static struct {
+	uintptr_t *work; /* starts of objects to be looked at */
+	size_t nr_work;
+	struct lost *lost;
+	uintptr_t *holders; /* NULL: not asked for */
+	struct {
+		uintptr_t start, end;
+	} forbidden[MAX_FORBIDDEN];
+	unsigned int nr_forbidden;
+	uintptr_t stacks[MAX_STACKS]; /* stack pointers into the heap */
+	unsigned int nr_stacks;
+	bool reads_directly; /* the kernel does not copy */
+} scan;
+
+static uintptr_t piece[PIECE_BYTES / WORD];
+
+/* --- colours ---------------------------------------------------------------------------------- */
+
+static enum leak_kind kind_of(const struct heap_object *object)
+{
+	return heap_object_state[object->index];
+}
+
+static void set_kind(const struct heap_object *object, enum leak_kind kind, uintptr_t holder)
+{
+	heap_object_state[object->index] = (uint8_t)kind;
+	if (scan.holders)
+		scan.holders[object->index] = holder;
+	scan.work[scan.nr_work++] = object->start;
+}
+
+/* What an object is that a word of something of this kind points to. */
+static enum leak_kind kind_by(enum leak_kind source, const struct heap_object *object,
+			      uintptr_t word)
+{
+	if (source != LEAK_REACHABLE && source != LEAK_LOADERS)
+		return source;
+	return word == object->start ? LEAK_REACHABLE : LEAK_POSSIBLE;
+}
+
+/* An address behind what was asked for is that of no object. */
+static bool points_into(const struct heap_object *object, uintptr_t word)
+{
+	struct leak_record record;
+
+	if (word == object->start || !leak_tracking)
+		return true;
+	record = leak_record_of(object->start);
+	return !record.stack || word - object->start < record.bytes;
+}
+
+static void raise(const struct heap_object *object, enum leak_kind kind, uintptr_t holder)
+{
+	if (kind_of(object) < kind)
+		set_kind(object, kind, holder);
+}
+
+/* Who owns it in the end: owners of owners are passed over from then on. */
+static uint32_t last_owner(uint32_t index)
+{
+	uint32_t last = index, next;
+
+	while (scan.lost[last].owner != last)
+		last = scan.lost[last].owner;
+	for (; index != last; index = next) {
+		next = scan.lost[index].owner;
+		scan.lost[index].owner = last;
+	}
+	return last;
+}
+
+/* A word of something that is lost with `owner`. */
+static void lose(const struct heap_object *object, uint32_t owner, uintptr_t holder)
+{
+	enum leak_kind kind = kind_of(object);
+
+	if (kind == LEAK_UNREACHED) {
+		set_kind(object, LEAK_INDIRECT, holder);
+		scan.lost[object->index].owner = owner;
+	} else if (kind == LEAK_DEFINITE && object->index != owner) {
+		heap_object_state[object->index] = LEAK_INDIRECT;
+		scan.lost[object->index].owner = owner;
+	}
+}
+
+/* --- looking at memory ------------------------------------------------------------------------ */
+
+/* What words are taken for: of something of this kind, or lost with an owner. */
+struct source {
+	enum leak_kind kind;
+	uint32_t owner;
+};
+
+/*
+ * A thread finds its TLS by an address behind the head of a block (the DTV), in a structure that
+ * points to itself with the words before and behind it (glibc's tcbhead_t). To who does not know it
+ * would be held only perhaps.
+ */
+static bool is_dtv_of_thread(const uintptr_t *words, size_t i, size_t nr, uintptr_t address)
+{
+	uintptr_t self = address + (i - 1) * WORD;
+
+	return i > 0 && i + 1 < nr && words[i - 1] == self && words[i + 1] == self;
+}
+
+static void look_at_words(const uintptr_t *words, size_t nr, uintptr_t address,
+			  const struct source *source)
+{
+	struct heap_object object;
+
+	for (size_t i = 0; i < nr; i++) {
+		uintptr_t word = words[i];
+
+		if (likely(word - mm_map.base >= mm_map.nr_pages * PAGE_SIZE) ||
+		    !heap_object_at(word, &object) || !points_into(&object, word))
+			continue;
+		if (source->kind == LEAK_DEFINITE)
+			lose(&object, source->owner, address + i * WORD);
+		else if (word != object.start && is_dtv_of_thread(words, i, nr, address))
+			raise(&object, LEAK_LOADERS, 0);
+		else
+			raise(&object, kind_by(source->kind, &object, word), address + i * WORD);
+	}
+}
+
+/* Words are looked at where they are, or in a copy. */
+static void look_at_piece(uintptr_t start, size_t bytes, const struct source *source)
+{
+	long ret = scan.reads_directly ? -1 : os_read_memory(start, piece, bytes);
+
+	if (scan.reads_directly)
+		look_at_words((const uintptr_t *)start, bytes / WORD, start, source); // NOLINT
+	else if (ret > 0)
+		look_at_words(piece, (size_t)ret / WORD, start, source);
+}
+
+/* [start, end) lies in a piece. Pages that have no contents are passed over. */
+static void look_at_pages(uintptr_t start, uintptr_t end, const struct source *source)
+{
+	uintptr_t first = align_down(start, PAGE_SIZE);
+	unsigned char map[PIECE_PAGES / 8 + 1];
+	size_t nr_pages = div_round_up(end - first, PAGE_SIZE);
+
+	os_pages_with_contents(first, nr_pages, map);
+	for (size_t i = 0, run; i < nr_pages; i += run) {
+		bool has = map[i / 8] >> i % 8 & 1;
+		uintptr_t from = max_size(start, first + i * PAGE_SIZE);
+
+		for (run = 1; i + run < nr_pages; run++)
+			if ((map[(i + run) / 8] >> (i + run) % 8 & 1) != has)
+				break;
+		if (has)
+			look_at_piece(from, min_size(end, first + (i + run) * PAGE_SIZE) - from,
+				      source);
+	}
+}
+
+static void look_at(uintptr_t start, uintptr_t end, const struct source *source)
+{
+	start = align_up(start, WORD);
+	end = align_down(end, WORD);
+	while (start < end) {
+		uintptr_t next = min_size(end, align_down(start, PIECE_BYTES) + PIECE_BYTES);
+
+		look_at_pages(start, next, source);
+		start = next;
+	}
+}
+
+/* --- objects ---------------------------------------------------------------------------------- */
+
+static bool is_forbidden(const struct heap_object *object)
+{
+	for (unsigned int i = 0; i < scan.nr_forbidden; i++)
+		if (object->start < scan.forbidden[i].end &&
+		    scan.forbidden[i].start < object->start + object->bytes)
+			return true;
+	return false;
+}
+
+/* Of a stack what is in use. */
+static uintptr_t first_word_of(const struct heap_object *object)
+{
+	for (unsigned int i = 0; i < scan.nr_stacks; i++)
+		if (scan.stacks[i] - object->start < object->bytes)
+			return align_up(scan.stacks[i], WORD);
+	return object->start;
+}
+
+/* Small ones are certain to have frames, or nearly. */
+static void look_at_object(const struct heap_object *object, const struct source *source)
+{
+	uintptr_t start = first_word_of(object), end = object->start + object->bytes;
+
+	if (is_forbidden(object))
+		return;
+	if (object->bytes >= PIECE_BYTES)
+		look_at(start, end, source);
+	else
+		look_at_words((const uintptr_t *)start, (end - start) / WORD, // NOLINT
+			      start, source);
+}
+
+static bool next_work(struct heap_object *object)
+{
+	return scan.nr_work && heap_object_at(scan.work[--scan.nr_work], object);
+}
+
+static void spread(void)
+{
+	struct heap_object object;
+
+	while (next_work(&object)) {
+		struct source source = { .kind = kind_of(&object) };
+
+		look_at_object(&object, &source);
+	}
+}
+
+static void scan_as(uintptr_t start, uintptr_t end, enum leak_kind kind)
+{
+	struct source source = { .kind = kind };
+
+	look_at(start, end, &source);
+	spread();
+}
+
+void kmemleak_scan(uintptr_t start, uintptr_t end)
+{
+	scan_as(start, end, LEAK_REACHABLE);
+}
+
+void kmemleak_scan_doubtful(uintptr_t start, uintptr_t end)
+{
+	scan_as(start, end, LEAK_POSSIBLE);
+}
+
+void kmemleak_hold(uintptr_t address, bool loaders)
+{
+	struct heap_object object;
+
+	if (heap_object_at(address, &object))
+		raise(&object, loaders ? LEAK_LOADERS : LEAK_REACHABLE, 0);
+	spread();
+}
+
+void kmemleak_note_stack(uintptr_t pointer)
+{
+	if (pointer - mm_map.base < mm_map.nr_pages * PAGE_SIZE && scan.nr_stacks < MAX_STACKS)
+		scan.stacks[scan.nr_stacks++] = pointer;
+}
+
+void kmemleak_forbid(uintptr_t start, uintptr_t end)
+{
+	if (scan.nr_forbidden == MAX_FORBIDDEN)
+		return;
+	scan.forbidden[scan.nr_forbidden].start = start;
+	scan.forbidden[scan.nr_forbidden++].end = end;
+}
+
+/* --- kinds of leaks --------------------------------------------------------------------------- */
+
+static void suppress_one(void *context, const struct heap_object *object)
+{
+	kmemleak_known_fn *const *is_known = context;
+
+	if (kind_of(object) < LEAK_SUPPRESSED && (*is_known)(object))
+		raise(object, LEAK_SUPPRESSED, 0);
+	spread();
+}
+
+void kmemleak_suppress(kmemleak_known_fn *is_known)
+{
+	heap_objects_visit(suppress_one, &is_known);
+}
+
+/* What the object holds is lost with it, and so is what that holds. */
+static void lose_all(void *unused, const struct heap_object *object)
+{
+	struct source source = { .kind = LEAK_DEFINITE, .owner = object->index };
+	struct heap_object held = *object;
+
+	(void)unused;
+	if (kind_of(object) != LEAK_UNREACHED)
+		return;
+	heap_object_state[object->index] = LEAK_DEFINITE;
+	scan.lost[object->index].owner = object->index;
+	do
+		look_at_object(&held, &source);
+	while (next_work(&held));
+}
+
+void kmemleak_finish(void)
+{
+	heap_objects_visit(lose_all, NULL);
+}
+
+struct visitor {
+	kmemleak_fn *fn;
+	void *context;
+};
+
+static void visit_one(void *context, const struct heap_object *object)
+{
+	const struct visitor *visitor = context;
+	struct leak leak = { .object = *object, .kind = kind_of(object) };
+
+	if (leak.kind == LEAK_INDIRECT)
+		leak.owner = last_owner(object->index);
+	leak.holder = scan.holders ? scan.holders[object->index] : 0;
+	visitor->fn(visitor->context, &leak);
+}
+
+void kmemleak_visit(kmemleak_fn *fn, void *context)
+{
+	struct visitor visitor = { fn, context };
+
+	heap_objects_visit(visit_one, &visitor);
+}
+
+uint32_t *kmemleak_note(uint32_t index)
+{
+	return &scan.lost[index].note;
+}
+
+/* --- begin and end ---------------------------------------------------------------------------- */
+
+bool kmemleak_begin(bool keep_holders)
+{
+	size_t nr;
+	char probe;
+
+	memset(&scan, 0, sizeof(scan));
+	private_add(piece, sizeof(piece));
+	private_add(&mm_map, sizeof(mm_map));
+	scan.reads_directly = os_read_memory((uintptr_t)&probe, piece, 1) != 1;
+	if (!heap_objects_collect())
+		return false;
+	nr = heap_objects_count();
+	scan.work = private_map(nr * MAX_PUSHES * sizeof(*scan.work));
+	scan.lost = private_map(nr * sizeof(*scan.lost));
+	if (keep_holders)
+		scan.holders = private_map(nr * sizeof(*scan.holders));
+	if (scan.work && scan.lost && (scan.holders || !keep_holders))
+		return true;
+	kmemleak_end();
+	return false;
+}
+
+void kmemleak_end(void)
+{
+	private_unmap(scan.work);
+	private_unmap(scan.lost);
+	private_unmap(scan.holders);
+	heap_objects_release();
+}

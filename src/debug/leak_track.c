@@ -1,0 +1,62 @@
+/* leak_track.c - see leak_track.h. */
+#include "debug/leak_track.h"
+
+#include "debug/leak_notes.h"
+#include "debug/private_map.h"
+#include "debug/unwind.h"
+#include "mm/memmap.h"
+#include "os/os.h"
+#include "slab/size_class.h"
+
+bool leak_tracking;
+
+static struct leak_record *records;
+
+bool leak_track_init(void)
+{
+	size_t nr = mm_map.nr_pages * PAGE_SIZE / SIZE_CLASS_GRAIN;
+
+	records = private_map(nr * sizeof(*records));
+	leak_tracking = records && stack_depot_init();
+	return leak_tracking;
+}
+
+static struct leak_record *record_at(uintptr_t object)
+{
+	size_t offset = object - mm_map.base;
+
+	return offset < mm_map.nr_pages * PAGE_SIZE ? &records[offset / SIZE_CLASS_GRAIN] : NULL;
+}
+
+__attribute__((noinline)) void leak_track(const void *object, size_t bytes)
+{
+	struct leak_record *record = record_at((uintptr_t)object);
+	uintptr_t pcs[STACK_MAX_FRAMES];
+	unsigned int nr;
+
+	if (!record)
+		return;
+	nr = unwind_stack(pcs, STACK_MAX_FRAMES);
+	*record = (struct leak_record){
+		.stack = stack_depot_save(pcs, nr),
+		.tid = os_gettid(),
+		.bytes = bytes,
+		.ignored = leak_ignores_allocations(),
+	};
+}
+
+bool leak_mark_ignored(uintptr_t object)
+{
+	struct leak_record *record = record_at(object);
+
+	if (record)
+		record->ignored = true;
+	return record;
+}
+
+struct leak_record leak_record_of(uintptr_t object)
+{
+	const struct leak_record *record = leak_tracking ? record_at(object) : NULL;
+
+	return record ? *record : (struct leak_record){ 0 };
+}

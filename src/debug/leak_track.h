@@ -1,0 +1,42 @@
+/*
+ * leak_track.h - who has allocated an object, and how much exactly was asked for: leaks=full.
+ *
+ * L7. A record for every 16 bytes of the heap, where an object may start, in a mapping of its own:
+ * no lock, nothing to look up, and pages of records are touched only where objects start. Nothing
+ * is done at free: the next allocation overwrites the record.
+ *
+ * Objects outside the heap's window (mm/emergency.h) have no record.
+ */
+#ifndef DEBUG_LEAK_TRACK_H
+#define DEBUG_LEAK_TRACK_H
+
+#include "debug/stackdepot.h"
+
+/* Once, before threads. False: no memory, nothing is tracked. */
+bool leak_track_init(void);
+
+extern bool leak_tracking; /* constant after leak_track_init */
+
+/* What to ask the heap for, so that a pointer to the object's end does not point to the next. */
+static inline size_t leak_padded(size_t bytes)
+{
+	return bytes < PTRDIFF_MAX ? bytes + 1 : bytes;
+}
+
+/* A new object, or one that has been resized. */
+void leak_track(const void *object, size_t bytes);
+
+struct leak_record {
+	depot_stack_handle stack; /* 0: not tracked */
+	int32_t tid;
+	uint64_t bytes : 63;
+	bool ignored : 1; /* debug/leak_notes.h */
+};
+
+/* object: where a live one starts. */
+struct leak_record leak_record_of(uintptr_t object);
+
+/* False: it has no record. */
+bool leak_mark_ignored(uintptr_t object);
+
+#endif

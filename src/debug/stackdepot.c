@@ -1,0 +1,125 @@
+/* stackdepot.c - see stackdepot.h. */
+#include "debug/stackdepot.h"
+
+#include <string.h>
+
+#include "debug/private_map.h"
+
+/* Records are numbered by their place in units of 8 bytes. */
+#define UNIT 8u
+#define DEPOT_BYTES GIB(1)
+#define NR_BUCKETS (1u << 17)
+
+struct record {
+	depot_stack_handle next; /* in its bucket */
+	uint32_t hash;
+	uint32_t nr;
+	uint32_t note;
+	uintptr_t pcs[];
+};
+
+static struct {
+	_Atomic depot_stack_handle *buckets;
+	char *records;
+	_Atomic uint32_t nr_units; /* used; the first is nobody's, for 0 is no handle */
+} depot;
+
+bool stack_depot_init(void)
+{
+	char *memory = private_map(NR_BUCKETS * sizeof(*depot.buckets) + DEPOT_BYTES);
+
+	if (!memory)
+		return false;
+	depot.buckets = (void *)memory;
+	depot.records = memory + NR_BUCKETS * sizeof(*depot.buckets);
+	depot.nr_units = 1;
+	return true;
+}
+
+static struct record *record_of(depot_stack_handle handle)
+{
+	return (struct record *)(void *)(depot.records + (size_t)handle * UNIT);
+}
+
+static uint32_t hash_of(const uintptr_t *pcs, unsigned int nr)
+{
+	uint64_t hash = nr;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		hash = (hash ^ pcs[i]) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 32;
+	}
+	return (uint32_t)hash;
+}
+
+/* From a handle on, in its bucket, up to `end`. 0: it is not there. */
+static depot_stack_handle find(depot_stack_handle handle, depot_stack_handle end, uint32_t hash,
+			       const uintptr_t *pcs, unsigned int nr)
+{
+	for (; handle != end; handle = record_of(handle)->next) {
+		const struct record *record = record_of(handle);
+
+		if (record->hash == hash && record->nr == nr &&
+		    !memcmp(record->pcs, pcs, nr * sizeof(*pcs)))
+			return handle;
+	}
+	return 0;
+}
+
+/* 0: full. The counter stays where it is then. */
+static depot_stack_handle take_units(uint32_t nr)
+{
+	uint32_t used = atomic_load_explicit(&depot.nr_units, memory_order_relaxed);
+
+	do {
+		if (nr > DEPOT_BYTES / UNIT - used)
+			return 0;
+	} while (!atomic_compare_exchange_weak(&depot.nr_units, &used, used + nr));
+	return used;
+}
+
+static depot_stack_handle make(uint32_t hash, const uintptr_t *pcs, unsigned int nr)
+{
+	size_t bytes = sizeof(struct record) + nr * sizeof(*pcs);
+	depot_stack_handle handle = take_units((uint32_t)(bytes / UNIT));
+
+	if (!handle)
+		return 0;
+	record_of(handle)->hash = hash;
+	record_of(handle)->nr = nr;
+	memcpy(record_of(handle)->pcs, pcs, nr * sizeof(*pcs));
+	return handle;
+}
+
+depot_stack_handle stack_depot_save(const uintptr_t *pcs, unsigned int nr)
+{
+	uint32_t hash = hash_of(pcs, nr);
+	_Atomic depot_stack_handle *bucket = &depot.buckets[hash % NR_BUCKETS];
+	depot_stack_handle first = atomic_load_explicit(bucket, memory_order_acquire), seen = 0;
+	depot_stack_handle found = find(first, 0, hash, pcs, nr), made;
+
+	if (found)
+		return found;
+	made = make(hash, pcs, nr);
+	while (made) {
+		seen = first;
+		record_of(made)->next = first;
+		if (atomic_compare_exchange_strong(bucket, &first, made))
+			break;
+		found = find(first, seen, hash, pcs, nr); /* what others have added meanwhile */
+		if (found)
+			return found;
+	}
+	return made;
+}
+
+const uintptr_t *stack_depot_fetch(depot_stack_handle handle, unsigned int *nr)
+{
+	*nr = handle ? record_of(handle)->nr : 0;
+	return handle ? record_of(handle)->pcs : NULL;
+}
+
+uint32_t *stack_depot_note(depot_stack_handle handle)
+{
+	return &record_of(handle)->note;
+}

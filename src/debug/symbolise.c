@@ -1,0 +1,256 @@
+/* symbolise.c - see symbolise.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "debug/symbolise.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <string.h>
+
+#if CONFIG_SYMBOLISE
+#include <backtrace.h>
+#include <libiberty/demangle.h>
+#endif
+
+#include "base/format.h"
+#include "base/math.h"
+#include "os/os_proc.h"
+
+#define NAME_BYTES 1024u
+#define PATH_BYTES 4096u
+
+/* --- modules ---------------------------------------------------------------------------------- */
+
+struct module_search {
+	uintptr_t pc;
+	bool found;
+	uintptr_t bias;
+	const char *path;
+	const unsigned char *build_id;
+	size_t build_id_bytes;
+};
+
+static bool covers(const struct dl_phdr_info *info, uintptr_t pc)
+{
+	for (unsigned int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+
+		if (segment->p_type == PT_LOAD &&
+		    pc - info->dlpi_addr - segment->p_vaddr < segment->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+static void find_build_id(struct module_search *search, const char *note, size_t bytes)
+{
+	const char *end = note + bytes;
+
+	while (note + sizeof(ElfW(Nhdr)) <= end) {
+		const ElfW(Nhdr) *header = (const void *)note;
+		const char *name = note + sizeof(*header);
+		const char *text = name + align_up(header->n_namesz, 4);
+
+		if (header->n_type == NT_GNU_BUILD_ID && header->n_namesz == sizeof("GNU") &&
+		    !memcmp(name, "GNU", sizeof("GNU"))) {
+			search->build_id = (const unsigned char *)text;
+			search->build_id_bytes = header->n_descsz;
+			return;
+		}
+		note = text + align_up(header->n_descsz, 4);
+	}
+}
+
+static int visit_module(struct dl_phdr_info *info, size_t bytes, void *argument)
+{
+	struct module_search *search = argument;
+
+	(void)bytes;
+	if (!covers(info, search->pc))
+		return 0;
+	search->found = true;
+	search->bias = info->dlpi_addr;
+	search->path = info->dlpi_name;
+	for (unsigned int i = 0; i < info->dlpi_phnum && !search->build_id; i++)
+		if (info->dlpi_phdr[i].p_type == PT_NOTE)
+			find_build_id(search,
+				      (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr),
+				      info->dlpi_phdr[i].p_memsz);
+	return 1;
+}
+
+/* The program's path is "" to the loader. */
+static const char *program_path(void)
+{
+	static char path[PATH_BYTES];
+	long length = *path ? 0 : os_read_executable(path, sizeof(path) - 1);
+
+	if (length < 0)
+		strcpy(path, "?");
+	return path;
+}
+
+void symbolise_module(uintptr_t pc, struct symbol *symbol)
+{
+	struct module_search search = { .pc = pc };
+
+	*symbol = (struct symbol){ .offset = pc };
+	dl_iterate_phdr(visit_module, &search);
+	if (!search.found)
+		return;
+	symbol->module = *search.path ? search.path : program_path();
+	symbol->offset = pc - search.bias;
+}
+
+bool symbolise_build_id(uintptr_t pc, char *text, size_t bytes)
+{
+	struct module_search search = { .pc = pc };
+
+	dl_iterate_phdr(visit_module, &search);
+	if (!search.build_id_bytes || 2 * search.build_id_bytes >= bytes)
+		return false;
+	for (size_t i = 0; i < search.build_id_bytes; i++)
+		format_text(text + 2 * i, 3, "%02x", search.build_id[i]);
+	return true;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+#if CONFIG_SYMBOLISE
+
+struct name {
+	char text[NAME_BYTES];
+	size_t length;
+};
+
+static void append(const char *piece, size_t length, void *argument)
+{
+	struct name *name = argument;
+	size_t room = sizeof(name->text) - 1 - name->length;
+
+	length = min_size(length, room);
+	memcpy(name->text + name->length, piece, length);
+	name->length += length;
+	name->text[name->length] = 0;
+}
+
+/* What does not fit is cut, with dots. The text is overwritten by the next call. */
+static const char *demangle(const char *mangled)
+{
+	static struct name name;
+
+	name.length = 0;
+	if (!mangled || strncmp(mangled, "_Z", 2) ||
+	    !cplus_demangle_v3_callback(mangled, DMGL_PARAMS | DMGL_ANSI | DMGL_TYPES, append,
+					&name))
+		return mangled;
+	if (name.length == sizeof(name.text) - 1)
+		strcpy(name.text + name.length - 3, "...");
+	return name.text;
+}
+
+struct lookup {
+	symbol_fn *fn;
+	void *context;
+	struct symbol symbol; /* the last one that was found, which waits for the next */
+	bool is_waiting;
+	const char *from_table; /* name in the symbol table */
+};
+
+/* What is missing in a file is no error: less is known. */
+static void ignore_error(void *unused, const char *message, int number)
+{
+	(void)unused;
+	(void)message;
+	(void)number;
+}
+
+static void emit(struct lookup *lookup, bool inlined)
+{
+	struct symbol symbol = lookup->symbol;
+
+	symbol.inlined = inlined;
+	symbol.function = demangle(symbol.function);
+	lookup->fn(lookup->context, &symbol);
+	lookup->is_waiting = false;
+}
+
+/* One function of the source; the one before was inlined into it. */
+static int take_frame(void *argument, uintptr_t pc, const char *file, int line,
+		      const char *function)
+{
+	struct lookup *lookup = argument;
+
+	(void)pc;
+	if (lookup->is_waiting)
+		emit(lookup, true);
+	lookup->symbol.function = function;
+	lookup->symbol.file = file;
+	lookup->symbol.line = (unsigned int)line;
+	lookup->is_waiting = true;
+	return 0;
+}
+
+static void take_symbol(void *argument, uintptr_t pc, const char *name, uintptr_t start,
+			uintptr_t bytes)
+{
+	struct lookup *lookup = argument;
+
+	(void)pc;
+	(void)start;
+	(void)bytes;
+	lookup->from_table = name;
+}
+
+static int count_loads(struct dl_phdr_info *info, size_t bytes, void *argument)
+{
+	(void)bytes;
+	*(unsigned long long *)argument = info->dlpi_adds;
+	return 1;
+}
+
+/* libbacktrace looks for modules once: a new state after a dlopen. The old one's memory stays. */
+static struct backtrace_state *current_state(void)
+{
+	static struct backtrace_state *state;
+	static unsigned long long known_loads;
+	unsigned long long nr_loads = 0;
+
+	dl_iterate_phdr(count_loads, &nr_loads);
+	if (!state || nr_loads != known_loads)
+		state = backtrace_create_state(program_path(), 0, ignore_error, NULL);
+	known_loads = nr_loads;
+	return state;
+}
+
+void symbolise(uintptr_t pc, symbol_fn *fn, void *context)
+{
+	struct lookup lookup = { .fn = fn, .context = context };
+	struct backtrace_state *state = current_state();
+
+	symbolise_module(pc, &lookup.symbol);
+	if (lookup.symbol.module && state) {
+		backtrace_pcinfo(state, pc, take_frame, ignore_error, &lookup);
+		if (!lookup.symbol.function)
+			backtrace_syminfo(state, pc, take_symbol, ignore_error, &lookup);
+	}
+	if (!lookup.symbol.function)
+		lookup.symbol.function = lookup.from_table;
+	emit(&lookup, false);
+}
+
+#else /* !CONFIG_SYMBOLISE */
+
+void symbolise(uintptr_t pc, symbol_fn *fn, void *context)
+{
+	struct symbol symbol;
+	Dl_info info;
+
+	symbolise_module(pc, &symbol);
+	if (symbol.module && dladdr((void *)pc, &info)) // NOLINT
+		symbol.function = info.dli_sname;
+	fn(context, &symbol);
+}
+
+#endif

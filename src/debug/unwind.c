@@ -1,0 +1,64 @@
+/* unwind.c - see unwind.h. */
+#include "debug/unwind.h"
+
+#include <unwind.h>
+
+/* The image that we are in: the library's, or that of a program with us in it. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _etext[] __attribute__((visibility("hidden")));
+
+/* libc's: what the kernel says of the program; and where its program headers are. */
+unsigned long getauxval(unsigned long type);
+#define AT_PHDR 3
+#define HEADERS_BYTES 4096u
+
+/* This function and leak_track. */
+#define NR_INNERMOST 2u
+
+struct walk {
+	uintptr_t *pcs;
+	unsigned int nr, max;
+	unsigned int nr_skipped;
+};
+
+/* In a program's image our functions cannot be told. */
+static bool is_library(void)
+{
+	static _Atomic int answer; /* 0: not known yet */
+
+	if (!answer)
+		answer = getauxval(AT_PHDR) - (uintptr_t)__ehdr_start < HEADERS_BYTES ? -1 : 1;
+	return answer > 0;
+}
+
+static bool is_ours(uintptr_t pc)
+{
+	return is_library() && pc - (uintptr_t)__ehdr_start < (size_t)(_etext - __ehdr_start);
+}
+
+/* Our frames lie on top of each other in pcs[0] until there is one of the program's. */
+static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *argument)
+{
+	struct walk *walk = argument;
+	int is_exact = 0;
+	uintptr_t pc = _Unwind_GetIPInfo(context, &is_exact);
+
+	if (walk->nr_skipped < NR_INNERMOST) {
+		walk->nr_skipped++;
+		return _URC_NO_REASON;
+	}
+	if (!pc || walk->nr == walk->max)
+		return _URC_NORMAL_STOP;
+	if (walk->nr == 1 && is_ours(pc) && is_ours(walk->pcs[0]))
+		walk->nr = 0;
+	walk->pcs[walk->nr++] = pc + (is_exact != 0);
+	return _URC_NO_REASON;
+}
+
+__attribute__((noinline)) unsigned int unwind_stack(uintptr_t *pcs, unsigned int max)
+{
+	struct walk walk = { .pcs = pcs, .max = max };
+
+	_Unwind_Backtrace(add_frame, &walk);
+	return walk.nr;
+}

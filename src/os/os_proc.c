@@ -1,0 +1,206 @@
+/* os_proc.c - see os_proc.h. */
+#include <asm/errno.h>
+#include <asm/unistd.h>
+#include <linux/fcntl.h>
+#include <linux/uio.h>
+
+#include <string.h>
+
+#include "base/format.h"
+#include "base/math.h"
+#include "os/os.h"
+#include "os/os_proc.h"
+#include "os/syscall.h"
+
+#define LINE_MAX_BYTES 4352u /* a path of PATH_MAX and what stands before it */
+#define READ_BYTES 8192u
+
+/* Of the calling thread: that of a process whose first thread has ended is empty. */
+#define PROC "/proc/thread-self/"
+
+static long open_path(const char *path, long flags)
+{
+	return syscall6(__NR_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC, 0666, 0, 0);
+}
+
+int os_open_log(const char *path)
+{
+	return (int)open_path(path, O_WRONLY | O_CREAT | O_APPEND);
+}
+
+void os_close(int fd)
+{
+	syscall3(__NR_close, fd, 0, 0);
+}
+
+long os_read_executable(char *path, size_t bytes)
+{
+	return syscall6(__NR_readlinkat, AT_FDCWD, (long)PROC "exe", (long)path, (long)bytes,
+			0, 0);
+}
+
+/* --- mappings --------------------------------------------------------------------------------- */
+
+static const char *parse_hex(const char *text, uintptr_t *value)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *digit;
+
+	*value = 0;
+	while (*text && (digit = strchr(digits, *text))) {
+		*value = *value << 4 | (uintptr_t)(digit - digits);
+		text++;
+	}
+	return text;
+}
+
+static const char *skip_field(const char *text)
+{
+	text += strcspn(text, " ");
+	return text + strspn(text, " ");
+}
+
+/* start-end rwxp offset device inode name */
+static void parse_line(const char *line, os_mapping_fn *fn, void *context)
+{
+	struct os_mapping mapping;
+
+	line = parse_hex(line, &mapping.start);
+	line = parse_hex(line + (*line == '-'), &mapping.end);
+	line = skip_field(line);
+	mapping.readable = line[0] == 'r';
+	mapping.writable = line[0] && line[1] == 'w';
+	line = skip_field(skip_field(skip_field(line)));
+	mapping.anonymous = line[0] == '0' && (line[1] == ' ' || !line[1]);
+	mapping.name = skip_field(line);
+	if (mapping.end > mapping.start)
+		fn(context, &mapping);
+}
+
+/* Whole lines of what has been read; returns how many bytes are left of one that is not whole. */
+static size_t parse_lines(char *text, size_t bytes, os_mapping_fn *fn, void *context)
+{
+	char *line = text, *end;
+
+	while ((end = memchr(line, '\n', bytes - (size_t)(line - text)))) {
+		*end = 0;
+		parse_line(line, fn, context);
+		line = end + 1;
+	}
+	memmove(text, line, bytes - (size_t)(line - text));
+	return bytes - (size_t)(line - text);
+}
+
+int os_visit_mappings(os_mapping_fn *fn, void *context)
+{
+	char buffer[LINE_MAX_BYTES + READ_BYTES];
+	long fd = open_path(PROC "maps", O_RDONLY), ret;
+	size_t kept = 0;
+
+	if (is_error(fd))
+		return (int)fd;
+	do {
+		ret = syscall3(__NR_read, fd, (long)(buffer + kept), READ_BYTES);
+		if (ret > 0)
+			kept = parse_lines(buffer, kept + (size_t)ret, fn, context);
+	} while ((ret > 0 && kept < LINE_MAX_BYTES) || ret == -EINTR);
+	os_close((int)fd);
+	return ret ? -EIO : 0;
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+struct directory_entry { /* struct linux_dirent64 */
+	uint64_t inode;
+	int64_t offset;
+	uint16_t bytes;
+	uint8_t type;
+	char name[];
+};
+
+static void visit_entry(const struct directory_entry *entry, os_thread_fn *fn, void *context)
+{
+	int tid = 0;
+
+	for (const char *digit = entry->name; *digit >= '0' && *digit <= '9'; digit++)
+		tid = tid * 10 + (*digit - '0');
+	if (tid)
+		fn(context, tid);
+}
+
+int os_visit_threads(os_thread_fn *fn, void *context)
+{
+	_Alignas(struct directory_entry) char buffer[4096];
+	long fd = open_path("/proc/self/task", O_RDONLY | O_DIRECTORY), ret;
+
+	if (is_error(fd))
+		return (int)fd;
+	while ((ret = syscall3(__NR_getdents64, fd, (long)buffer, sizeof(buffer))) > 0) {
+		for (long at = 0; at < ret;) {
+			const struct directory_entry *entry = (void *)(buffer + at);
+
+			visit_entry(entry, fn, context);
+			at += entry->bytes;
+		}
+	}
+	os_close((int)fd);
+	return (int)ret;
+}
+
+bool os_thread_has_ended(int tid)
+{
+	char path[64], text[64];
+	const char *state;
+	long length;
+
+	format_text(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	length = os_read_kernel_file(path, text, sizeof(text) - 1);
+	if (length <= 0)
+		return true;
+	text[length] = 0;
+	state = strstr(text, ") "); /* behind the name */
+	return state && (state[2] == 'Z' || state[2] == 'X');
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+#define PAGEMAP_HAS_CONTENTS ((uint64_t)3 << 62) /* present, swapped */
+#define ENTRIES_A_TIME 512u
+
+/* Entries that cannot be read say that there may be something. */
+static void read_entries(long fd, size_t first_page, uint64_t *entries, size_t nr)
+{
+	long ret = is_error(fd) ? fd :
+				  syscall6(__NR_pread64, fd, (long)entries,
+					   (long)(nr * sizeof(*entries)),
+					   (long)(first_page * sizeof(*entries)), 0, 0);
+	size_t nr_read = ret > 0 ? (size_t)ret / sizeof(*entries) : 0;
+
+	for (size_t i = nr_read; i < nr; i++)
+		entries[i] = PAGEMAP_HAS_CONTENTS;
+}
+
+void os_pages_with_contents(uintptr_t address, size_t nr_pages, unsigned char *map)
+{
+	long fd = open_path(PROC "pagemap", O_RDONLY);
+	uint64_t entries[ENTRIES_A_TIME];
+
+	memset(map, 0, div_round_up(nr_pages, 8));
+	for (size_t done = 0; done < nr_pages; done += ENTRIES_A_TIME) {
+		size_t nr = min_size(nr_pages - done, ENTRIES_A_TIME);
+
+		read_entries(fd, address / OS_PAGE_SIZE + done, entries, nr);
+		for (size_t i = 0; i < nr; i++)
+			if (entries[i] & PAGEMAP_HAS_CONTENTS)
+				map[(done + i) / 8] |= (unsigned char)(1u << (done + i) % 8);
+	}
+	if (!is_error(fd))
+		os_close((int)fd);
+}
+
+long os_read_memory(uintptr_t from, void *to, size_t bytes)
+{
+	struct iovec local = { to, bytes }, remote = { (void *)from, bytes };
+
+	return syscall6(__NR_process_vm_readv, os_getpid(), (long)&local, 1, (long)&remote, 1, 0);
+}

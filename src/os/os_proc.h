@@ -1,0 +1,59 @@
+/*
+ * os_proc.h - the contract of what the kernel tells of the process itself, from /proc and without.
+ *
+ * L1. As os.h: 0, a count where said, or -errno; errno untouched. /proc may be missing (chroot) or
+ * forbidden (a filter): every call can fail.
+ */
+#ifndef OS_OS_PROC_H
+#define OS_OS_PROC_H
+
+#include "base/compiler.h"
+
+/* A line of /proc/self/maps. */
+struct os_mapping {
+	uintptr_t start, end;
+	bool readable, writable;
+	bool anonymous;	  /* of no file */
+	const char *name; /* path, [stack], ... or ""; during the call */
+};
+
+typedef void os_mapping_fn(void *context, const struct os_mapping *mapping);
+
+/* Call fn for every mapping, lowest first. Mappings that are made meanwhile may be missed. */
+int os_visit_mappings(os_mapping_fn *fn, void *context);
+
+/* Call fn for every thread of the process. */
+typedef void os_thread_fn(void *context, int tid);
+int os_visit_threads(os_thread_fn *fn, void *context);
+/* It is still listed, but runs no more: the first thread, when it has ended before others. */
+bool os_thread_has_ended(int tid);
+
+/*
+ * Which pages have contents: bit i % 8 of map[i / 8] is set if page i of the range is in memory or
+ * swapped out. All bits are set where it cannot be told.
+ */
+void os_pages_with_contents(uintptr_t address, size_t nr_pages, unsigned char *map);
+
+/*
+ * Copy memory of the process that may be gone or not be readable. How many bytes from the first on
+ * could be copied, or -errno.
+ */
+long os_read_memory(uintptr_t from, void *to, size_t bytes);
+
+/* A file to be written to, made if need be, text behind what is in it. The descriptor. */
+int os_open_log(const char *path);
+void os_close(int fd);
+
+/* The path of the program, without a terminating 0. The number of bytes. */
+long os_read_executable(char *path, size_t bytes);
+
+/* The address that the thread's TLS is found by. */
+static inline uintptr_t os_thread_pointer(void)
+{
+	uintptr_t self;
+
+	__asm__("mov %%fs:0, %0" : "=r"(self));
+	return self;
+}
+
+#endif

@@ -1,0 +1,26 @@
+// A stack 64 deep.
+// expect: definite 48/1 indirect 0/0 possible 0/0 reachable 0/0
+// top: bottom down down down down down down down down down down
+// valgrind: same
+#include "corpus.h"
+
+NOINLINE void bottom(void)
+{
+	use(malloc(48));
+}
+
+NOINLINE void down(int levels)
+{
+	if (levels)
+		down(levels - 1);
+	else
+		bottom();
+	use(&levels);
+}
+
+int main(void)
+{
+	down(62);
+	scrub_stack();
+	return 0;
+}

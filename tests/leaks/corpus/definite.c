@@ -1,0 +1,17 @@
+// The plain case: nothing points to the block.
+// expect: definite 48/1 indirect 0/0 possible 0/0 reachable 0/0
+// top: lose main
+// valgrind: same
+#include "corpus.h"
+
+NOINLINE void lose(void)
+{
+	use(malloc(48));
+}
+
+int main(void)
+{
+	lose();
+	scrub_stack();
+	return 0;
+}

@@ -1,0 +1,20 @@
+// Anonymous memory of the program's holds the only pointer.
+// expect: definite 0/0 indirect 0/0 possible 0/0 reachable 110/1
+// valgrind: same
+#include "corpus.h"
+#include <sys/mman.h>
+
+NOINLINE void make(void)
+{
+	void **area = (void **)mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	area[70000] = malloc(110);
+}
+
+int main(void)
+{
+	make();
+	scrub_stack();
+	return 0;
+}

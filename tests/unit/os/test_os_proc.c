@@ -1,0 +1,297 @@
+/*
+ * test_os_proc.c - each entry of os_proc.h and os_park.h on the real kernel.
+ */
+#define _GNU_SOURCE /* memfd_create */
+#include "kunit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "os/os.h"
+#include "os/os_park.h"
+#include "os/os_proc.h"
+
+#define PAGE ((size_t)OS_PAGE_SIZE)
+
+/* --- mappings --------------------------------------------------------------------------------- */
+
+struct wanted {
+	uintptr_t address;
+	struct os_mapping found;
+	char name[64];
+	unsigned int nr_mappings;
+	bool in_order;
+	uintptr_t last;
+};
+
+static void look_for(void *context, const struct os_mapping *mapping)
+{
+	struct wanted *wanted = context;
+
+	wanted->nr_mappings++;
+	wanted->in_order &= mapping->start >= wanted->last && mapping->end > mapping->start;
+	wanted->last = mapping->end;
+	if (wanted->address < mapping->start || wanted->address >= mapping->end)
+		return;
+	wanted->found = *mapping;
+	snprintf(wanted->name, sizeof(wanted->name), "%.63s", mapping->name);
+}
+
+static struct wanted mapping_of(const void *address)
+{
+	struct wanted wanted = { .address = (uintptr_t)address, .in_order = true };
+
+	EXPECT(!os_visit_mappings(look_for, &wanted));
+	EXPECT(wanted.in_order);
+	return wanted;
+}
+
+TEST(mappings_are_what_they_are)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS, fd = memfd_create("some name", 0);
+	char *none = mmap(NULL, 2 * PAGE, PROT_NONE, flags, -1, 0);
+	char *both = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, -1, 0);
+	char *file;
+	int local;
+
+	ASSERT(!ftruncate(fd, 4 * (off_t)PAGE));
+	file = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 2 * (off_t)PAGE);
+	EXPECT(!mapping_of(none).found.readable && !mapping_of(none).found.writable);
+	EXPECT(mapping_of(both + PAGE).found.readable && mapping_of(both).found.writable);
+	EXPECT(mapping_of(both).found.anonymous);
+	EXPECT(mapping_of(file).found.readable && !mapping_of(file).found.writable);
+	EXPECT(!mapping_of(file).found.anonymous);
+	EXPECT_EQ(mapping_of(file).found.start, (uintptr_t)file);
+	EXPECT_EQ(mapping_of(file).found.end, (uintptr_t)file + PAGE);
+	EXPECT_STREQ(mapping_of(file).name, "/memfd:some name (deleted)");
+	EXPECT_STREQ(mapping_of(&local).name, "[stack]");
+	munmap(none, 2 * PAGE);
+	munmap(both, 2 * PAGE);
+	munmap(file, PAGE);
+	close(fd);
+}
+
+/* The text is longer than any buffer, so that lines are cut where a read ends. */
+TEST(all_of_many_mappings_are_visited)
+{
+	enum { NR = 2000 };
+	size_t bytes = 2 * NR * PAGE;
+	char *memory = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (size_t i = 0; i < NR; i++)
+		ASSERT(!mprotect(memory + 2 * i * PAGE, PAGE, PROT_READ | PROT_WRITE));
+	EXPECT(mapping_of(memory).nr_mappings > 2 * NR);
+	for (size_t i = 0; i < 2 * NR; i += 199) {
+		struct wanted wanted = mapping_of(memory + i * PAGE);
+
+		EXPECT_EQ(wanted.found.start, (uintptr_t)memory + i * PAGE);
+		EXPECT_EQ(wanted.found.writable, i % 2 == 0);
+	}
+	munmap(memory, bytes);
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+TEST(pages_have_contents_once_they_were_written_to)
+{
+	enum { NR = 1100 };
+	char *memory = mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0);
+	unsigned char map[NR / 8 + 1];
+
+	madvise(memory, NR * PAGE, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < NR; i += 3)
+		memory[i * PAGE] = 1;
+	os_pages_with_contents((uintptr_t)memory, NR, map);
+	for (size_t i = 0; i < NR; i++)
+		EXPECT_EQ(map[i / 8] >> i % 8 & 1, i % 3 == 0);
+	munmap(memory, NR * PAGE);
+}
+
+TEST(reading_stops_where_memory_does)
+{
+	char *memory = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0);
+	static char copy[3 * OS_PAGE_SIZE];
+
+	memset(memory, 7, 3 * PAGE);
+	mprotect(memory + 2 * PAGE, PAGE, PROT_NONE);
+	EXPECT_EQ(os_read_memory((uintptr_t)memory, copy, 2 * PAGE), 2 * PAGE);
+	EXPECT_EQ(copy[2 * PAGE - 1], 7);
+	EXPECT_EQ(os_read_memory((uintptr_t)memory, copy, 3 * PAGE), 2 * PAGE);
+	EXPECT_EQ(os_read_memory((uintptr_t)memory + 2 * PAGE, copy, PAGE), -EFAULT);
+	munmap(memory, 3 * PAGE);
+	EXPECT_EQ(os_read_memory((uintptr_t)memory, copy, PAGE), -EFAULT);
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+TEST(logs_are_added_to)
+{
+	char path[] = "/tmp/stitch-log-XXXXXX", text[8] = "";
+	int fd = mkstemp(path);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		int log = os_open_log(path);
+
+		EXPECT(fcntl(log, F_GETFD) & FD_CLOEXEC);
+		EXPECT(!os_write(log, "ab", 2));
+		os_close(log);
+		EXPECT_EQ(fcntl(log, F_GETFD), -1);
+	}
+	EXPECT_EQ(read(fd, text, sizeof(text)), 4);
+	EXPECT_STREQ(text, "abab");
+	close(fd);
+	unlink(path);
+	EXPECT_EQ(os_open_log("/nowhere/at/all"), -ENOENT);
+}
+
+TEST(the_program_has_a_path)
+{
+	char path[4096], other[4096];
+	long length = os_read_executable(path, sizeof(path));
+
+	EXPECT_EQ(length, readlink("/proc/self/exe", other, sizeof(other)));
+	EXPECT(length > 0 && !memcmp(path, other, (size_t)length));
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+enum { NR_THREADS = 8 };
+static _Atomic bool stop;
+static _Atomic unsigned long steps[NR_THREADS];
+static _Atomic int tids[NR_THREADS];
+static _Atomic uintptr_t frames[NR_THREADS];
+
+/* Even ones compute, odd ones sleep in the kernel. */
+static void *work(void *argument)
+{
+	size_t i = (size_t)argument;
+
+	frames[i] = (uintptr_t)__builtin_frame_address(0);
+	tids[i] = (int)syscall(SYS_gettid);
+	while (!stop) {
+		steps[i]++;
+		if (i % 2)
+			usleep(1000);
+	}
+	return NULL;
+}
+
+static void start(pthread_t *threads)
+{
+	stop = false;
+	for (size_t i = 0; i < NR_THREADS; i++) {
+		tids[i] = 0;
+		ASSERT(!pthread_create(&threads[i], NULL, work, (void *)i));
+	}
+	for (size_t i = 0; i < NR_THREADS; i++)
+		while (!tids[i])
+			usleep(100);
+}
+
+static void end(pthread_t *threads)
+{
+	stop = true;
+	for (size_t i = 0; i < NR_THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void count_thread(void *context, int tid)
+{
+	unsigned int *nr = context;
+
+	EXPECT(!os_thread_has_ended(tid));
+	(*nr)++;
+}
+
+TEST(threads_are_visited)
+{
+	pthread_t threads[NR_THREADS];
+	unsigned int nr = 0;
+
+	start(threads);
+	EXPECT(!os_visit_threads(count_thread, &nr));
+	EXPECT_EQ(nr, NR_THREADS + 1);
+	end(threads);
+	EXPECT(os_thread_has_ended(tids[0]));
+}
+
+static const struct os_parked *parked(int tid, unsigned int nr_parked)
+{
+	for (unsigned int i = 0; i < nr_parked; i++)
+		if (os_parked[i].tid == tid)
+			return &os_parked[i];
+	return NULL;
+}
+
+static unsigned long all_steps(void)
+{
+	unsigned long sum = 0;
+
+	for (size_t i = 0; i < NR_THREADS; i++)
+		sum += steps[i];
+	return sum;
+}
+
+TEST(parked_threads_stand_still_and_go_on)
+{
+	pthread_t threads[NR_THREADS];
+	unsigned int nr_parked;
+
+	start(threads);
+	for (unsigned int round = 0; round < 100; round++) {
+		unsigned long before;
+
+		EXPECT_EQ(os_park(10000, &nr_parked), 0);
+		EXPECT_EQ(nr_parked, NR_THREADS);
+		before = all_steps();
+		usleep(3000);
+		EXPECT_EQ(all_steps(), before);
+		for (size_t i = 0; i < NR_THREADS; i++) {
+			const struct os_parked *thread = parked(tids[i], nr_parked);
+
+			ASSERT(thread);
+			EXPECT(thread->stack_pointer <= frames[i]);
+			EXPECT(thread->stack_pointer > frames[i] - KIB(64));
+			EXPECT_EQ(thread->thread_pointer, (uintptr_t)threads[i]);
+		}
+		os_unpark();
+		while (all_steps() == before)
+			usleep(100);
+	}
+	end(threads);
+}
+
+static void *block_all(void *argument)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	return work(argument);
+}
+
+TEST(a_thread_that_blocks_signals_is_counted_and_goes_on)
+{
+	pthread_t thread;
+	unsigned int nr_parked;
+
+	stop = false;
+	tids[0] = 0;
+	ASSERT(!pthread_create(&thread, NULL, block_all, (void *)0));
+	while (!tids[0])
+		usleep(100);
+	EXPECT_EQ(os_park(50, &nr_parked), 1);
+	EXPECT_EQ(nr_parked, 0);
+	os_unpark();
+	stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(os_park(50, &nr_parked), 0);
+	os_unpark();
+}
+
+RUN_TESTS
