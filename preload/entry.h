@@ -24,7 +24,7 @@
 
 /* malloc.c. These, like the entry points, set errno to ENOMEM with NULL and else keep it. */
 void *malloc_slow(size_t bytes);
-void *memalign_entry(size_t align, size_t bytes);
+void *memalign_slow(size_t align, size_t bytes);
 void free_slow(void *object);
 
 /* The fast paths; in builds for Valgrind every call takes its slow half (marked.h). */

@@ -24,6 +24,7 @@
 #include "core/report.h"
 #include "debug/leak_check.h"
 #include "debug/suppress.h"
+#include "debug/unwind.h"
 #include "entry.h"
 #include "os/os.h"
 #include "os/os_proc.h"
@@ -314,6 +315,7 @@ void exit_arm(void)
 {
 	if (!params.stats && !params.leaks)
 		return;
+	unwind_start();
 	keep_stderr();
 	reporting_pid = params.leaks ? os_getpid() : 0;
 	__cxa_atexit(at_exit, NULL, NULL);

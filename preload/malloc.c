@@ -53,7 +53,8 @@ static inline size_t wanted(size_t bytes)
 	return unlikely(leak_tracking) ? leak_padded(bytes) : bytes;
 }
 
-static inline void *slow_result(void *object, size_t bytes, bool had_slot)
+/* Inlined, so that the stacks of leak reports begin with the caller's name. */
+static __inline_always void *slow_result(void *object, size_t bytes, bool had_slot)
 {
 	thread_settle(had_slot);
 	background_consider();
@@ -85,7 +86,7 @@ static __slow void *calloc_slow(size_t bytes)
 }
 
 /* align: a power of two. */
-void *memalign_entry(size_t align, size_t bytes)
+void *memalign_slow(size_t align, size_t bytes)
 {
 	bool had_slot;
 
@@ -114,7 +115,7 @@ __slow void free_slow(void *object)
 		free_without_slot(object);
 }
 
-static void *realloc_object(void *object, size_t bytes)
+static void *realloc_slow(void *object, size_t bytes)
 {
 	bool had_slot;
 
@@ -152,7 +153,7 @@ __replaceable void *ENTRY(realloc)(void *object, size_t bytes)
 	if (!object)
 		return malloc_inline(bytes);
 	if (likely(bytes))
-		return realloc_object(object, bytes);
+		return realloc_slow(object, bytes);
 	free_inline(object);
 	return NULL;
 }
@@ -173,7 +174,7 @@ __visible int ENTRY(posix_memalign)(void **object, size_t align, size_t bytes)
 
 	if (!is_power_of_two(align) || align % sizeof(void *))
 		return EINVAL;
-	result = memalign_entry(align, bytes);
+	result = memalign_slow(align, bytes);
 	if (!result)
 		return ENOMEM;
 	*object = result;
@@ -183,7 +184,7 @@ __visible int ENTRY(posix_memalign)(void **object, size_t align, size_t bytes)
 __visible void *ENTRY(aligned_alloc)(size_t align, size_t bytes)
 {
 	if (is_power_of_two(align))
-		return memalign_entry(align, bytes);
+		return memalign_slow(align, bytes);
 	errno = EINVAL;
 	return NULL;
 }
@@ -192,14 +193,14 @@ __visible void *ENTRY(aligned_alloc)(size_t align, size_t bytes)
 __replaceable void *ENTRY(memalign)(size_t align, size_t bytes)
 {
 	if (likely(align <= SIZE_MAX / 2 + 1))
-		return memalign_entry(roundup_pow_of_two(align), bytes);
+		return memalign_slow(roundup_pow_of_two(align), bytes);
 	errno = EINVAL;
 	return NULL;
 }
 
 __visible void *ENTRY(valloc)(size_t bytes)
 {
-	return memalign_entry(OS_PAGE_SIZE, bytes);
+	return memalign_slow(OS_PAGE_SIZE, bytes);
 }
 
 /* Whole pages, and at least one. */

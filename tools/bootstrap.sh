@@ -20,7 +20,8 @@ Nothing is written outside build/ otherwise. Every command may be repeated.
 END
 }
 
-build_packages='cmake ninja-build gcc g++ libc6-dev libiberty-dev binutils pkg-config python3'
+build_packages='cmake ninja-build gcc g++ libc6-dev libiberty-dev libdw-dev binutils pkg-config
+	python3'
 # The scripts of the quick tests name their packages themselves.
 quick_packages=$(sed -n 's/^need [^ ]* //p' tests/preload/quick_*.sh tests/hostile/*.sh | sort -u)
 ci_packages='clang libzstd-dev'

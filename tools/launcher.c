@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "symbolize.h"
+
 #define LIBRARY "libstitchmalloc.so"
 #define RECORDER "libstitchrecord.so"
 
@@ -27,6 +29,7 @@ enum { EXIT_USAGE = 2, EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOU
 static const char usage[] =
 	"usage: stitchmalloc run [--leaks[=full]] [-o KEY=VALUE]... [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc record -o FILE [--limit MIB] [--lib PATH] [--] PROGRAM [ARG]...\n"
+	"       stitchmalloc symbolize [FILE]\n"
 	"       stitchmalloc --help | --version\n"
 	"\n"
 	"run: runs PROGRAM with malloc and free served by " LIBRARY ".\n"
@@ -52,6 +55,8 @@ static const char usage[] =
 	"  -o FILE        the trace; some 3 bytes a call\n"
 	"  --limit MIB    end the recording, not PROGRAM, when the file has this size\n"
 	"  --lib PATH     the recorder; by default " RECORDER ", found as above\n"
+	"symbolize: a leak report that was written with symbolize=0 goes to standard output with\n"
+	"functions, files and lines, which may be found on another machine.\n"
 	"LD_PRELOAD and STITCH_CONF keep what they hold. The exit status is PROGRAM's; 127 when\n"
 	"it is not found, 126 when it cannot be executed, 125 when the library cannot be had.\n";
 
@@ -377,6 +382,8 @@ int main(int argc, char **argv)
 		return run(argv + 2);
 	if (!strcmp(command, "record"))
 		return record(argv + 2);
+	if (!strcmp(command, "symbolize"))
+		return symbolize(argc > 2 ? argv[2] : "-");
 	if (!strcmp(command, "--help")) {
 		fputs(usage, stdout);
 		return EXIT_SUCCESS;

@@ -72,7 +72,7 @@ static bool points_into(const struct heap_object *object, uintptr_t word)
 	if (word == object->start || !leak_tracking)
 		return true;
 	record = leak_record_of(object->start);
-	return !record.stack || word - object->start < record.bytes;
+	return !record.tid || word - object->start < record.bytes;
 }
 
 static void raise(const struct heap_object *object, enum leak_kind kind, uintptr_t holder)

@@ -85,7 +85,7 @@ static void add_thread(struct group *group, int32_t tid)
 /* What was asked for, if that is known. */
 static size_t bytes_of(const struct heap_object *object, const struct leak_record *record)
 {
-	return record->stack && record->bytes <= object->bytes ? record->bytes : object->bytes;
+	return record->tid && record->bytes <= object->bytes ? record->bytes : object->bytes;
 }
 
 static void show_object(struct group *group, const struct leak *leak)

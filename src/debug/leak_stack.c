@@ -3,27 +3,28 @@
 
 #include <string.h>
 
+#include "base/math.h"
 #include "core/params.h"
 #include "debug/heap_objects.h"
 #include "debug/suppress.h"
 #include "debug/symbolise.h"
 
-/* Our functions that malloc and its kin jump to, which leaves no frame of these. */
-static const struct {
-	const char *ours, *programs;
-} entry_names[] = {
-	{ "malloc_slow", "malloc" },
-	{ "calloc_slow", "calloc" },
-	{ "realloc_object", "realloc" },
-	{ "memalign_entry", "memalign" },
-};
+/* malloc jumps to malloc_slow, operator new to new_slow, and so on: they have no frames. */
+#define ENTRY_SUFFIX "_slow"
 
 static const char *name_for_program(const char *function)
 {
-	for (size_t i = 0; function && i < ARRAY_SIZE(entry_names); i++)
-		if (!strcmp(function, entry_names[i].ours))
-			return entry_names[i].programs;
-	return function;
+	static char name[64];
+	size_t length = function ? strlen(function) : 0;
+	size_t kept = length - min_size(length, strlen(ENTRY_SUFFIX));
+
+	if (!kept || length >= sizeof(name) || strcmp(function + kept, ENTRY_SUFFIX) != 0)
+		return function;
+	if (!strncmp(function, "new", 3))
+		return "operator new";
+	memcpy(name, function, kept);
+	name[kept] = 0;
+	return name;
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */

@@ -38,7 +38,7 @@ __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
 		return;
 	nr = unwind_stack(pcs, STACK_MAX_FRAMES);
 	*record = (struct leak_record){
-		.stack = stack_depot_save(pcs, nr),
+		.stack = nr ? stack_depot_save(pcs, nr) : 0,
 		.tid = os_gettid(),
 		.bytes = bytes,
 		.ignored = leak_ignores_allocations(),

@@ -27,8 +27,8 @@ static inline size_t leak_padded(size_t bytes)
 void leak_track(const void *object, size_t bytes);
 
 struct leak_record {
-	depot_stack_handle stack; /* 0: not tracked */
-	int32_t tid;
+	depot_stack_handle stack; /* 0: not known */
+	int32_t tid;		  /* 0: not tracked */
 	uint64_t bytes : 63;
 	bool ignored : 1; /* debug/leak_notes.h */
 };

@@ -12,6 +12,12 @@ unsigned long getauxval(unsigned long type);
 #define AT_PHDR 3
 #define HEADERS_BYTES 4096u
 
+/* The unwinder's, which ends the process when it does not find its own caller. */
+struct dwarf_eh_bases {
+	void *text, *data, *function;
+};
+const void *_Unwind_Find_FDE(void *pc, struct dwarf_eh_bases *bases);
+
 /* This function and leak_track. */
 #define NR_INNERMOST 2u
 
@@ -55,10 +61,36 @@ static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *argu
 	return _URC_NO_REASON;
 }
 
+static _Atomic bool has_started;
+
+void unwind_start(void)
+{
+	has_started = true;
+}
+
+/* In a static program not before libc knows of it. */
+static bool can_unwind(void)
+{
+	static _Atomic bool known;
+	struct dwarf_eh_bases bases;
+
+	if (!known && (is_library() || has_started) &&
+	    _Unwind_Find_FDE((char *)can_unwind + 1, &bases))
+		known = true;
+	return known;
+}
+
 __attribute__((noinline)) unsigned int unwind_stack(uintptr_t *pcs, unsigned int max)
 {
+	/* In a static program the unwinder allocates at its first use, under a lock. */
+	static _Thread_local volatile bool is_inside __tls_initial_exec;
 	struct walk walk = { .pcs = pcs, .max = max };
 
-	_Unwind_Backtrace(add_frame, &walk);
+	if (is_inside)
+		return 0;
+	is_inside = true;
+	if (can_unwind())
+		_Unwind_Backtrace(add_frame, &walk);
+	is_inside = false;
 	return walk.nr;
 }

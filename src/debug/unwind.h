@@ -17,4 +17,7 @@
  */
 unsigned int unwind_stack(uintptr_t *pcs, unsigned int max);
 
+/* libc is up: constructors run. In a static program there are no stacks before. */
+void unwind_start(void);
+
 #endif

@@ -12,9 +12,8 @@
 #include "os/os_proc.h"
 #include "os/syscall.h"
 
-/* Of real-time signals the last ones are used least; the first two are libc's. */
-#define LAST_SIGNAL 64
-#define FIRST_SIGNAL 35
+/* Debuggers do not stop at the first two. Of real-time signals the last ones are used least. */
+static const int signals[] = { SIGURG, SIGWINCH, 64, 63, 62, 61, 60, 59, 58, 57, 56, 55 };
 #define NAP_US 100u
 
 struct kernel_sigaction {
@@ -88,10 +87,12 @@ static bool take_signal(void)
 					   .flags = SA_SIGINFO | SA_RESTART | SA_RESTORER,
 					   .restorer = os_park_return };
 
-	for (signal_number = LAST_SIGNAL; signal_number >= FIRST_SIGNAL; signal_number--)
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		signal_number = signals[i];
 		if (!set_action(signal_number, NULL, &present) &&
 		    (!present.handler || present.handler == park_here))
 			return !set_action(signal_number, &action, NULL);
+	}
 	return false;
 }
 

@@ -1,7 +1,7 @@
 /*
  * os_park.h - the contract of stopping the other threads of the process for a while.
  *
- * L1. By a signal that the program does not use, whose handler waits: no ptrace, so that it works
+ * L1. By a signal that the program has no handler for, whose handler waits: no ptrace, so that it works
  * in a container and beside a debugger. A thread that blocks all signals goes on.
  */
 #ifndef OS_OS_PARK_H

@@ -10,6 +10,9 @@
 
 #include "semantics/check.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -20,6 +23,13 @@ extern void free_aligned_sized(void *, size_t, size_t) LATER;
 extern void cfree(void *) LATER;
 extern const char *stitch_version(void) LATER;
 extern const char *__asan_default_options(void) LATER;
+extern void __lsan_ignore_object(const void *) LATER;
+extern void __lsan_disable(void) LATER;
+extern void __lsan_enable(void) LATER;
+extern void __lsan_register_root_region(const void *, size_t) LATER;
+extern void __lsan_unregister_root_region(const void *, size_t) LATER;
+extern void __lsan_do_leak_check(void) LATER;
+extern int __lsan_do_recoverable_leak_check(void) LATER;
 extern void *__libc_malloc(size_t) LATER;
 extern void __libc_free(void *) LATER;
 extern void *__libc_calloc(size_t, size_t) LATER;
@@ -163,6 +173,38 @@ static inline bool entry_call_info(const char *name)
 	return true;
 }
 
+static inline bool entry_call_lsan(const char *name)
+{
+	static char region[64];
+
+	SAYS(__lsan_ignore_object, (__lsan_ignore_object(region), true))
+	SAYS(__lsan_disable, (__lsan_disable(), __lsan_enable(), true))
+	SAYS(__lsan_enable, (__lsan_enable(), true))
+	SAYS(__lsan_register_root_region, (__lsan_register_root_region(region, 64), true))
+	SAYS(__lsan_unregister_root_region, (__lsan_unregister_root_region(region, 64), true))
+	SAYS(__lsan_do_leak_check, (__lsan_do_leak_check(), true))
+	SAYS(__lsan_do_recoverable_leak_check, !__lsan_do_recoverable_leak_check())
+	return false;
+}
+
+/* In a child: these do not come back. */
+static inline bool ends_with(void (*end)(int))
+{
+	pid_t child = fork();
+	int status = 0;
+
+	if (!child)
+		end(7);
+	return child > 0 && waitpid(child, &status, 0) == child && status == 7 << 8;
+}
+
+static inline bool entry_call_end(const char *name)
+{
+	SAYS(_exit, ends_with(_exit))
+	SAYS(_Exit, ends_with(_Exit))
+	return false;
+}
+
 /* Calls the function of this name. False: there is none here. */
 static inline bool entry_call(const char *name, void *to_free)
 {
@@ -178,7 +220,7 @@ static inline bool entry_call(const char *name, void *to_free)
 	GIVES(valloc, 4096, valloc(100))
 	GIVES(pvalloc, 4096, pvalloc(100))
 	return entry_call_second_names(name) || entry_call_info(name) || entry_call_new(name) ||
-	       entry_call_delete(name, to_free);
+	       entry_call_delete(name, to_free) || entry_call_lsan(name) || entry_call_end(name);
 }
 
 #undef GIVES

@@ -98,8 +98,8 @@ TEST(all_of_many_mappings_are_visited)
 TEST(pages_have_contents_once_they_were_written_to)
 {
 	enum { NR = 1100 };
-	char *memory = mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			    0);
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	char *memory = mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
 	unsigned char map[NR / 8 + 1];
 
 	madvise(memory, NR * PAGE, MADV_NOHUGEPAGE);
@@ -113,8 +113,8 @@ TEST(pages_have_contents_once_they_were_written_to)
 
 TEST(reading_stops_where_memory_does)
 {
-	char *memory = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			    0);
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	char *memory = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
 	static char copy[3 * OS_PAGE_SIZE];
 
 	memset(memory, 7, 3 * PAGE);
