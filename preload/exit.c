@@ -12,6 +12,7 @@
 #endif
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,6 @@
 #include "base/format.h"
 #include "base/math.h"
 #include "core/params.h"
-#include "core/printk.h"
 #include "core/report.h"
 #include "debug/leak_check.h"
 #include "debug/suppress.h"
@@ -33,6 +33,9 @@
 
 #define PATH_BYTES 4096u
 #define COMMAND_BYTES 512u
+/* Ten seconds, of which a thread that can be stopped sees little. */
+#define MAX_WAITS 10000u
+#define WAIT_US 1000u
 
 /* Exported by libc for its compilers' runtimes. With handle NULL: at exit only, not at dlclose. */
 int __cxa_atexit(void (*function)(void *), void *argument, void *handle);
@@ -46,26 +49,62 @@ static struct os_file kept_file;
 
 /* The process that reports; 0: none does. */
 static int reporting_pid;
-static _Atomic bool has_reported, is_looking;
+static _Atomic bool has_reported, is_done;
 
 static void keep_stderr(void)
 {
 	kept_fd = os_duplicate_fd(2, 100);
+	if (kept_fd < 0) /* few descriptors are allowed */
+		kept_fd = os_duplicate_fd(2, 3);
 	if (kept_fd >= 0 && os_file_of(kept_fd, &kept_file)) {
 		os_close(kept_fd);
 		kept_fd = -1;
 	}
 }
 
-/* Some close every descriptor: then the number is somebody else's connection by now. */
-static int kept_stderr(void)
+static bool is_kept_file(int fd)
 {
 	struct os_file now;
 
-	if (kept_fd < 0 || os_file_of(kept_fd, &now) || now.inode != kept_file.inode ||
-	    now.device != kept_file.device)
+	return fd >= 0 && !os_file_of(fd, &now) && now.inode == kept_file.inode &&
+	       now.device == kept_file.device;
+}
+
+/*
+ * Some close every descriptor: then the number is somebody else's connection by now. Some close all
+ * from 3 on. -1: there is no stderr any more.
+ */
+static int kept_stderr(void)
+{
+	if (kept_fd < 0)
 		return -1;
-	return kept_fd;
+	return is_kept_file(kept_fd) ? kept_fd : is_kept_file(2) ? 2 : -1;
+}
+
+/* As pr_err, but not into a file that the program has opened in stderr's place. */
+static void complain(const char *format, ...) __printf_like(1, 2);
+
+static void complain(const char *format, ...)
+{
+	static const char prefix[] = "stitchmalloc: ";
+	char line[PATH_BYTES + 256] = "stitchmalloc: ";
+	size_t length = sizeof(prefix) - 1;
+	va_list args;
+
+	va_start(args, format);
+	length += format_text_v(line + length, sizeof(line) - length - 1, format, args);
+	va_end(args);
+	length = min_size(length, sizeof(line) - 2);
+	line[length] = '\n';
+	if (kept_stderr() >= 0)
+		os_write(kept_stderr(), line, length + 1);
+}
+
+static const char *reason(int error)
+{
+	const char *text = strerrordesc_np(error);
+
+	return text ? text : "unknown error";
 }
 
 /* --- the leak report -------------------------------------------------------------------------- */
@@ -136,31 +175,17 @@ static int open_log(const char *exe)
 	expand_log_path(path, exe);
 	fd = os_open_log(path);
 	if (fd < 0)
-		pr_err("leak report: cannot write to log_path=%s: error %d", path, -fd);
+		complain("leak report: cannot write to log_path=%s: %s", path, reason(-fd));
 	return fd < 0 ? kept_stderr() : fd;
 }
 
-/* A closed pipe is an error of the report, and no reason to end by a signal. */
-static int print_quietly(int fd, const struct leak_header *header)
+static int print_to(int fd, const struct leak_header *header)
 {
 	static struct report report;
-	sigset_t pipe_signal, before, pending;
-	struct timespec at_once = { 0, 0 };
-	bool was_pending;
-	int error;
 
-	sigemptyset(&pipe_signal);
-	sigaddset(&pipe_signal, SIGPIPE);
-	sigpending(&pending);
-	was_pending = sigismember(&pending, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
 	report_init(&report, report_to_fd, &fd);
 	leak_report_print(&report, header);
-	error = report_finish(&report);
-	if (error == -EPIPE && !was_pending)
-		sigtimedwait(&pipe_signal, NULL, &at_once);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
+	return report_finish(&report);
 }
 
 static void print_report(struct leak_header *header)
@@ -176,10 +201,11 @@ static void print_report(struct leak_header *header)
 	fd = open_log(exe);
 	if (fd < 0)
 		return;
-	error = print_quietly(fd, header);
+	error = print_to(fd, header);
 	if (error)
-		pr_err("leak report: not all could be written: error %d", -error);
-	if (fd != kept_fd)
+		complain("leak report: not all could be written to %s: %s",
+			 params.log_path[0] ? params.log_path : "standard error", reason(-error));
+	if (fd != kept_fd && fd != 2)
 		os_close(fd);
 }
 
@@ -199,10 +225,13 @@ static void add_rules(void)
 		return;
 	done = true;
 	if (length < 0)
-		pr_err("suppressions=%s cannot be read: error %ld", params.suppressions, -length);
+		complain("suppressions=%s cannot be read: %s", params.suppressions,
+			 reason((int)-length));
 	else if (length == sizeof(text))
-		pr_err("suppressions=%s: only the first %zu bytes count", params.suppressions,
-		       sizeof(text));
+		complain("suppressions=%s: only the first %zu bytes count", params.suppressions,
+			 sizeof(text));
+	if ((params.suppressions[0] || own) && params.leaks != LEAKS_FULL)
+		complain("suppressions need stacks: leaks=full");
 	if (length > 0)
 		suppress_add(text, (size_t)length, params.suppressions);
 	if (own)
@@ -210,65 +239,109 @@ static void add_rules(void)
 	suppress_add_builtin();
 }
 
-/* Returns whether there are leaks. */
-static bool report_leaks(const struct leak_caller *caller)
+/*
+ * Roots are what was in registers and on the stack when exit was called; without exit, what is from
+ * here on. Returns whether there are leaks.
+ */
+static __attribute__((noinline)) bool check_leaks(bool is_last)
 {
-	struct leak_header header = { 0 };
-	const char *why;
-	bool leaks;
-
-	add_rules();
-	leaks = leak_check(caller, &header, &why);
-	if (why)
-		pr_err("no leak report: %s", why);
-	else if (leaks || params.leak_print == LEAK_PRINT_ALWAYS)
-		print_report(&header);
-	leak_check_end();
-	return leaks;
-}
-
-/* Roots are what is in registers and on the stack from here on. */
-static __attribute__((noinline)) bool check_leaks(void)
-{
-	struct leak_caller caller;
+	struct leak_check check = { .print = print_report, .is_last = is_last };
 
 	__asm__ volatile("mov %%rbx, 0(%0)\n\tmov %%rbp, 8(%0)\n\tmov %%r12, 16(%0)\n\t"
 			 "mov %%r13, 24(%0)\n\tmov %%r14, 32(%0)\n\tmov %%r15, 40(%0)"
 			 :
-			 : "r"(caller.registers)
+			 : "r"(check.caller.registers)
 			 : "memory");
-	caller.stack_pointer = (uintptr_t)__builtin_frame_address(0);
-	return report_leaks(&caller);
+	check.caller.stack_pointer = (uintptr_t)__builtin_frame_address(0);
+	if (!unwind_to_caller((uintptr_t)exit, &check.caller))
+		unwind_to_caller((uintptr_t)quick_exit, &check.caller);
+	add_rules();
+	leak_check_run(&check);
+	if (check.why)
+		complain("no leak report: %s", check.why);
+	return check.has_leaks;
 }
+
+/* --- when ------------------------------------------------------------------------------------- */
 
 static bool is_reporting_process(void)
 {
 	return reporting_pid && os_getpid() == reporting_pid;
 }
 
-/* Nobody else is at it. */
-static bool look_once(void)
+/* Who looks at the moment; 0: nobody. */
+static _Atomic int looking_tid;
+
+/*
+ * With signals blocked; if it is the last look they stay so, for other threads stand still. Those
+ * of the kernel for a closed pipe and a file that is too long are no reason to end by.
+ */
+static bool look_quietly(bool is_last)
 {
+	uint64_t mask = os_block_signals();
+	struct timespec at_once = { 0, 0 };
+	sigset_t before, ours;
 	bool leaks;
 
-	if (!is_reporting_process() || atomic_exchange(&is_looking, true))
-		return false;
-	leaks = check_leaks();
-	is_looking = false;
+	sigpending(&before);
+	leaks = check_leaks(is_last);
+	sigemptyset(&ours);
+	if (!sigismember(&before, SIGPIPE))
+		sigaddset(&ours, SIGPIPE);
+	if (!sigismember(&before, SIGXFSZ))
+		sigaddset(&ours, SIGXFSZ);
+	while (sigtimedwait(&ours, NULL, &at_once) > 0)
+		continue;
+	if (!is_last)
+		os_restore_signals(mask);
 	return leaks;
 }
 
-/* --- when ------------------------------------------------------------------------------------- */
+/* Until no other thread looks. If it is the last look, that one ends the process meanwhile. */
+static void wait_for_other(void)
+{
+	for (unsigned int i = 0; i < MAX_WAITS && looking_tid && looking_tid != os_gettid(); i++)
+		os_nap(WAIT_US);
+}
+
+static bool look_once(bool is_last)
+{
+	int nobody = 0;
+	bool leaks;
+
+	if (!is_reporting_process())
+		return false;
+	wait_for_other();
+	if (!atomic_compare_exchange_strong(&looking_tid, &nobody, os_gettid()))
+		return false;
+	leaks = look_quietly(is_last);
+	looking_tid = 0;
+	return leaks;
+}
+
+/* Another thread looks for the last time, and is going to stop this one: it ends the process. */
+static void wait_for_report(void)
+{
+	for (unsigned int i = 0; i < MAX_WAITS && !is_done && looking_tid != os_gettid(); i++)
+		os_nap(WAIT_US);
+}
 
 /* The last look, and the status to end with: the program's, or the one for leaks. */
 static int last_look(int status)
 {
-	if (!is_reporting_process() || atomic_exchange(&has_reported, true) || !look_once() ||
-	    !params.exitcode)
+	if (!is_reporting_process())
 		return status;
-	return (int)params.exitcode;
+	if (atomic_exchange(&has_reported, true)) {
+		wait_for_report();
+		return status;
+	}
+	if (look_once(true) && params.exitcode)
+		status = (int)params.exitcode;
+	is_done = true;
+	return status;
 }
 
+/* exit amid exit: libc goes on where it was, with this status. */
 static void at_exit(void *unused)
 {
 	int status;
@@ -277,15 +350,24 @@ static void at_exit(void *unused)
 	if (params.stats && kept_stderr() >= 0)
 		usage_print(kept_stderr());
 	status = last_look(0);
-	if (status) {
-		fflush(NULL);
+	if (status)
+		exit(status);
+}
+
+/* Unlike exit this writes nothing that is left in FILEs. */
+static void quick_exit_begins(void *unused)
+{
+	int status;
+
+	(void)unused;
+	status = last_look(0);
+	if (status)
 		os_exit(status);
-	}
 }
 
 int exit_look_for_leaks(void)
 {
-	return look_once();
+	return look_once(false);
 }
 
 void exit_check_leaks_now(void)
@@ -296,9 +378,15 @@ void exit_check_leaks_now(void)
 		exit(status);
 }
 
+/* A sanitizer's, which looks for its own reports. */
+_Noreturn void __interceptor__exit(int status) __attribute__((weak));
+
 static _Noreturn void leave(int status)
 {
-	os_exit(last_look(status));
+	status = last_look(status);
+	if (__interceptor__exit)
+		__interceptor__exit(status);
+	os_exit(status);
 }
 
 __visible _Noreturn void _exit(int status)
@@ -320,7 +408,7 @@ void exit_arm(void)
 	reporting_pid = params.leaks ? os_getpid() : 0;
 	__cxa_atexit(at_exit, NULL, NULL);
 	if (params.leaks)
-		__cxa_at_quick_exit(at_exit, NULL);
+		__cxa_at_quick_exit(quick_exit_begins, NULL);
 }
 
 void exit_after_fork(void)
@@ -328,6 +416,7 @@ void exit_after_fork(void)
 	if (!reporting_pid)
 		return;
 	reporting_pid = params.children ? os_getpid() : 0;
-	has_reported = is_looking = false;
+	has_reported = is_done = false;
+	looking_tid = 0;
 }
 #endif

@@ -26,8 +26,8 @@ void __lsan_do_leak_check(void);
 int __lsan_do_recoverable_leak_check(void);
 
 /*
- * Whose call it is when it is not ours; NULL: nobody's. Sanitizers call these themselves amid dlsym,
- * when nothing is lost by a pair of calls that goes nowhere.
+ * Whose call it is when it is not ours; NULL: nobody's. Sanitizers call these themselves amid
+ * dlsym, when nothing is lost by a pair of calls that goes nowhere.
  */
 static void *next_function(const char *name)
 {

@@ -65,6 +65,12 @@ static __inline_always void *slow_result(void *object, size_t bytes, bool had_sl
 	return object;
 }
 
+/* In a leak check what is left in a block of who had it before would hold other blocks. */
+static inline void *heap_new(size_t bytes)
+{
+	return unlikely(leak_tracking) ? heap_zalloc(wanted(bytes)) : heap_alloc(bytes);
+}
+
 __slow void *malloc_slow(size_t bytes)
 {
 	bool had_slot;
@@ -72,7 +78,7 @@ __slow void *malloc_slow(size_t bytes)
 	if (!heap_ready())
 		return heapless_malloc(bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(heap_alloc(wanted(bytes)), bytes, had_slot);
+	return slow_result(heap_new(bytes), bytes, had_slot);
 }
 
 static __slow void *calloc_slow(size_t bytes)
@@ -115,6 +121,19 @@ __slow void free_slow(void *object)
 		free_without_slot(object);
 }
 
+/* The same for what a block grows by, unless that is so much that it may never be touched. */
+#define CLEARED_MAX_BYTES KIB(256)
+
+static __slow void *realloc_tracked(void *object, size_t bytes)
+{
+	size_t old_bytes = leak_usable(object, heap_usable(object));
+	char *resized = heap_realloc(object, wanted(bytes));
+
+	if (resized && bytes > old_bytes && bytes - old_bytes <= CLEARED_MAX_BYTES)
+		memset(resized + old_bytes, 0, bytes - old_bytes);
+	return resized;
+}
+
 static void *realloc_slow(void *object, size_t bytes)
 {
 	bool had_slot;
@@ -122,7 +141,9 @@ static void *realloc_slow(void *object, size_t bytes)
 	if (!heap_ready())
 		return heapless_realloc(object, bytes);
 	had_slot = mm_thread_has_slot();
-	return slow_result(heap_realloc(object, wanted(bytes)), bytes, had_slot);
+	if (unlikely(leak_tracking))
+		return slow_result(realloc_tracked(object, bytes), bytes, had_slot);
+	return slow_result(heap_realloc(object, bytes), bytes, had_slot);
 }
 
 __visible void *ENTRY(malloc)(size_t bytes)
@@ -215,7 +236,9 @@ __visible size_t ENTRY(malloc_usable_size)(void *object)
 {
 	if (!object)
 		return 0;
-	return heap_ready() ? heap_usable(object) : heapless_usable(object);
+	if (!heap_ready())
+		return heapless_usable(object);
+	return leak_usable(object, heap_usable(object));
 }
 
 __visible void ENTRY(cfree)(void *object)

@@ -88,13 +88,14 @@ stitch_test(leaks_corpus "leaks;slow" 600 /usr/bin/python3 ${leaks}/check_corpus
 stitch_test(leaks_corpus_valgrind "leaks;slow" 900 /usr/bin/python3 ${leaks}/check_corpus.py
 	valgrind)
 stitch_test(leaks_checker leaks 60 /usr/bin/python3 ${leaks}/test_check_corpus.py)
-if(EXISTS ${leaks}/programs.py)
-	stitch_test(leaks_programs "leaks;slow" 900 /usr/bin/python3 ${leaks}/programs.py
-		$<TARGET_FILE:stitchmalloc_shared>)
-endif()
-if(EXISTS ${leaks}/test_report.py)
-	stitch_test(leaks_report leaks 300 /usr/bin/python3 ${leaks}/test_report.py
-		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+stitch_test(leaks_report leaks 300 /usr/bin/python3 ${leaks}/test_report.py
+	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+stitch_test(leaks_programs "leaks;slow" 900 /usr/bin/python3 ${leaks}/programs.py
+	$<TARGET_FILE:stitchmalloc_shared>)
+if(symbolise_archives)
+	stitch_test(leaks_symbolise "leaks;slow" 300 /usr/bin/python3
+		${leaks}/symbolise/test_symbolise.py ${PROJECT_SOURCE_DIR}
+		$<TARGET_FILE:core_prefixed> ${symbolise_archives})
 endif()
 
 stitch_test(style_exports style 60 /usr/bin/python3 ${tools}/check_exports.py

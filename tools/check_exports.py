@@ -25,8 +25,9 @@ IMPORTS = re.compile(r"mem\w+|str\w+|__(?:mem|str)\w+_chk|__errno_location|"
                      r"_ITM_\w+|__gmon_start__|__stack_chk_fail")
 # At exit, for a leak report: of preload/exit.c and lsan.c; of libgcc's unwinder, libbacktrace and
 # the demangler, which are linked in (libbacktrace: open to snprintf).
-REPORT_IMPORTS = re.compile(r"__cxa_at_quick_exit|exit|fflush|uname|__lsan_default_suppressions|"
-                            r"pthread_sigmask|sig(?:addset|emptyset|ismember|pending|timedwait)|"
+REPORT_IMPORTS = re.compile(r"__cxa_at_quick_exit|exit|quick_exit|uname|"
+                            r"__lsan_default_suppressions|"
+                            r"strerrordesc_np|sig(?:addset|emptyset|ismember|pending|timedwait)|"
                             r"_dl_find_object|abort|pthread_mutex_(?:un)?lock|pthread_once|"
                             r"__pthread_key_create|"
                             r"open|close|fcntl|fstat|lstat|mmap|munmap|readlink|getpid|"

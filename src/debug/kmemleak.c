@@ -11,7 +11,6 @@
 #define WORD sizeof(uintptr_t)
 /* Memory is looked at in pieces of so much. */
 #define PIECE_BYTES KIB(64)
-#define PIECE_PAGES (PIECE_BYTES / PAGE_SIZE)
 #define MAX_FORBIDDEN 64u
 #define MAX_STACKS 64u
 
@@ -35,7 +34,8 @@ static struct {
 	unsigned int nr_forbidden;
 	uintptr_t stacks[MAX_STACKS]; /* stack pointers into the heap */
 	unsigned int nr_stacks;
-	bool reads_directly; /* the kernel does not copy */
+	bool reads_directly;  /* the kernel does not copy */
+	bool reads_carefully; /* too many ranges are forbidden: the kernel copies everything */
 } scan;
 
 static uintptr_t piece[PIECE_BYTES / WORD];
@@ -115,6 +115,7 @@ static void lose(const struct heap_object *object, uint32_t owner, uintptr_t hol
 struct source {
 	enum leak_kind kind;
 	uint32_t owner;
+	bool shared; /* a mapping that others may have */
 };
 
 /*
@@ -149,35 +150,54 @@ static void look_at_words(const uintptr_t *words, size_t nr, uintptr_t address,
 	}
 }
 
-/* Words are looked at where they are, or in a copy. */
-static void look_at_piece(uintptr_t start, size_t bytes, const struct source *source)
+/* Words are looked at where they are, or in a copy. Returns how many bytes it was. */
+static size_t look_at_piece(uintptr_t start, size_t bytes, const struct source *source)
 {
-	long ret = scan.reads_directly ? -1 : os_read_memory(start, piece, bytes);
+	long ret;
 
-	if (scan.reads_directly)
+	if (scan.reads_directly) {
 		look_at_words((const uintptr_t *)start, bytes / WORD, start, source); // NOLINT
-	else if (ret > 0)
-		look_at_words(piece, (size_t)ret / WORD, start, source);
+		return bytes;
+	}
+	ret = os_read_memory(start, piece, bytes);
+	if (ret <= 0)
+		return 0;
+	look_at_words(piece, (size_t)ret / WORD, start, source);
+	return (size_t)ret;
 }
 
-/* [start, end) lies in a piece. Pages that have no contents are passed over. */
+/* All of these pages have contents; those that cannot be read are passed over. */
+static void look_at_run(uintptr_t start, uintptr_t end, const struct source *source)
+{
+	while (start < end) {
+		size_t bytes = min_size(end - start, PIECE_BYTES);
+		size_t done = look_at_piece(start, bytes, source);
+
+		start += done;
+		if (done < bytes)
+			start = align_down(start, PAGE_SIZE) + PAGE_SIZE;
+	}
+}
+
+static bool bit_of(const unsigned char *map, size_t i)
+{
+	return map[i / 8] >> i % 8 & 1;
+}
+
+/* Not too many pages at a time. Those that have no contents are passed over. */
 static void look_at_pages(uintptr_t start, uintptr_t end, const struct source *source)
 {
+	static unsigned char map[OS_CONTENTS_MAX_PAGES / 8];
 	uintptr_t first = align_down(start, PAGE_SIZE);
-	unsigned char map[PIECE_PAGES / 8 + 1];
 	size_t nr_pages = div_round_up(end - first, PAGE_SIZE);
 
-	os_pages_with_contents(first, nr_pages, map);
+	os_pages_with_contents(first, nr_pages, source->shared, map);
 	for (size_t i = 0, run; i < nr_pages; i += run) {
-		bool has = map[i / 8] >> i % 8 & 1;
-		uintptr_t from = max_size(start, first + i * PAGE_SIZE);
-
-		for (run = 1; i + run < nr_pages; run++)
-			if ((map[(i + run) / 8] >> (i + run) % 8 & 1) != has)
-				break;
-		if (has)
-			look_at_piece(from, min_size(end, first + (i + run) * PAGE_SIZE) - from,
-				      source);
+		for (run = 1; i + run < nr_pages && bit_of(map, i + run) == bit_of(map, i);)
+			run++;
+		if (bit_of(map, i))
+			look_at_run(max_size(start, first + i * PAGE_SIZE),
+				    min_size(end, first + (i + run) * PAGE_SIZE), source);
 	}
 }
 
@@ -186,8 +206,9 @@ static void look_at(uintptr_t start, uintptr_t end, const struct source *source)
 	start = align_up(start, WORD);
 	end = align_down(end, WORD);
 	while (start < end) {
-		uintptr_t next = min_size(end, align_down(start, PIECE_BYTES) + PIECE_BYTES);
+		uintptr_t next = align_down(start, PAGE_SIZE) + OS_CONTENTS_MAX_PAGES * PAGE_SIZE;
 
+		next = min_size(end, next);
 		look_at_pages(start, next, source);
 		start = next;
 	}
@@ -213,14 +234,22 @@ static uintptr_t first_word_of(const struct heap_object *object)
 	return object->start;
 }
 
+/* What lies behind the bytes that were asked for is of who had them before. */
+static uintptr_t end_of(const struct heap_object *object)
+{
+	struct leak_record record = leak_record_of(object->start);
+
+	return object->start + (record.tid ? min_size(record.bytes, object->bytes) : object->bytes);
+}
+
 /* Small ones are certain to have frames, or nearly. */
 static void look_at_object(const struct heap_object *object, const struct source *source)
 {
-	uintptr_t start = first_word_of(object), end = object->start + object->bytes;
+	uintptr_t start = first_word_of(object), end = max_size(start, end_of(object));
 
 	if (is_forbidden(object))
 		return;
-	if (object->bytes >= PIECE_BYTES)
+	if (object->bytes >= PIECE_BYTES || scan.reads_carefully)
 		look_at(start, end, source);
 	else
 		look_at_words((const uintptr_t *)start, (end - start) / WORD, // NOLINT
@@ -243,22 +272,12 @@ static void spread(void)
 	}
 }
 
-static void scan_as(uintptr_t start, uintptr_t end, enum leak_kind kind)
+void kmemleak_scan(uintptr_t start, uintptr_t end, bool shared)
 {
-	struct source source = { .kind = kind };
+	struct source source = { .kind = LEAK_REACHABLE, .shared = shared };
 
 	look_at(start, end, &source);
 	spread();
-}
-
-void kmemleak_scan(uintptr_t start, uintptr_t end)
-{
-	scan_as(start, end, LEAK_REACHABLE);
-}
-
-void kmemleak_scan_doubtful(uintptr_t start, uintptr_t end)
-{
-	scan_as(start, end, LEAK_POSSIBLE);
 }
 
 void kmemleak_hold(uintptr_t address, bool loaders)
@@ -276,12 +295,15 @@ void kmemleak_note_stack(uintptr_t pointer)
 		scan.stacks[scan.nr_stacks++] = pointer;
 }
 
-void kmemleak_forbid(uintptr_t start, uintptr_t end)
+bool kmemleak_forbid(uintptr_t start, uintptr_t end)
 {
-	if (scan.nr_forbidden == MAX_FORBIDDEN)
-		return;
+	if (scan.nr_forbidden == MAX_FORBIDDEN) {
+		scan.reads_carefully = true;
+		return !scan.reads_directly;
+	}
 	scan.forbidden[scan.nr_forbidden].start = start;
 	scan.forbidden[scan.nr_forbidden++].end = end;
+	return true;
 }
 
 /* --- kinds of leaks --------------------------------------------------------------------------- */

@@ -37,9 +37,8 @@ enum leak_kind {
 bool kmemleak_begin(bool keep_holders);
 void kmemleak_end(void);
 
-/* Words in [start, end) hold what they point to; doubtful ones hold it only perhaps. */
-void kmemleak_scan(uintptr_t start, uintptr_t end);
-void kmemleak_scan_doubtful(uintptr_t start, uintptr_t end);
+/* Words in [start, end) hold what they point to. shared: it is a mapping that others may have. */
+void kmemleak_scan(uintptr_t start, uintptr_t end, bool shared);
 
 /* The object that the address lies in is held. loaders: it is not counted. */
 void kmemleak_hold(uintptr_t address, bool loaders);
@@ -47,8 +46,11 @@ void kmemleak_hold(uintptr_t address, bool loaders);
 /* A stack pointer: of an object that it points into only what is above is looked at. At most 64. */
 void kmemleak_note_stack(uintptr_t pointer);
 
-/* Ranges of the heap that the program has made unreadable: never looked at. At most 64. */
-void kmemleak_forbid(uintptr_t start, uintptr_t end);
+/*
+ * Ranges of the heap that the program has made unreadable: never looked at. False: too many, and
+ * the kernel will not copy memory either.
+ */
+bool kmemleak_forbid(uintptr_t start, uintptr_t end);
 
 /* Ask of every object that is not reachable whether it is known. */
 typedef bool kmemleak_known_fn(const struct heap_object *object);

@@ -1,12 +1,16 @@
 /* leak_check.c - see leak_check.h. */
 #include "debug/leak_check.h"
 
+#include <errno.h>
+
+#include "base/math.h"
 #include "core/params.h"
 #include "core/printk.h"
 #include "debug/leak_notes.h"
 #include "debug/leak_roots.h"
 #include "debug/leak_track.h"
-#include "debug/suppress.h"
+#include "debug/private_map.h"
+#include "debug/symbolise.h"
 #include "kmalloc/deferred.h"
 #include "kmalloc/gate.h"
 #include "os/os.h"
@@ -18,6 +22,8 @@
 /* How often to try to close the gate, and how long apart. */
 #define CLOSE_ATTEMPTS 50u
 #define CLOSE_NAP_US 2000u
+/* Names of C++ are taken apart by recursion. */
+#define STACK_BYTES MIB(1)
 
 /* A * in the pattern is any text. */
 static bool name_matches(const char *pattern, const char *name)
@@ -81,33 +87,28 @@ static bool close_gate(void)
 	return false;
 }
 
-/* Threads stand still while memory is looked at; names are looked up when they go on. */
-static const char *scan(const struct leak_caller *caller, struct leak_header *header)
+static const char *scan_roots(const struct unwind_caller *caller, unsigned int nr_records)
 {
 	uintptr_t registers = (uintptr_t)caller->registers;
-	unsigned int nr_parked;
-	int nr_running, error;
+	int error;
 
-	deferred_free_all();
-	nr_running = os_park(PARK_MS, &nr_parked);
-	if (!kmemleak_begin(params.leak_objects)) {
-		os_unpark();
-		return "no memory for it";
-	}
 	kmemleak_note_stack(caller->stack_pointer);
-	kmemleak_scan(registers, registers + sizeof(caller->registers));
-	error = leak_roots_scan(caller->stack_pointer, nr_parked);
+	kmemleak_scan(registers, registers + sizeof(caller->registers), false);
+	error = leak_roots_scan(caller->stack_pointer, nr_records);
 	leak_notes_scan();
-	os_unpark();
-	header->nr_running = nr_running > 0 ? (unsigned int)nr_running : 0;
-	header->nr_threads = nr_parked + header->nr_running + 1;
+	if (error == -E2BIG)
+		return "too much of the heap is protected from reading";
 	return error ? "/proc/self/maps cannot be read" : NULL;
 }
 
-static const char *scan_and_count(const struct leak_caller *caller, struct leak_header *header)
+/* Inside the gate, others are parked. */
+static const char *look(struct leak_check *check, unsigned int nr_records)
 {
-	const char *why = scan(caller, header);
+	const char *why;
 
+	if (!kmemleak_begin(params.leak_objects))
+		return "no memory for it";
+	why = scan_roots(&check->caller, nr_records);
 	if (why)
 		return why;
 	if (leak_tracking)
@@ -116,24 +117,67 @@ static const char *scan_and_count(const struct leak_caller *caller, struct leak_
 	return leak_report_gather() ? NULL : "no memory for it";
 }
 
-bool leak_check(const struct leak_caller *caller, struct leak_header *header, const char **why)
+static void look_and_print(struct leak_check *check)
 {
+	struct leak_header header = { 0 };
+	unsigned int nr_records;
+	int nr_running;
+
+	deferred_free_all();
+	nr_running = os_park(PARK_MS, &nr_records);
+	header.nr_running = nr_running > 0 ? (unsigned int)nr_running : 0;
+	header.nr_threads = max_size(nr_records, header.nr_running) + 1;
+	check->why = look(check, nr_records);
+	check->has_leaks = !check->why && leak_report_has_leaks();
+	if (check->has_leaks || (!check->why && params.leak_print == LEAK_PRINT_ALWAYS))
+		check->print(&header);
+	leak_report_release();
+	kmemleak_end();
+	if (!check->is_last)
+		os_unpark();
+}
+
+/* The loader's lock is ours: a thread that is parked may not have it when names are looked up. */
+static void run_with_loader(void *argument)
+{
+	struct leak_check *check = argument;
 	gate_pass *pass;
 
 	if (!close_gate()) {
-		*why = "a thread has stopped amid malloc or free";
-		return false;
+		check->why = "a thread has stopped amid malloc or free";
+		return;
 	}
 	pass = gate_enter();
-	*why = pass ? scan_and_count(caller, header) : "the heap is in use";
+	if (pass)
+		look_and_print(check);
+	else
+		check->why = "the heap is in use";
 	if (pass)
 		gate_leave(pass);
 	gate_open();
-	return !*why && leak_report_has_leaks();
 }
 
-void leak_check_end(void)
+static void run(void *check)
 {
-	leak_report_release();
-	kmemleak_end();
+	symbolise_with_loader(run_with_loader, check);
+}
+
+/* fn(argument) on another stack, that ends at `top`. */
+void leak_call_on_stack(void (*fn)(void *), void *argument, void *top);
+__asm__(".text\n.type leak_call_on_stack,@function\n.hidden leak_call_on_stack\n"
+	"leak_call_on_stack:\n\tpush %rbp\n\tmov %rsp, %rbp\n\tmov %rdx, %rsp\n"
+	"\tmov %rdi, %rax\n\tmov %rsi, %rdi\n\tcall *%rax\n"
+	"\tmov %rbp, %rsp\n\tpop %rbp\n\tret\n");
+
+/* Threads' stacks may be small, and those of signal handlers smaller. */
+void leak_check_run(struct leak_check *check)
+{
+	char *stack = private_map(STACK_BYTES);
+
+	check->has_leaks = false;
+	check->why = "no memory for it";
+	if (!stack)
+		return;
+	leak_call_on_stack(run, check, stack + STACK_BYTES);
+	private_unmap(stack);
 }

@@ -8,6 +8,7 @@
 
 #include "core/report.h"
 #include "debug/leak_report.h"
+#include "debug/unwind.h"
 
 /*
  * At the start of the process, after params_init: what has to be there before the first allocation.
@@ -15,17 +16,20 @@
  */
 void leak_check_init(void);
 
-/* Callee-saved registers and stack pointer of who calls, in whose caller's frames roots lie. */
-struct leak_caller {
-	uintptr_t registers[6];
-	uintptr_t stack_pointer;
+struct leak_check {
+	struct unwind_caller caller; /* roots are what it and its callers have */
+	/* Called if there is something to report. */
+	void (*print)(struct leak_header *header);
+	bool is_last; /* the process is about to end: other threads stand still from now on */
+	/* Results. */
+	bool has_leaks;  /* that the options want listed */
+	const char *why; /* it could not be done; NULL: it was */
 };
 
 /*
- * Look for leaks. Returns whether there are any that are to be reported; *why: a reason, if it
- * could not be done, else NULL. leak_check_end must follow.
+ * Look for leaks, on a stack of its own, with all other threads parked. The caller has blocked all
+ * signals: handlers may wait for a parked thread.
  */
-bool leak_check(const struct leak_caller *caller, struct leak_header *header, const char **why);
-void leak_check_end(void);
+void leak_check_run(struct leak_check *check);
 
 #endif

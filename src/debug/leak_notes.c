@@ -82,9 +82,10 @@ static void hold_if_ignored(void *unused, const struct heap_object *object)
 
 void leak_notes_scan(void)
 {
+	/* They may be shared: nobody has looked. */
 	for (unsigned int i = 0; i < MAX_REGIONS; i++)
 		if (regions[i].start < regions[i].end)
-			kmemleak_scan(regions[i].start, regions[i].end);
+			kmemleak_scan(regions[i].start, regions[i].end, true);
 	for (uint32_t i = 0; i < nr_ignored && i < MAX_IGNORED; i++)
 		kmemleak_hold(ignored[i], false);
 	if (leak_tracking)

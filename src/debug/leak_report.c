@@ -108,7 +108,7 @@ static void count_direct(void *unused, const struct leak *leak)
 	if (leak->kind == LEAK_INDIRECT || leak->kind == LEAK_SUPPRESSED ||
 	    leak->kind == LEAK_LOADERS)
 		return;
-	group = group_of(leak->kind, record.stack, leak->object.bytes);
+	group = group_of(leak->kind, record.stack, record.tid ? bytes : leak->object.bytes);
 	group->bytes += bytes;
 	group->nr_blocks++;
 	add_thread(group, record.tid);
@@ -355,9 +355,10 @@ static void print_groups(struct report *report)
 		bytes += leaks.groups[i].bytes + leaks.groups[i].indirect_bytes;
 		nr_blocks += leaks.groups[i].nr_blocks + leaks.groups[i].nr_indirect;
 	}
-	report_printf(report, "\n... and %zu more group%s, %zu bytes in %zu blocks "
+	report_printf(report, "\n... and %zu more group%s, %zu byte%s in %zu block%s "
 			      "(leak_groups=%zu lists all)\n",
-		      nr - nr_listed, plural(nr - nr_listed), bytes, nr_blocks, nr);
+		      nr - nr_listed, plural(nr - nr_listed), bytes, plural(bytes), nr_blocks,
+		      plural(nr_blocks), nr);
 }
 
 static void print_totals(struct report *report)

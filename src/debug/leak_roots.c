@@ -1,6 +1,7 @@
 /* leak_roots.c - see leak_roots.h. */
 #include "debug/leak_roots.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/math.h"
@@ -12,34 +13,34 @@
 #include "os/os_park.h"
 #include "os/os_proc.h"
 
-/* What a function may use below its stack pointer (System V ABI). */
-#define RED_ZONE_BYTES 128u
-
 /* Where glibc's thread control block points to itself, and to the DTV (tcbhead_t). */
 struct thread_block {
 	uintptr_t tcb, dtv, self;
 };
 #define THREAD_BLOCK_ALIGN 64u
-/* Of struct pthread, in which the thread's number is looked for. */
-#define THREAD_BLOCK_BYTES 1536u
+/* Of struct pthread, in which things are looked for. */
+#define THREAD_BLOCK_BYTES 2048u
+/* Larger mappings are not looked through for thread control blocks. */
+#define MAX_STACK_BYTES MIB(64)
 
 struct roots {
-	uintptr_t stack_pointer;
+	uintptr_t stack_pointer; /* of the calling thread */
 	unsigned int nr_parked;
-	size_t tid_offset;	  /* of the number in struct pthread; 0: not found */
-	uintptr_t unreadable_end; /* of the last mapping, if that was a guard */
+	size_t tid_offset; /* of the number in struct pthread; 0: not found */
+	uintptr_t guard, guard_end; /* the last mapping, if it could not be read; else 0 */
+	int error;
 };
 
 /* What is ours in between is passed over. */
-static void scan_programs_part(uintptr_t start, uintptr_t end)
+static void scan_programs_part(uintptr_t start, uintptr_t end, bool shared)
 {
 	uintptr_t first, last;
 
 	while (start < end && private_find(start, end, &first, &last)) {
-		kmemleak_scan(start, first);
+		kmemleak_scan(start, first, shared);
 		start = last;
 	}
-	kmemleak_scan(start, end);
+	kmemleak_scan(start, end, shared);
 }
 
 static uintptr_t heap_end(void)
@@ -54,27 +55,38 @@ static bool is_heap(uintptr_t address)
 	       (address < mm_map.base || pfn_is_reserved((address - mm_map.base) >> PAGE_SHIFT));
 }
 
-/* The lowest stack pointer of a thread in [start, end); else start. */
-static uintptr_t stack_in_use(const struct roots *roots, uintptr_t start, uintptr_t end)
+/*
+ * The mapping is the stack of one thread and nothing else, as libc makes them: the thread's control
+ * block lies in it above its stack pointer, and there is a guard below.
+ */
+static bool is_stack_of(const struct roots *roots, const struct os_mapping *mapping,
+			uintptr_t stack_pointer, uintptr_t thread_pointer)
 {
-	uintptr_t lowest = end;
+	if (stack_pointer < mapping->start || stack_pointer >= mapping->end)
+		return false;
+	return !strcmp(mapping->name, "[stack]") ||
+	       (mapping->start == roots->guard_end && thread_pointer > stack_pointer &&
+		thread_pointer < mapping->end);
+}
 
-	if (roots->stack_pointer >= start && roots->stack_pointer < end)
-		lowest = roots->stack_pointer;
-	for (unsigned int i = 0; i < roots->nr_parked; i++) {
-		uintptr_t pointer = os_parked[i].stack_pointer;
-
-		if (pointer >= start && pointer < lowest)
-			lowest = max_size(start, pointer - RED_ZONE_BYTES);
-	}
-	return lowest < end ? lowest : start;
+/* Where the part of a stack begins that is in use; else where the mapping begins. */
+static uintptr_t stack_in_use(const struct roots *roots, const struct os_mapping *mapping)
+{
+	if (is_stack_of(roots, mapping, roots->stack_pointer, os_thread_pointer()))
+		return roots->stack_pointer;
+	for (unsigned int i = 0; i < roots->nr_parked; i++)
+		if (os_parked[i].tid && is_stack_of(roots, mapping, os_parked[i].stack_pointer,
+						    os_parked[i].thread_pointer))
+			return os_parked[i].stack_pointer;
+	return mapping->start;
 }
 
 /* Parts of the heap that cannot be read are the program's doing. */
-static void visit_heap_mapping(const struct os_mapping *mapping)
+static void visit_heap_mapping(struct roots *roots, const struct os_mapping *mapping)
 {
-	if (!mapping->readable && mapping->end > mm_map.base)
-		kmemleak_forbid(mapping->start, mapping->end);
+	if (!mapping->readable && mapping->end > mm_map.base &&
+	    !kmemleak_forbid(mapping->start, mapping->end))
+		roots->error = -E2BIG;
 }
 
 static bool may_hold_pointers(const struct os_mapping *mapping)
@@ -106,12 +118,26 @@ static size_t find_tid_offset(void)
 	return 0;
 }
 
+/*
+ * The block is of a stack that libc has mapped, together with its guard, and not of one that the
+ * program has provided, which may use it again for something else.
+ */
+static bool is_libcs_stack(const struct roots *roots, uintptr_t block)
+{
+	const uintptr_t *words = (const void *)block; // NOLINT
+
+	for (size_t i = 0; i < THREAD_BLOCK_BYTES / sizeof(*words); i++)
+		if (words[i] == roots->guard)
+			return true;
+	return false;
+}
+
 /* Of a stack with struct pthread at its top, in the last page. */
 static uintptr_t in_use_from(const struct roots *roots, uintptr_t start, uintptr_t block)
 {
 	int tid = *(const int *)(block + roots->tid_offset); // NOLINT
 
-	if (tid > 0)
+	if (tid > 0 || !is_libcs_stack(roots, block))
 		return start;
 	if (!tid)
 		return block;
@@ -120,56 +146,72 @@ static uintptr_t in_use_from(const struct roots *roots, uintptr_t start, uintptr
 	return align_up(block + 1, PAGE_SIZE);
 }
 
+/* The first thread control block in pages that have contents; end: there is none. */
+static uintptr_t find_thread_block(uintptr_t start, uintptr_t end)
+{
+	static unsigned char map[OS_CONTENTS_MAX_PAGES / 8];
+
+	for (uintptr_t page = start; page < end; page += PAGE_SIZE) {
+		size_t i = (page - start) / PAGE_SIZE % OS_CONTENTS_MAX_PAGES;
+		size_t nr_left = (end - page) / PAGE_SIZE;
+
+		if (!i)
+			os_pages_with_contents(page, min_size(nr_left, OS_CONTENTS_MAX_PAGES),
+					       false, map);
+		if (!(map[i / 8] >> i % 8 & 1))
+			continue;
+		for (uintptr_t at = page; at < page + PAGE_SIZE; at += THREAD_BLOCK_ALIGN)
+			if (at + THREAD_BLOCK_BYTES <= end && is_thread_block(at))
+				return at;
+	}
+	return end;
+}
+
 /*
  * glibc keeps the stacks of threads that have ended, for others. Nobody finds anything there but by
  * struct pthread, which has the result until somebody has asked for it. Returns where what is in
  * use begins.
  */
-static uintptr_t skip_ended_thread(const struct roots *roots, uintptr_t start, uintptr_t end)
+static uintptr_t skip_ended_thread(const struct roots *roots, const struct os_mapping *mapping)
 {
-	uintptr_t address = align_up(start, THREAD_BLOCK_ALIGN), page = 0;
-	unsigned char has_contents = 0;
+	uintptr_t start = mapping->start, block;
 
-	if (!roots->tid_offset || start != roots->unreadable_end)
+	if (!roots->tid_offset || start != roots->guard_end || !mapping->writable ||
+	    mapping->shared || mapping->end - start > MAX_STACK_BYTES)
 		return start;
-	for (; address + THREAD_BLOCK_BYTES <= end; address += THREAD_BLOCK_ALIGN) {
-		if (address / PAGE_SIZE != page) {
-			page = address / PAGE_SIZE;
-			os_pages_with_contents(page * PAGE_SIZE, 1, &has_contents);
-		}
-		if (has_contents && is_thread_block(address))
-			return in_use_from(roots, start, address);
-	}
-	return start;
+	block = find_thread_block(start, mapping->end);
+	return block < mapping->end ? in_use_from(roots, start, block) : start;
 }
 
 /* --- mappings --------------------------------------------------------------------------------- */
 
-static void scan_mapping(const struct roots *roots, uintptr_t start, uintptr_t end)
+/* Mappings of ours and of the program's that are neighbours may be one. */
+static void scan_mapping(const struct roots *roots, const struct os_mapping *mapping)
 {
-	uintptr_t from = stack_in_use(roots, start, end);
+	uintptr_t from = stack_in_use(roots, mapping), end = mapping->end;
 
-	scan_programs_part(from == start ? skip_ended_thread(roots, start, end) : from, end);
+	if (from == mapping->start)
+		from = skip_ended_thread(roots, mapping);
+	if (is_heap(from))
+		from = heap_end();
+	if (is_heap(end - 1))
+		end = max_size(from, mm_map.reserve);
+	scan_programs_part(from, end, mapping->shared);
 }
 
-/* Mappings of ours and of the program's that are neighbours may be one. */
 static void visit_mapping(void *context, const struct os_mapping *mapping)
 {
-	uintptr_t start = mapping->start, end = mapping->end;
 	struct roots *roots = context;
 
-	if (is_heap(start) && is_heap(end - 1)) {
-		visit_heap_mapping(mapping);
+	if (is_heap(mapping->start) && is_heap(mapping->end - 1)) {
+		visit_heap_mapping(roots, mapping);
+		roots->guard = roots->guard_end = 0;
 		return;
 	}
-	if (may_hold_pointers(mapping)) {
-		if (is_heap(start))
-			start = heap_end();
-		if (is_heap(end - 1))
-			end = max_size(start, mm_map.reserve);
-		scan_mapping(roots, start, end);
-	}
-	roots->unreadable_end = mapping->readable ? 0 : mapping->end;
+	if (may_hold_pointers(mapping))
+		scan_mapping(roots, mapping);
+	roots->guard = mapping->readable ? 0 : mapping->start;
+	roots->guard_end = mapping->readable ? 0 : mapping->end;
 }
 
 int leak_roots_scan(uintptr_t stack_pointer, unsigned int nr_parked)
@@ -180,10 +222,10 @@ int leak_roots_scan(uintptr_t stack_pointer, unsigned int nr_parked)
 	int error;
 
 	for (unsigned int i = 0; i < nr_parked; i++)
-		kmemleak_note_stack(os_parked[i].stack_pointer - RED_ZONE_BYTES);
+		kmemleak_note_stack(os_parked[i].stack_pointer);
 	error = os_visit_mappings(visit_mapping, &roots);
 	emergency_range(&start, &end);
 	if (start < end)
-		kmemleak_scan(start, end);
-	return error;
+		kmemleak_scan(start, end, false);
+	return error ? error : roots.error;
 }

@@ -111,20 +111,31 @@ void leak_stack_print(struct report *report, depot_stack_handle stack)
 		print_places(report, stack);
 }
 
-
-static struct suppress_frame frame_of(const struct symbol *symbol)
+/* Of the function that allocates only the name counts: its file and library are ours. */
+static struct suppress_frame frame_of(const struct symbol *symbol, unsigned int number)
 {
+	if (!number)
+		return (struct suppress_frame){ .function = symbol->function };
 	return (struct suppress_frame){ symbol->function, symbol->file, symbol->module };
 }
 
+/*
+ * Where the program's own function has no name a rule would name its callers, up to libc's, and
+ * with them every leak of the program.
+ */
 static bool print_rule(void *context, unsigned int number, uintptr_t pc,
 		       const struct symbol *symbol)
 {
-	struct suppress_frame frame = frame_of(symbol);
+	struct suppress_frame frame = frame_of(symbol, number);
 
-	(void)number;
 	(void)pc;
-	return !suppress_print_rule(context, &frame);
+	if (suppress_print_rule(context, &frame))
+		return false;
+	if (symbol->function)
+		return true;
+	report_printf(context, "# no rule: a function of %s has no name\n",
+		      symbol->module ? symbol->module : "no module");
+	return false;
 }
 
 void leak_stack_print_rule(struct report *report, depot_stack_handle stack)
@@ -148,9 +159,8 @@ void leak_holder_print(struct report *report, uintptr_t holder)
 static bool match_frame(void *context, unsigned int number, uintptr_t pc,
 			const struct symbol *symbol)
 {
-	struct suppress_frame frame = frame_of(symbol);
+	struct suppress_frame frame = frame_of(symbol, number);
 
-	(void)number;
 	(void)pc;
 	suppress_match_frame(context, &frame);
 	return true;

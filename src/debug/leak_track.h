@@ -36,6 +36,20 @@ struct leak_record {
 /* object: where a live one starts. */
 struct leak_record leak_record_of(uintptr_t object);
 
+/*
+ * What the program may use of an object that has so many usable bytes: with records no more than
+ * was asked for, for pointers behind that do not hold it.
+ */
+static inline size_t leak_usable(const void *object, size_t usable)
+{
+	struct leak_record record;
+
+	if (!leak_tracking || !usable)
+		return usable;
+	record = leak_record_of((uintptr_t)object);
+	return record.tid && record.bytes < usable ? record.bytes : usable;
+}
+
 /* False: it has no record. */
 bool leak_mark_ignored(uintptr_t object);
 

@@ -18,6 +18,7 @@
 #include "os/os_proc.h"
 
 #define NAME_BYTES 1024u
+#define MANGLED_BYTES 4096u
 #define PATH_BYTES 4096u
 
 /* --- modules ---------------------------------------------------------------------------------- */
@@ -115,6 +116,28 @@ bool symbolise_build_id(uintptr_t pc, char *text, size_t bytes)
 	return true;
 }
 
+struct loader_call {
+	void (*fn)(void *argument);
+	void *argument;
+};
+
+static int call_once(struct dl_phdr_info *info, size_t bytes, void *argument)
+{
+	const struct loader_call *call = argument;
+
+	(void)info;
+	(void)bytes;
+	call->fn(call->argument);
+	return 1;
+}
+
+void symbolise_with_loader(void (*fn)(void *argument), void *argument)
+{
+	struct loader_call call = { fn, argument };
+
+	dl_iterate_phdr(call_once, &call);
+}
+
 /* --- names ------------------------------------------------------------------------------------ */
 
 #if CONFIG_SYMBOLISE
@@ -135,16 +158,38 @@ static void append(const char *piece, size_t length, void *argument)
 	name->text[name->length] = 0;
 }
 
+/*
+ * Of itself the demangler refuses more than 1024 characters, which templates exceed. Its stack
+ * grows with the name: 75 bytes a character, and 0.7 MB at most for any of this length.
+ */
+static bool append_demangled(const char *mangled, size_t length, struct name *name)
+{
+	int options = DMGL_PARAMS | DMGL_ANSI | DMGL_TYPES | DMGL_NO_RECURSE_LIMIT;
+
+	return !strncmp(mangled, "_Z", 2) && length < MANGLED_BYTES &&
+	       cplus_demangle_v3_callback(mangled, options, append, name);
+}
+
+/* Of C++ functions of one file debug information has the last part of the name only. */
+static bool is_mangled(const char *name)
+{
+	return name && !strncmp(name, "_Z", 2);
+}
+
 /* What does not fit is cut, with dots. The text is overwritten by the next call. */
 static const char *demangle(const char *mangled)
 {
 	static struct name name;
+	size_t length;
 
+	if (!mangled)
+		return NULL;
+	length = strlen(mangled);
 	name.length = 0;
-	if (!mangled || strncmp(mangled, "_Z", 2) ||
-	    !cplus_demangle_v3_callback(mangled, DMGL_PARAMS | DMGL_ANSI | DMGL_TYPES, append,
-					&name))
-		return mangled;
+	if (!append_demangled(mangled, length, &name)) {
+		name.length = 0;
+		append(mangled, length, &name);
+	}
 	if (name.length == sizeof(name.text) - 1)
 		strcpy(name.text + name.length - 3, "...");
 	return name.text;
@@ -232,10 +277,9 @@ void symbolise(uintptr_t pc, symbol_fn *fn, void *context)
 	symbolise_module(pc, &lookup.symbol);
 	if (lookup.symbol.module && state) {
 		backtrace_pcinfo(state, pc, take_frame, ignore_error, &lookup);
-		if (!lookup.symbol.function)
-			backtrace_syminfo(state, pc, take_symbol, ignore_error, &lookup);
+		backtrace_syminfo(state, pc, take_symbol, ignore_error, &lookup);
 	}
-	if (!lookup.symbol.function)
+	if (!lookup.symbol.function || is_mangled(lookup.from_table))
 		lookup.symbol.function = lookup.from_table;
 	emit(&lookup, false);
 }

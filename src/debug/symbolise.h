@@ -5,7 +5,7 @@
  * symbol tables) and libiberty's demangler, both linked into the library; without them
  * (CONFIG_SYMBOLISE=0) by what the loader knows. Maps files and memory of its own, some tens of
  * megabytes where there is much debug information, and keeps them; never calls malloc. Takes the
- * loader's lock: for one thread at a time that does not hold it, while those that do can go on.
+ * loader's lock. For one thread at a time.
  */
 #ifndef DEBUG_SYMBOLISE_H
 #define DEBUG_SYMBOLISE_H
@@ -13,7 +13,7 @@
 #include "base/compiler.h"
 
 struct symbol {
-	const char *function; /* demangled; NULL: not known */
+	const char *function; /* demangled, cut to 1023 characters; NULL: not known */
 	const char *file;     /* NULL: not known */
 	unsigned int line;
 	const char *module; /* path of the program or library; NULL: in none that is loaded */
@@ -35,5 +35,8 @@ void symbolise_module(uintptr_t pc, struct symbol *symbol);
 
 /* The build-id of the pc's module as hexadecimal digits. False: it has none, or it is too long. */
 bool symbolise_build_id(uintptr_t pc, char *text, size_t bytes);
+
+/* Call fn with the loader's lock held, which nests. */
+void symbolise_with_loader(void (*fn)(void *argument), void *argument);
 
 #endif

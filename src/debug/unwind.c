@@ -94,3 +94,37 @@ __attribute__((noinline)) unsigned int unwind_stack(uintptr_t *pcs, unsigned int
 	is_inside = false;
 	return walk.nr;
 }
+
+struct search {
+	uintptr_t function;
+	bool is_next; /* the frame of the function was the one before */
+	bool found;
+	struct unwind_caller *caller;
+};
+
+/* DWARF's numbers. */
+static const int preserved[] = { 3, 6, 12, 13, 14, 15 };
+
+static _Unwind_Reason_Code look_for_caller(struct _Unwind_Context *context, void *argument)
+{
+	struct search *search = argument;
+
+	if (!search->is_next) {
+		search->is_next = _Unwind_GetRegionStart(context) == search->function;
+		return _URC_NO_REASON;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(preserved); i++)
+		search->caller->registers[i] = _Unwind_GetGR(context, preserved[i]);
+	search->caller->stack_pointer = _Unwind_GetCFA(context);
+	search->found = true;
+	return _URC_NORMAL_STOP;
+}
+
+bool unwind_to_caller(uintptr_t function, struct unwind_caller *caller)
+{
+	struct search search = { .function = function, .caller = caller };
+
+	if (can_unwind())
+		_Unwind_Backtrace(look_for_caller, &search);
+	return search.found;
+}

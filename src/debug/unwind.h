@@ -20,4 +20,16 @@ unsigned int unwind_stack(uintptr_t *pcs, unsigned int max);
 /* libc is up: constructors run. In a static program there are no stacks before. */
 void unwind_start(void);
 
+/* Of a frame: registers that functions preserve (rbx, rbp, r12 to r15), and its stack pointer. */
+struct unwind_caller {
+	uintptr_t registers[6];
+	uintptr_t stack_pointer;
+};
+
+/*
+ * As they were in the frame that has called `function`, when that made its call: what the functions
+ * in between have on the stack is left out. False: there is no such frame.
+ */
+bool unwind_to_caller(uintptr_t function, struct unwind_caller *caller);
+
 #endif

@@ -73,7 +73,7 @@ int os_futex_wake(_Atomic uint32_t *word, unsigned int nr_waiters);
 /* Sleep for about so many microseconds, less when a signal comes. */
 void os_nap(uint32_t us);
 
-/* Write everything or -errno; restarts on EINTR and short counts. */
+/* Write everything or -errno; restarts on EINTR and short counts, waits a while for room. */
 int os_write(int fd, const void *bytes, size_t nr_bytes);
 
 /* Read a whole small file. The number of bytes (at most nr_bytes) or -errno. */
@@ -105,6 +105,10 @@ size_t os_physical_bytes(void);
 
 /* Soft limit of RLIMIT_AS in bytes; SIZE_MAX when there is none. */
 size_t os_address_space_limit(void);
+
+/* All that can be blocked; returns what was. */
+uint64_t os_block_signals(void);
+void os_restore_signals(uint64_t mask);
 
 /* End the process at once. */
 _Noreturn void os_exit(int status);

@@ -5,6 +5,7 @@
  * Kernel headers only: those of libc would bring the wrappers along.
  */
 #include <asm/errno.h>
+#include <asm/poll.h>
 #include <asm/signal.h>
 #include <asm/stat.h>
 #include <asm/unistd.h>
@@ -211,6 +212,16 @@ void os_nap(uint32_t us)
 	os_futex_wait_for(&word, 0, us);
 }
 
+#define ROOM_WAIT_MS 2000
+
+/* Of a pipe or terminal that does not block. */
+static bool wait_for_room(int fd)
+{
+	struct pollfd wanted = { .fd = fd, .events = POLLOUT };
+
+	return syscall3(__NR_poll, (long)&wanted, 1, ROOM_WAIT_MS) == 1;
+}
+
 int os_write(int fd, const void *bytes, size_t nr_bytes)
 {
 	const char *from = bytes;
@@ -218,7 +229,7 @@ int os_write(int fd, const void *bytes, size_t nr_bytes)
 	while (nr_bytes) {
 		long ret = syscall3(__NR_write, fd, (long)from, (long)nr_bytes);
 
-		if (ret == -EINTR)
+		if (ret == -EINTR || (ret == -EAGAIN && wait_for_room(fd)))
 			continue;
 		if (ret < 0)
 			return (int)ret;
@@ -349,6 +360,19 @@ size_t os_address_space_limit(void)
 	if (syscall6(__NR_prlimit64, 0, RLIMIT_AS, 0, (long)&limit, 0, 0))
 		return SIZE_MAX;
 	return limit.rlim_cur;
+}
+
+uint64_t os_block_signals(void)
+{
+	uint64_t all = ~(uint64_t)0, before = 0;
+
+	syscall6(__NR_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof(all), 0, 0);
+	return before;
+}
+
+void os_restore_signals(uint64_t mask)
+{
+	syscall6(__NR_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask), 0, 0);
 }
 
 void os_exit(int status)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/math.h"
 #include "os/os.h"
 #include "os/os_park.h"
 #include "os/os_proc.h"
@@ -15,6 +16,9 @@
 /* Debuggers do not stop at the first two. Of real-time signals the last ones are used least. */
 static const int signals[] = { SIGURG, SIGWINCH, 64, 63, 62, 61, 60, 59, 58, 57, 56, 55 };
 #define NAP_US 100u
+
+/* What a function may use below its stack pointer (System V ABI). */
+#define RED_ZONE_BYTES 128u
 
 struct kernel_sigaction {
 	void (*handler)(int, void *, void *);
@@ -35,8 +39,8 @@ struct os_parked os_parked[OS_MAX_PARKED];
 
 /* Goes up at every start and end: odd while threads wait, each for the number to change. */
 static _Atomic uint32_t parking_round;
-static _Atomic uint32_t nr_records; /* begun */
-static _Atomic uint32_t nr_arrived; /* whole */
+static _Atomic uint32_t nr_taken;   /* records */
+static _Atomic uint32_t nr_arrived; /* threads */
 static int signal_number;
 
 /* Returns from the handler; the kernel has put its address there as the caller's. */
@@ -44,21 +48,25 @@ void os_park_return(void);
 __asm__(".text\n.type os_park_return,@function\n.hidden os_park_return\n"
 	"os_park_return:\n\tmov $15, %eax\n\tsyscall\n\tud2\n");
 
-static void record_thread(const struct sigcontext *at)
+static void add_record(int tid, uintptr_t stack_pointer, uintptr_t thread_pointer)
 {
-	uint32_t i = atomic_fetch_add(&nr_records, 1);
+	uint32_t i = atomic_fetch_add(&nr_taken, 1);
 
-	if (i < OS_MAX_PARKED) {
-		os_parked[i] = (struct os_parked){
-			.tid = os_gettid(),
-			.stack_pointer = at->rsp,
-			.thread_pointer = os_thread_pointer(),
-			.registers = { at->rax, at->rbx, at->rcx, at->rdx, at->rsi, at->rdi,
-				       at->rbp, at->r8, at->r9, at->r10, at->r11, at->r12, at->r13,
-				       at->r14, at->r15, at->rip },
-		};
-		atomic_fetch_add(&nr_arrived, 1);
-	}
+	if (i >= OS_MAX_PARKED)
+		return;
+	os_parked[i].stack_pointer = stack_pointer;
+	os_parked[i].thread_pointer = thread_pointer;
+	os_parked[i].tid = tid;
+}
+
+/* The kernel has saved all registers right below the stack in use, or on another stack. */
+#define MAX_FRAME_BYTES KIB(64)
+
+static uintptr_t lowest_in_use(const struct kernel_ucontext *context)
+{
+	uintptr_t frame = (uintptr_t)context, pointer = context->registers.rsp;
+
+	return pointer - frame < MAX_FRAME_BYTES ? frame : pointer - RED_ZONE_BYTES;
 }
 
 /* Who comes late passes through. */
@@ -68,8 +76,10 @@ static void park_here(int number, void *info, void *context)
 
 	(void)number;
 	(void)info;
-	if (now % 2)
-		record_thread(&((const struct kernel_ucontext *)context)->registers);
+	if (now % 2) {
+		add_record(os_gettid(), lowest_in_use(context), os_thread_pointer());
+		atomic_fetch_add(&nr_arrived, 1);
+	}
 	while (now % 2 && atomic_load(&parking_round) == now)
 		os_futex_wait(&parking_round, now);
 }
@@ -84,7 +94,8 @@ static long set_action(int number, const struct kernel_sigaction *action,
 static bool take_signal(void)
 {
 	struct kernel_sigaction present, action = { .handler = park_here, .mask = ~(uint64_t)0,
-					   .flags = SA_SIGINFO | SA_RESTART | SA_RESTORER,
+					   .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK |
+						  SA_RESTORER,
 					   .restorer = os_park_return };
 
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
@@ -98,15 +109,25 @@ static bool take_signal(void)
 
 struct call_round {
 	int self;
-	uint32_t nr_others;
+	uint32_t nr_called; /* threads that can come, or have */
+	uint32_t nr_deaf;   /* that block the signal */
 };
 
-static bool has_arrived(int tid)
+/* A record of a thread that blocks the signal has no thread pointer: it may come yet. */
+static bool has_record(int tid, bool arrived)
 {
-	for (uint32_t i = 0; i < nr_arrived; i++)
-		if (os_parked[i].tid == tid)
+	for (uint32_t i = 0; i < nr_taken && i < OS_MAX_PARKED; i++)
+		if (os_parked[i].tid == tid && (os_parked[i].thread_pointer || !arrived))
 			return true;
 	return false;
+}
+
+/* Asleep in the kernel it stands still as well. */
+static void note_deaf_thread(struct call_round *round, int tid)
+{
+	round->nr_deaf++;
+	if (!has_record(tid, false))
+		add_record(tid, os_thread_stack_pointer(tid), 0);
 }
 
 static void call_thread(void *context, int tid)
@@ -115,9 +136,14 @@ static void call_thread(void *context, int tid)
 
 	if (tid == round->self || os_thread_has_ended(tid))
 		return;
-	round->nr_others++;
-	if (!has_arrived(tid))
+	if (has_record(tid, true)) {
+		round->nr_called++; /* it blocks all signals now */
+	} else if (os_thread_blocks(tid, signal_number)) {
+		note_deaf_thread(round, tid);
+	} else {
+		round->nr_called++;
 		syscall3(__NR_tgkill, os_getpid(), tid, signal_number);
+	}
 }
 
 static void wait_for_arrival(uint32_t nr, uint64_t until)
@@ -126,40 +152,72 @@ static void wait_for_arrival(uint32_t nr, uint64_t until)
 		os_nap(NAP_US);
 }
 
+static int call_once(struct call_round *round, uint64_t until)
+{
+	int error;
+
+	*round = (struct call_round){ .self = os_gettid() };
+	error = os_visit_threads(call_thread, round);
+	wait_for_arrival(round->nr_called, until);
+	return error;
+}
+
+/* Threads that begin block all signals for a moment. */
+#define DEAF_ROUNDS 20u
+#define DEAF_NAP_US 500u
+
 /* Threads may make others until they are parked: once more, until there is none that was not. */
 static int call_all(unsigned int max_ms)
 {
 	uint64_t until = os_clock_ms() + max_ms;
+	unsigned int nr_deaf_rounds = 0;
 	struct call_round round;
-	uint32_t nr_known = 0;
+	uint32_t nr_before = 0;
 	int error;
 
-	do {
-		uint32_t nr_before = nr_known;
-
-		round = (struct call_round){ .self = os_gettid() };
-		error = os_visit_threads(call_thread, &round);
-		nr_known = round.nr_others;
-		wait_for_arrival(nr_known, until);
-		if (nr_known <= nr_before)
+	for (;;) {
+		error = call_once(&round, until);
+		if (error)
+			return error;
+		if (os_clock_ms() >= until)
 			break;
-	} while (!error && nr_arrived < OS_MAX_PARKED && os_clock_ms() < until);
-	if (error)
-		return error;
-	return nr_known > nr_arrived ? (int)(nr_known - nr_arrived) : 0;
+		if (round.nr_called == nr_before) {
+			if (!round.nr_deaf || nr_deaf_rounds++ == DEAF_ROUNDS)
+				break;
+			os_nap(DEAF_NAP_US);
+		}
+		nr_before = round.nr_called;
+	}
+	return (int)(round.nr_deaf +
+		     (round.nr_called > nr_arrived ? round.nr_called - nr_arrived : 0));
 }
 
-int os_park(unsigned int max_ms, unsigned int *nr_parked)
+/* Who has come after all has two records. Returns how many are left. */
+static unsigned int drop_doubles(void)
+{
+	unsigned int nr = (unsigned int)min_size(nr_taken, OS_MAX_PARKED);
+
+	for (unsigned int i = 0; i < nr;) {
+		if (!os_parked[i].thread_pointer && has_record(os_parked[i].tid, true))
+			os_parked[i] = os_parked[--nr];
+		else
+			i++;
+	}
+	return nr;
+}
+
+int os_park(unsigned int max_ms, unsigned int *nr_records)
 {
 	int nr_going;
 
-	nr_records = nr_arrived = 0;
-	*nr_parked = 0;
+	memset(os_parked, 0, sizeof(os_parked[0]) * min_size(nr_taken, OS_MAX_PARKED));
+	nr_taken = nr_arrived = 0;
+	*nr_records = 0;
 	if (!take_signal())
 		return -EBUSY;
 	atomic_fetch_add(&parking_round, 1);
 	nr_going = call_all(max_ms);
-	*nr_parked = nr_arrived;
+	*nr_records = drop_doubles();
 	return nr_going;
 }
 

@@ -70,6 +70,7 @@ static void parse_line(const char *line, os_mapping_fn *fn, void *context)
 	line = skip_field(line);
 	mapping.readable = line[0] == 'r';
 	mapping.writable = line[0] && line[1] == 'w';
+	mapping.shared = strcspn(line, " ") == 4 && line[3] == 's';
 	line = skip_field(skip_field(skip_field(line)));
 	mapping.anonymous = line[0] == '0' && (line[1] == ' ' || !line[1]);
 	mapping.name = skip_field(line);
@@ -147,60 +148,114 @@ int os_visit_threads(os_thread_fn *fn, void *context)
 	return (int)ret;
 }
 
-bool os_thread_has_ended(int tid)
+/* The beginning of /proc/self/task/TID/NAME, with a 0 behind it. How many bytes, or -errno. */
+static long read_of_thread(int tid, const char *name, char *text, size_t bytes)
 {
-	char path[64], text[64];
-	const char *state;
+	char path[64];
 	long length;
 
-	format_text(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	length = os_read_kernel_file(path, text, sizeof(text) - 1);
-	if (length <= 0)
+	format_text(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
+	length = os_read_kernel_file(path, text, bytes - 1);
+	text[length > 0 ? length : 0] = 0;
+	return length;
+}
+
+bool os_thread_has_ended(int tid)
+{
+	char text[64];
+	const char *state;
+	long length = read_of_thread(tid, "stat", text, sizeof(text));
+
+	if (length == -ENOENT || length == -ESRCH)
 		return true;
-	text[length] = 0;
 	state = strstr(text, ") "); /* behind the name */
 	return state && (state[2] == 'Z' || state[2] == 'X');
+}
+
+bool os_thread_blocks(int tid, int signal_number)
+{
+	uintptr_t blocked = 0;
+	const char *line;
+	char text[2048];
+
+	read_of_thread(tid, "status", text, sizeof(text));
+	line = strstr(text, "\nSigBlk:\t");
+	if (line)
+		parse_hex(line + strlen("\nSigBlk:\t"), &blocked);
+	return blocked >> (signal_number - 1) & 1;
+}
+
+/* number six-arguments stack-pointer instruction; or "running" */
+uintptr_t os_thread_stack_pointer(int tid)
+{
+	uintptr_t pointer = 0;
+	const char *field;
+	char text[256];
+
+	if (read_of_thread(tid, "syscall", text, sizeof(text)) <= 0 || text[0] == 'r')
+		return 0;
+	field = text;
+	for (unsigned int i = text[0] == '-' ? 1 : 7; i; i--)
+		field = skip_field(field);
+	if (field[0] == '0' && field[1] == 'x')
+		parse_hex(field + 2, &pointer);
+	return pointer;
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
 #define PAGEMAP_HAS_CONTENTS ((uint64_t)3 << 62) /* present, swapped */
-#define ENTRIES_A_TIME 512u
 
-/* Entries that cannot be read say that there may be something. */
-static void read_entries(long fd, size_t first_page, uint64_t *entries, size_t nr)
+static void set_bit(unsigned char *map, size_t i)
 {
-	long ret = is_error(fd) ? fd :
-				  syscall6(__NR_pread64, fd, (long)entries,
-					   (long)(nr * sizeof(*entries)),
-					   (long)(first_page * sizeof(*entries)), 0, 0);
-	size_t nr_read = ret > 0 ? (size_t)ret / sizeof(*entries) : 0;
-
-	for (size_t i = nr_read; i < nr; i++)
-		entries[i] = PAGEMAP_HAS_CONTENTS;
+	map[i / 8] |= (unsigned char)(1u << i % 8);
 }
 
-void os_pages_with_contents(uintptr_t address, size_t nr_pages, unsigned char *map)
+/* How many entries from the first on could be read. */
+static size_t private_pages(size_t first_page, size_t nr, unsigned char *map)
 {
-	long fd = open_path(PROC "pagemap", O_RDONLY);
-	uint64_t entries[ENTRIES_A_TIME];
+	uint64_t entries[OS_CONTENTS_MAX_PAGES];
+	long fd = open_path(PROC "pagemap", O_RDONLY), ret;
+	size_t nr_read;
+
+	if (is_error(fd))
+		return 0;
+	ret = syscall6(__NR_pread64, fd, (long)entries, (long)(nr * sizeof(*entries)),
+		       (long)(first_page * sizeof(*entries)), 0, 0);
+	os_close((int)fd);
+	nr_read = ret > 0 ? (size_t)ret / sizeof(*entries) : 0;
+	for (size_t i = 0; i < nr_read; i++)
+		if (entries[i] & PAGEMAP_HAS_CONTENTS)
+			set_bit(map, i);
+	return nr_read;
+}
+
+static size_t shared_pages(uintptr_t address, size_t nr, unsigned char *map)
+{
+	unsigned char resident[OS_CONTENTS_MAX_PAGES];
+
+	if (os_mincore((void *)address, nr * OS_PAGE_SIZE, resident))
+		return 0;
+	for (size_t i = 0; i < nr; i++)
+		if (resident[i] & 1)
+			set_bit(map, i);
+	return nr;
+}
+
+void os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, unsigned char *map)
+{
+	size_t nr_known;
 
 	memset(map, 0, div_round_up(nr_pages, 8));
-	for (size_t done = 0; done < nr_pages; done += ENTRIES_A_TIME) {
-		size_t nr = min_size(nr_pages - done, ENTRIES_A_TIME);
-
-		read_entries(fd, address / OS_PAGE_SIZE + done, entries, nr);
-		for (size_t i = 0; i < nr; i++)
-			if (entries[i] & PAGEMAP_HAS_CONTENTS)
-				map[(done + i) / 8] |= (unsigned char)(1u << (done + i) % 8);
-	}
-	if (!is_error(fd))
-		os_close((int)fd);
+	nr_known = shared ? shared_pages(address, nr_pages, map) :
+			    private_pages(address / OS_PAGE_SIZE, nr_pages, map);
+	for (size_t i = nr_known; i < nr_pages; i++)
+		set_bit(map, i);
 }
 
 long os_read_memory(uintptr_t from, void *to, size_t bytes)
 {
 	struct iovec local = { to, bytes }, remote = { (void *)from, bytes };
 
-	return syscall6(__NR_process_vm_readv, os_getpid(), (long)&local, 1, (long)&remote, 1, 0);
+	return syscall6(__NR_process_vm_readv, os_gettid(), (long)&local, 1, (long)&remote, 1, 0);
 }

@@ -13,7 +13,8 @@
 struct os_mapping {
 	uintptr_t start, end;
 	bool readable, writable;
-	bool anonymous;	  /* of no file */
+	bool shared;
+	bool anonymous; /* of no file */
 	const char *name; /* path, [stack], ... or ""; during the call */
 };
 
@@ -27,12 +28,18 @@ typedef void os_thread_fn(void *context, int tid);
 int os_visit_threads(os_thread_fn *fn, void *context);
 /* It is still listed, but runs no more: the first thread, when it has ended before others. */
 bool os_thread_has_ended(int tid);
+/* It blocks the signal at the moment. */
+bool os_thread_blocks(int tid, int signal_number);
+/* Of a thread that is asleep in the kernel; else 0. */
+uintptr_t os_thread_stack_pointer(int tid);
 
 /*
  * Which pages have contents: bit i % 8 of map[i / 8] is set if page i of the range is in memory or
- * swapped out. All bits are set where it cannot be told.
+ * swapped out. All bits are set where it cannot be told. Of private mappings; of shared ones
+ * only the pages in memory are known (shared: the range is of such).
  */
-void os_pages_with_contents(uintptr_t address, size_t nr_pages, unsigned char *map);
+#define OS_CONTENTS_MAX_PAGES 4096u
+void os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, unsigned char *map);
 
 /*
  * Copy memory of the process that may be gone or not be readable. How many bytes from the first on

@@ -3,22 +3,24 @@
 
 usage: programs.py LIBRARY [--only NAME]... [--keep DIR]
 
-Each program does the same work three times: under memcheck, and with LIBRARY preloaded as leaks=full
-and as leaks=1. What is definitely lost must be the same, in the process and in each that it forks:
-with leaks=full for each allocating function bytes and blocks, with leaks=1, which knows neither
-functions nor exact sizes, the number of blocks. Where a program differs, `differs` below says why,
-by function, and nothing else may differ.
+Each program does the same work three times: under memcheck, and with LIBRARY preloaded as
+leaks=full and as leaks=1. What is definitely lost must be the same, in the process and in each that
+it forks: with leaks=full bytes and blocks of each allocating function, with leaks=1, which knows
+neither functions nor exact sizes, the number of blocks. Where a program differs, `differs` below
+says why, by function, and nothing else may differ.
 
-A line for each program, a last line with the numbers; the status is 1 if anything differs. A program
-that is not installed is a failure. --keep: the reports stay in DIR.
+A line for each program with what differs, a last line with the numbers; the status is 1 if anything
+differs that should not. A program that is not installed is a failure. --keep: the reports stay in
+DIR.
 
-Valgrind knows which memory has been written, and leaves freed addresses unused for long. A scan that
-looks at all words cannot tell a pointer from what is left of one: it may find a lost block held, and
-never a held one lost. The reasons for differences are of three kinds:
+Valgrind knows which memory has been written, and leaves freed addresses unused for long. A scan
+that looks at all words cannot tell a pointer from what is left of one: it may find a lost block
+held, and never a held one lost. The reasons for differences are of three kinds:
   UNWRITTEN  it is held by a word of a live block, or of the frame of a function that has not
              returned, that nobody has written since it held a pointer
-  REUSED     it is held, or lost together with something else, by a word that the program has written
-             and forgotten: the block that it pointed to was freed, and this one has its address
+  REUSED     it is held, or lost together with something else, by a word that the program has
+             written and forgotten: the block that it pointed to was freed, and this one has its
+             address
   RING       blocks that point to each other in a ring are lost with the one of them that has the
              lowest address: definitely that one, the others indirectly. Addresses differ, the sum
              does not
@@ -71,8 +73,8 @@ TOTAL = re.compile(rf"^\s*(?:definitely|indirectly) lost: {NUMBER} bytes? in {NU
 SUMMARY = re.compile(r"^SUMMARY: stitchmalloc: ", re.M)
 ALLOCATORS = re.compile(r"vgpreload_|libstitchmalloc")
 # The programs' own functions in front of malloc tell nothing.
-WRAPPERS = {"Perl_safesysmalloc", "Perl_safesyscalloc", "Perl_safesysrealloc", "xmalloc", "xrealloc",
-            "ngx_alloc", "ngx_calloc"}
+WRAPPERS = {"malloc", "calloc", "realloc", "Perl_safesysmalloc", "Perl_safesyscalloc",
+            "Perl_safesysrealloc", "xmalloc", "xrealloc", "ngx_alloc", "ngx_calloc"}
 # What Valgrind calls it, and what its symbol is.
 ALIASES = {"(below main)": "libc_start_call_main"}
 
@@ -169,30 +171,28 @@ print(decimal.Decimal(1) / 7, datetime.date(2020, 1, 1).strftime('%A'))
 """
 
     def command(self, work):
-        return ["/usr/bin/python3", "-I", "-c", self.script]
+        return ["/usr/bin/python3", "-c", self.script]
 
 
 class PythonMalloc(Python):
     """Every object is a block."""
     environment = {"PYTHONMALLOC": "malloc"}
 
-    def command(self, work):
-        return ["/usr/bin/python3", "-c", self.script]
-
 
 class Perl(Program):
     """
-    At its end perl forgets its interpreter, with nearly all that it has: most is possibly lost, from
-    then on by nothing but pointers into arenas.
+    At its end perl forgets its interpreter, with nearly all that it has: most is possibly lost,
+    found from then on by nothing but pointers into arenas.
     """
     package = "perl"
     differs = {
-        # The stack of temporaries: a word in an argument stack, itself lost, has pointed to a part
-        # of a slab of operators.
+        # The stack of temporaries: a word in a lost argument stack has pointed into a slab
+        # of operators.
         "Perl_tmps_grow_p": (REUSED, 1),
-        # An arena of bodies, and a glob's array in an arena that has never been full.
+        # The head of a freed scalar has pointed to a string.
+        "Perl_gv_fetchpvn_flags": (REUSED, 1),
+        # An arena of bodies; which words hold it depends on addresses.
         "Perl_more_bodies": (UNWRITTEN, 1),
-        "Perl_gv_fetchpvn_flags": (UNWRITTEN, 1),
     }
     script = r"""
 use strict; use List::Util qw(sum); use Data::Dumper; use POSIX qw(floor);
@@ -256,7 +256,8 @@ class GitLog(Git):
 
 class GitCommit(Git):
     arguments = ["commit", "-qam", "third"]
-    differs_scan = 1        # the author's name and date
+    # The line of the author: by a word in the part of an array that is not filled yet.
+    differs_scan = 1
 
 
 class Sqlite(Program):
@@ -416,9 +417,11 @@ http {{
             if reply.split()[1:2] != [status]:
                 raise RuntimeError(f"nginx: {reply[:40]}")
         # A signal that comes just before it waits is seen when the next one comes.
-        while process.poll() is None:
+        for _ in range(ATTEMPTS):
             process.send_signal(signal.SIGQUIT)
-            time.sleep(NAP * 3)
+            time.sleep(NAP)
+            if process.poll() is not None:
+                break
 
 
 PROGRAMS = [PythonMalloc("python3-malloc"), Python("python3"), Perl("perl"),
@@ -456,14 +459,15 @@ class Run:
 
     def execute(self, command, environment):
         with tempfile.TemporaryFile() as output:
-            with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
-                                  stdout=output, stderr=output) as process:
+            with subprocess.Popen(command, env=environment, cwd=self.work, start_new_session=True,
+                                  stdin=subprocess.DEVNULL, stdout=output,
+                                  stderr=output) as process:
                 try:
                     self.program.talk(process, self.work)
                     status = process.wait(TIME_LIMIT)
                 finally:
                     if process.poll() is None:
-                        process.kill()
+                        os.killpg(process.pid, signal.SIGKILL)
             output.seek(0)
             return status, output.read().decode(errors="replace")
 
@@ -483,30 +487,33 @@ def is_explained(program, function, ours, theirs):
 
 
 def compare_functions(program, ours, theirs):
-    """Yield what differs with leaks=full in a process."""
+    """Yield what differs with leaks=full in a process, and why."""
     for function in sorted(ours.counts.keys() | theirs.counts.keys()):
         size, blocks = ours.sizes[function], ours.counts[function]
         their_size, their_blocks = theirs.sizes[function], theirs.counts[function]
-        if (size, blocks) != (their_size, their_blocks) and \
-           not is_explained(program, function, ours, theirs):
-            yield f"{function}: {size}/{blocks}, Valgrind {their_size}/{their_blocks}"
+        if (size, blocks) != (their_size, their_blocks):
+            why = program.differs[function][0] if is_explained(program, function, ours,
+                                                               theirs) else None
+            yield (f"leaks=full: {function}: {size}/{blocks}, Valgrind "
+                   f"{their_size}/{their_blocks}"), why
 
 
 def compare(program, full, scan, theirs):
-    """Yield what differs."""
+    """Yield what differs, and why; None: it should not."""
     if not len(full.processes) == len(scan.processes) == len(theirs.processes):
         yield (f"{len(full.processes)} and {len(scan.processes)} reports, "
-               f"of Valgrind {len(theirs.processes)}")
+               f"of Valgrind {len(theirs.processes)}"), None
         return
     for run, name in ((full, "leaks=full"), (scan, "leaks=1")):
         if run.status != theirs.status:
-            yield f"{name}: status {run.status}, not {theirs.status}: {run.output[-300:]}"
-    fewer = program.differs_scan + sum(most for reason, most in program.differs.values()
-                                       if reason != RING)
+            yield f"{name}: status {run.status}, not {theirs.status}: {run.output[-300:]}", None
+    fewer = program.differs_scan + sum(most for _, most in program.differs.values())
     for ours, ours_scan, lost in zip(full.processes, scan.processes, theirs.processes):
-        yield from (f"leaks=full: {text}" for text in compare_functions(program, ours, lost))
-        if not lost.blocks - fewer <= ours_scan.blocks <= lost.blocks:
-            yield f"leaks=1: {ours_scan.blocks} blocks, Valgrind {lost.blocks}"
+        yield from compare_functions(program, ours, lost)
+        if ours_scan.blocks != lost.blocks:
+            is_fewer = lost.blocks - fewer <= ours_scan.blocks < lost.blocks
+            yield (f"leaks=1: {ours_scan.blocks} blocks, Valgrind {lost.blocks}",
+                   "held" if is_fewer else None)
 
 
 def figures(run):
@@ -529,11 +536,12 @@ def check(program, library, work, logs):
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         print(f"{program.name:14} FAILED: {error}")
         return False
-    wrong = list(compare(program, full, scan, theirs))
+    differences = list(compare(program, full, scan, theirs))
+    wrong = [text for text, why in differences if not why]
     print(f"{program.name:14} {'FAILED' if wrong else 'ok':6} valgrind {figures(theirs)}, "
           f"full {figures(full)}, 1 {figures(scan)}; processes: {len(theirs.processes)}")
-    for text in wrong:
-        print(f"    {text}")
+    for text, why in differences:
+        print(f"    {text}: {why or 'WRONG'}")
     return not wrong
 
 

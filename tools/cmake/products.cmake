@@ -24,7 +24,8 @@ target_link_libraries(stitchmalloc_shared PRIVATE stitch_symbolise -lgcc_eh -lgc
 add_custom_command(OUTPUT stitchmalloc.o
 	COMMAND ${CMAKE_LINKER} -r -o stitchmalloc.o ${product_objects} ${symbolise_archives}
 	COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard --weaken-symbol=_Zn*
-		--weaken-symbol=_Zd* --localize-symbol=backtrace_* --localize-symbol=cplus_*
+		--weaken-symbol=_Zd* --weaken-symbol=_exit --weaken-symbol=_Exit
+		--localize-symbol=backtrace_* --localize-symbol=cplus_*
 		--localize-symbol=is_gnu_v3_* --localize-symbol=java_* stitchmalloc.o
 	DEPENDS ${product_objects} COMMAND_EXPAND_LISTS VERBATIM)
 set_source_files_properties(${PROJECT_BINARY_DIR}/stitchmalloc.o PROPERTIES

@@ -9,10 +9,10 @@
 #define INLINED inline __attribute__((always_inline))
 
 /* The last byte of an instruction of this very line. */
-#define HERE(mark)                                                        \
-	do {                                                              \
+#define HERE(mark) \
+	do { \
 		__asm__ volatile("lea 0(%%rip), %0" : "=r"((mark)->pc)); \
-		(mark)->pc -= 1;                                          \
+		(mark)->pc -= 1; \
 	} while (0)
 
 static void expect(struct mark *mark, const char *name, unsigned int line)
@@ -23,14 +23,17 @@ static void expect(struct mark *mark, const char *name, unsigned int line)
 
 /* --- in C's way, in .dynsym, with others inlined into it -------------------------------------- */
 
-enum { INNERMOST = __LINE__ + 1 };
-static INLINED void innermost(struct mark *mark) { HERE(mark); }
+static INLINED void innermost(struct mark *mark)
+{
+	enum { LINE = __LINE__ + 1 };
+	HERE(mark);
+	expect(mark, "innermost", LINE);
+}
 
 static INLINED void middle(struct mark *mark)
 {
 	enum { LINE = __LINE__ + 1 };
 	innermost(mark);
-	expect(mark, "innermost", INNERMOST);
 	expect(mark, "middle", LINE);
 }
 
@@ -69,7 +72,7 @@ template <class T, int N> void grid<T, N>::fill(struct mark *mark, const T &)
 }
 
 template struct grid<int, 3>;
-}
+} // namespace shapes
 
 /* A short name for the linker, a long one for people: 2^10 times `int`. */
 template <class A, class B> struct pair_of {
@@ -99,14 +102,16 @@ struct a_type_with_quite_a_long_name_of_50_characters_____ {
 	};
 };
 #define LONG(n) a_type_with_quite_a_long_name_of_50_characters_____::of<n>
-#define TEN_OF(n)                                                                                \
-	LONG(n), LONG(n + 1), LONG(n + 2), LONG(n + 3), LONG(n + 4), LONG(n + 5), LONG(n + 6),   \
+#define TEN_OF(n) \
+	LONG(n), LONG(n + 1), LONG(n + 2), LONG(n + 3), LONG(n + 4), LONG(n + 5), LONG(n + 6), \
 		LONG(n + 7), LONG(n + 8), LONG(n + 9)
 
-EXPORTED void crowd(struct mark *mark, list_of<TEN_OF(0), TEN_OF(10), TEN_OF(20), TEN_OF(30),
-	TEN_OF(40), TEN_OF(50), TEN_OF(60), TEN_OF(70), TEN_OF(80), TEN_OF(90)> *);
-EXPORTED void crowd(struct mark *mark, list_of<TEN_OF(0), TEN_OF(10), TEN_OF(20), TEN_OF(30),
-	TEN_OF(40), TEN_OF(50), TEN_OF(60), TEN_OF(70), TEN_OF(80), TEN_OF(90)> *)
+EXPORTED void crowd(struct mark *mark,
+		    list_of<TEN_OF(0), TEN_OF(10), TEN_OF(20), TEN_OF(30), TEN_OF(40), TEN_OF(50),
+			    TEN_OF(60), TEN_OF(70), TEN_OF(80), TEN_OF(90)> *);
+EXPORTED void crowd(struct mark *mark,
+		    list_of<TEN_OF(0), TEN_OF(10), TEN_OF(20), TEN_OF(30), TEN_OF(40), TEN_OF(50),
+			    TEN_OF(60), TEN_OF(70), TEN_OF(80), TEN_OF(90)> *)
 {
 	enum { LINE = __LINE__ + 1 };
 	HERE(mark);

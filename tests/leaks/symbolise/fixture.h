@@ -23,8 +23,9 @@ struct mark {
 #ifdef __cplusplus
 extern "C"
 #endif
-/* Fills in the marks of this module; returns how many. */
-unsigned int fixture_marks(struct mark *marks);
+	/* Fills in the marks of this module; returns how many. */
+	unsigned int
+	fixture_marks(struct mark *marks);
 typedef unsigned int fixture_marks_fn(struct mark *marks);
 
 #endif

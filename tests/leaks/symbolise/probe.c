@@ -26,14 +26,14 @@
 
 static unsigned int nr_failures;
 
-#define CHECK(what, ...)                                                       \
-	do {                                                                   \
-		if (!(what)) {                                                 \
-			nr_failures++;                                         \
+#define CHECK(what, ...) \
+	do { \
+		if (!(what)) { \
+			nr_failures++; \
 			printf("%s:%d: not so: %s: ", __FILE__, __LINE__, #what); \
-			printf(__VA_ARGS__);                                   \
-			printf("\n");                                          \
-		}                                                              \
+			printf(__VA_ARGS__); \
+			printf("\n"); \
+		} \
 	} while (0)
 
 /* --- a malloc that counts --------------------------------------------------------------------- */
@@ -47,8 +47,8 @@ static size_t arena_used;
 
 void *malloc(size_t bytes)
 {
-	size_t *block = (size_t *)&arena[__atomic_fetch_add(
-		&arena_used, (bytes + 31) & ~(size_t)15, __ATOMIC_RELAXED)];
+	size_t *block = (size_t *)&arena[__atomic_fetch_add(&arena_used, (bytes + 31) & ~(size_t)15,
+							    __ATOMIC_RELAXED)];
 
 	if (is_counting)
 		nr_mallocs++;
@@ -135,7 +135,7 @@ static size_t max_stack_bytes;
 static void ask(uintptr_t pc, struct answer *answer)
 {
 	static unsigned char stack[STACK_BYTES] __attribute__((aligned(4096)));
-	struct question question = { pc, answer };
+	struct question question = {pc, answer};
 	pthread_attr_t attributes;
 	pthread_t thread;
 	size_t unused = 0;
@@ -155,8 +155,7 @@ static void ask(uintptr_t pc, struct answer *answer)
 /* --- judging ---------------------------------------------------------------------------------- */
 
 enum level { LINES, NAMES, EXPORTED, MANGLED, GONE, NR_LEVELS };
-static const char *const level_names[NR_LEVELS] = { "lines", "names", "exported", "mangled",
-						    "gone" };
+static const char *const level_names[NR_LEVELS] = {"lines", "names", "exported", "mangled", "gone"};
 
 static const char *base_name(const char *path)
 {
@@ -204,8 +203,8 @@ static void judge_name_only(const struct mark *mark, const struct answer *answer
 	if (level == GONE || (level != NAMES && !mark->is_exported))
 		CHECK(!got->function, "%s for %s", got->function, want);
 	else if (level == MANGLED && strchr(want, '('))
-		CHECK(got->function && !strncmp(got->function, "_Z", 2), "%s for %s",
-		      got->function, want);
+		CHECK(got->function && !strncmp(got->function, "_Z", 2), "%s for %s", got->function,
+		      want);
 	else
 		judge_name(got->function, want, mark->is_cut);
 }
@@ -238,7 +237,7 @@ static void print_build_id(uintptr_t pc, const char *path)
 static void judge(enum level level, const char *path, uintptr_t bias, fixture_marks_fn *fill)
 {
 	static struct answer answer;
-	struct mark marks[MAX_MARKS] = { 0 };
+	struct mark marks[MAX_MARKS] = {0};
 	unsigned int nr = fill(marks);
 
 	for (unsigned int i = 0; i < nr; i++) {
@@ -262,7 +261,7 @@ static uintptr_t bias_of_program(void)
 
 static void judge_program(enum level level)
 {
-	char path[MAX_TEXT] = { 0 };
+	char path[MAX_TEXT] = {0};
 
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
 		perror("/proc/self/exe");
@@ -285,14 +284,15 @@ static void judge_shared_object(enum level level, const char *path)
 	fill = (fixture_marks_fn *)dlsym(handle, "fixture_marks");
 	judge(level, path, map->l_addr, fill);
 	/* Gone again: it must not be named after what is not there any more. */
-	struct mark marks[MAX_MARKS] = { 0 };
+	struct mark marks[MAX_MARKS] = {0};
 	static struct answer answer;
 
 	fill(marks);
 	dlclose(handle);
 	ask(marks[0].pc, &answer);
 	CHECK(answer.nr_frames == 1 && !answer.frames[0].symbol.module &&
-	      !answer.frames[0].symbol.function, "%s is closed", path);
+		      !answer.frames[0].symbol.function,
+	      "%s is closed", path);
 }
 #endif
 
@@ -304,7 +304,8 @@ static void judge_no_module(void)
 
 	ask(16, &answer);
 	CHECK(answer.nr_frames == 1 && !got->function && !got->file && !got->module &&
-	      got->offset == 16, "%s", got->module);
+		      got->offset == 16,
+	      "%s", got->module);
 	CHECK(!symbolise_build_id(16, text, sizeof(text)), "%s", text);
 }
 

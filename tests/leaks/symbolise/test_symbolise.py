@@ -18,7 +18,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CC, CXX = os.environ.get("CC", "gcc"), os.environ.get("CXX", "g++")
-COMMON = ["-O2", "-fno-exceptions", "-fvisibility=hidden", f"-I{HERE}"]
+# The same contents wherever this lies: with -gz, gcc 12's libbacktrace cannot read some modules
+# (readelf can). Which ones depends on the paths in them; they are named without lines.
+COMMON = ["-O2", "-fno-exceptions", "-fvisibility=hidden", f"-I{HERE}",
+          f"-ffile-prefix-map={HERE}=/fixture"]
 TIME_LIMIT = 120
 
 # Name: compiler, options, and what is to be known with libbacktrace (probe.c has the words).
@@ -45,7 +48,7 @@ PROGRAMS = {
 
 
 def run(*command):
-    subprocess.run([str(word) for word in command], check=True, timeout=TIME_LIMIT)
+    subprocess.run([str(word) for word in command], check=True, timeout=TIME_LIMIT, cwd=HERE)
 
 
 def output(*command):
@@ -140,7 +143,7 @@ def check_without(work, modules, libraries, root):
 
 
 def main():
-    root, libraries = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    root, libraries = Path(sys.argv[1]).resolve(), [os.path.abspath(a) for a in sys.argv[2:]]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder).resolve()
         modules = build_modules(work)

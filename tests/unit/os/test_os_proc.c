@@ -105,7 +105,7 @@ TEST(pages_have_contents_once_they_were_written_to)
 	madvise(memory, NR * PAGE, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < NR; i += 3)
 		memory[i * PAGE] = 1;
-	os_pages_with_contents((uintptr_t)memory, NR, map);
+	os_pages_with_contents((uintptr_t)memory, NR, false, map);
 	for (size_t i = 0; i < NR; i++)
 		EXPECT_EQ(map[i / 8] >> i % 8 & 1, i % 3 == 0);
 	munmap(memory, NR * PAGE);
@@ -255,7 +255,7 @@ TEST(parked_threads_stand_still_and_go_on)
 			const struct os_parked *thread = parked(tids[i], nr_parked);
 
 			ASSERT(thread);
-			EXPECT(thread->stack_pointer <= frames[i]);
+			EXPECT(thread->stack_pointer && thread->stack_pointer <= frames[i]);
 			EXPECT(thread->stack_pointer > frames[i] - KIB(64));
 			EXPECT_EQ(thread->thread_pointer, (uintptr_t)threads[i]);
 		}
@@ -285,13 +285,68 @@ TEST(a_thread_that_blocks_signals_is_counted_and_goes_on)
 	ASSERT(!pthread_create(&thread, NULL, block_all, (void *)0));
 	while (!tids[0])
 		usleep(100);
+	EXPECT(os_thread_blocks(tids[0], SIGURG));
+	EXPECT(!os_thread_blocks(os_gettid(), SIGURG));
 	EXPECT_EQ(os_park(50, &nr_parked), 1);
-	EXPECT_EQ(nr_parked, 0);
+	EXPECT_EQ(nr_parked, 1);
+	EXPECT_EQ(os_parked[0].thread_pointer, 0);
 	os_unpark();
 	stop = true;
 	pthread_join(thread, NULL);
 	EXPECT_EQ(os_park(50, &nr_parked), 0);
 	os_unpark();
+}
+
+/* It begins with all signals blocked, as every thread does. */
+TEST(threads_that_have_just_begun_are_parked)
+{
+	pthread_t threads[NR_THREADS];
+	unsigned int nr_parked;
+
+	for (unsigned int round = 0; round < 50; round++) {
+		stop = false;
+		for (size_t i = 0; i < NR_THREADS; i++)
+			ASSERT(!pthread_create(&threads[i], NULL, work, (void *)i));
+		EXPECT_EQ(os_park(10000, &nr_parked), 0);
+		EXPECT(nr_parked >= NR_THREADS);
+		os_unpark();
+		end(threads);
+	}
+}
+
+static _Atomic uintptr_t sleepers_frame;
+
+static void *sleep_deaf(void *unused)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	sleepers_frame = (uintptr_t)__builtin_frame_address(0);
+	while (!stop)
+		usleep(20000);
+	return unused;
+}
+
+TEST(a_sleeping_threads_stack_is_known)
+{
+	uintptr_t pointer = 0;
+	pthread_t thread;
+	unsigned int nr;
+
+	stop = false;
+	sleepers_frame = 0;
+	ASSERT(!pthread_create(&thread, NULL, sleep_deaf, NULL));
+	for (unsigned int i = 0; i < 100 && !(sleepers_frame && pointer); i++) {
+		usleep(5000);
+		EXPECT_EQ(os_park(50, &nr), 1);
+		pointer = os_parked[0].stack_pointer;
+		os_unpark();
+	}
+	EXPECT(pointer <= sleepers_frame && pointer > sleepers_frame - KIB(16));
+	EXPECT_EQ(os_thread_stack_pointer(os_gettid() + 100000), 0);
+	stop = true;
+	pthread_join(thread, NULL);
 }
 
 RUN_TESTS
