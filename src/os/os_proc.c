@@ -172,6 +172,16 @@ bool os_thread_has_ended(int tid)
 	return state && (state[2] == 'Z' || state[2] == 'X');
 }
 
+/* It would be given the signal as what it waits for. */
+static bool waits_for_signals(int tid)
+{
+	char text[256], number[8];
+
+	format_text(number, sizeof(number), "%d ", __NR_rt_sigtimedwait);
+	return read_of_thread(tid, "syscall", text, sizeof(text)) > 0 &&
+	       !strncmp(text, number, strlen(number));
+}
+
 bool os_thread_blocks(int tid, int signal_number)
 {
 	uintptr_t blocked = 0;
@@ -182,7 +192,7 @@ bool os_thread_blocks(int tid, int signal_number)
 	line = strstr(text, "\nSigBlk:\t");
 	if (line)
 		parse_hex(line + strlen("\nSigBlk:\t"), &blocked);
-	return blocked >> (signal_number - 1) & 1;
+	return blocked >> (signal_number - 1) & 1 || waits_for_signals(tid);
 }
 
 /* number six-arguments stack-pointer instruction; or "running" */

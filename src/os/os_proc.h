@@ -28,7 +28,7 @@ typedef void os_thread_fn(void *context, int tid);
 int os_visit_threads(os_thread_fn *fn, void *context);
 /* It is still listed, but runs no more: the first thread, when it has ended before others. */
 bool os_thread_has_ended(int tid);
-/* It blocks the signal at the moment. */
+/* It blocks the signal at the moment, or waits for signals by sigwait or its kin. */
 bool os_thread_blocks(int tid, int signal_number);
 /* Of a thread that is asleep in the kernel; else 0. */
 uintptr_t os_thread_stack_pointer(int tid);
