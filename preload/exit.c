@@ -86,9 +86,8 @@ static void complain(const char *format, ...) __printf_like(1, 2);
 
 static void complain(const char *format, ...)
 {
-	static const char prefix[] = "stitchmalloc: ";
-	char line[PATH_BYTES + 256] = "stitchmalloc: ";
-	size_t length = sizeof(prefix) - 1;
+	static char line[PATH_BYTES + 256]; /* stacks may be small; one thread at a time looks */
+	size_t length = format_text(line, sizeof(line), "stitchmalloc: ");
 	va_list args;
 
 	va_start(args, format);
@@ -216,14 +215,16 @@ static void add_rules(void)
 {
 	static bool done;
 	static char text[KIB(64)];
-	const char *own = __lsan_default_suppressions ? __lsan_default_suppressions() : NULL;
-	long length = params.suppressions[0] ?
-			      os_read_file(params.suppressions, text, sizeof(text)) :
-			      0;
+	const char *own = NULL;
+	long length = 0;
 
 	if (done)
 		return;
 	done = true;
+	if (params.suppressions[0])
+		length = os_read_file(params.suppressions, text, sizeof(text));
+	if (__lsan_default_suppressions)
+		own = __lsan_default_suppressions();
 	if (length < 0)
 		complain("suppressions=%s cannot be read: %s", params.suppressions,
 			 reason((int)-length));
@@ -370,12 +371,17 @@ int exit_look_for_leaks(void)
 	return look_once(false);
 }
 
+/* The process may go on, so that it is no last look to those who stand still. */
 void exit_check_leaks_now(void)
 {
-	int status = last_look(0);
+	bool leaks;
 
-	if (status)
-		exit(status);
+	if (!is_reporting_process() || atomic_exchange(&has_reported, true))
+		return;
+	leaks = look_once(false);
+	is_done = true;
+	if (leaks && params.exitcode)
+		exit((int)params.exitcode);
 }
 
 /* A sanitizer's, which looks for its own reports. */

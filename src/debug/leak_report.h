@@ -1,9 +1,8 @@
 /*
  * leak_report.h - what is lost, by who has allocated it: groups, totals, the text.
  *
- * L7. leak_report_gather counts, under the conditions of heap_objects.h; leak_report_print resolves
- * symbols, sorts and prints later, with other threads running. What is listed is up to the options
- * (core/params.def, leak_*).
+ * L7. Under the conditions of heap_objects.h: leak_report_gather counts, leak_report_print sorts,
+ * resolves symbols and prints. What is listed is up to the options (core/params.def, leak_*).
  */
 #ifndef DEBUG_LEAK_REPORT_H
 #define DEBUG_LEAK_REPORT_H

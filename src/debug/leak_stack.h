@@ -1,8 +1,7 @@
 /*
  * leak_stack.h - stacks of the depot as a reader wants them: named, matched with rules, printed.
  *
- * L7. For one thread at a time, without locks of the allocator's that others may wait for: names
- * come from files (debug/symbolise.h).
+ * L7. For one thread at a time. Names come from files (debug/symbolise.h).
  */
 #ifndef DEBUG_LEAK_STACK_H
 #define DEBUG_LEAK_STACK_H

@@ -573,6 +573,13 @@ def test_check_now(bench):
     same((result.status, result.out, result.err), (7, "checked ", ""), "not asked for")
 
 
+def test_program_goes_on(bench):
+    """After a check that has found nothing threads run and signals come."""
+    for level in ("1", "full"):
+        result = bench.run(str(bench.work / "goes_on"), conf=f"leaks={level}")
+        same((result.status, result.out, result.err), (0, "goes on\n", ""), result)
+
+
 def test_check_recoverably(bench):
     result = bench.act("check_recoverably", "lose=100", "check_recoverably", "exit=7",
                        conf="leaks=1 exitcode=9", once=False)

@@ -75,6 +75,7 @@ class Bench:
         for command in ([*cc, actions, "-o", "actions"],
                         [*cc, "-DDEFAULT_SUPPRESSIONS", "-rdynamic", actions, "-o", "suppressing"],
                         [*cc, str(SOURCES / "groups.c"), "-o", "groups"],
+                        [*cc, str(SOURCES / "goes_on.c"), "-o", "goes_on"],
                         [*shared, "-DMODULE_FUNCTION=lose_first", "-o", "first.so"],
                         [*shared, "-DMODULE_FUNCTION=lose_second", "-o", "second.so"],
                         [*cxx, str(SOURCES / "names.cc"), "-o", "names"],
