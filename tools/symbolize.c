@@ -165,6 +165,14 @@ static const char *call_place(Dwarf_Die *unit, Dwarf_Die *inlined, int *line)
 	return dwarf_filesrc(files, number_of(inlined, DW_AT_call_file), NULL, NULL);
 }
 
+/* Of C++ functions of one file debug information has the last part of the name only. */
+static const char *whole_name(Dwfl_Module *module, Dwarf_Addr address, Dwarf_Die *die)
+{
+	const char *name = dwfl_module_addrname(module, address);
+
+	return name && !strncmp(name, "_Z", 2) ? name : name_of(die);
+}
+
 /* The functions that the address is in, innermost first, up to one that was not inlined. */
 static int find_scopes(Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die **scopes)
 {
@@ -198,7 +206,7 @@ static bool print_scopes(const struct frame *frame, Dwfl_Module *module, Dwarf_A
 				print_frame(frame, name_of(&scopes[i]), file, line);
 			file = call_place(unit, &scopes[i], &line);
 		} else if (tag == DW_TAG_subprogram) {
-			print_frame(frame, name_of(&scopes[i]), file, line);
+			print_frame(frame, whole_name(module, address, &scopes[i]), file, line);
 			printed = true;
 		}
 	}

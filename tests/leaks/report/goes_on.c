@@ -1,5 +1,4 @@
 /* A program that goes on after a leak check: its threads run, and it gets its signals. */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
