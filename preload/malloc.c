@@ -53,16 +53,22 @@ static inline size_t wanted(size_t bytes)
 	return unlikely(leak_tracking) ? leak_padded(bytes) : bytes;
 }
 
-/* Inlined, so that the stacks of leak reports begin with the caller's name. */
-static __inline_always void *slow_result(void *object, size_t bytes, bool had_slot)
+static inline void *slow_result(void *object)
 {
-	thread_settle(had_slot);
 	background_consider();
-	if (unlikely(!object))
-		return no_memory();
-	if (unlikely(leak_tracking))
+	return likely(object) ? object : no_memory();
+}
+
+/*
+ * Of a thread that had no slot of its own. With leaks=full none ever has, so that who has one need
+ * not ask. Inlined, so that stacks begin with the caller's name.
+ */
+static __inline_always void *first_result(void *object, size_t bytes)
+{
+	thread_settle(false);
+	if (unlikely(leak_tracking) && object)
 		leak_track(object, bytes);
-	return object;
+	return slow_result(object);
 }
 
 /* In a leak check what is left in a block of who had it before would hold other blocks. */
@@ -73,33 +79,30 @@ static inline void *heap_new(size_t bytes)
 
 __slow void *malloc_slow(size_t bytes)
 {
-	bool had_slot;
-
+	if (likely(mm_thread_has_slot()))
+		return slow_result(heap_alloc(bytes));
 	if (!heap_ready())
 		return heapless_malloc(bytes);
-	had_slot = mm_thread_has_slot();
-	return slow_result(heap_new(bytes), bytes, had_slot);
+	return first_result(heap_new(bytes), bytes);
 }
 
 static __slow void *calloc_slow(size_t bytes)
 {
-	bool had_slot;
-
+	if (likely(mm_thread_has_slot()))
+		return slow_result(heap_zalloc(bytes));
 	if (!heap_ready())
 		return heapless_calloc(bytes);
-	had_slot = mm_thread_has_slot();
-	return slow_result(heap_zalloc(wanted(bytes)), bytes, had_slot);
+	return first_result(heap_zalloc(wanted(bytes)), bytes);
 }
 
 /* align: a power of two. */
 void *memalign_slow(size_t align, size_t bytes)
 {
-	bool had_slot;
-
+	if (likely(mm_thread_has_slot()))
+		return slow_result(heap_aligned(align, bytes));
 	if (!heap_ready())
 		return heapless_memalign(align, bytes);
-	had_slot = mm_thread_has_slot();
-	return slow_result(heap_aligned(align, wanted(bytes)), bytes, had_slot);
+	return first_result(heap_aligned(align, wanted(bytes)), bytes);
 }
 
 static void free_without_slot(void *object)
@@ -136,14 +139,13 @@ static __slow void *realloc_tracked(void *object, size_t bytes)
 
 static void *realloc_slow(void *object, size_t bytes)
 {
-	bool had_slot;
-
+	if (likely(mm_thread_has_slot()))
+		return slow_result(heap_realloc(object, bytes));
 	if (!heap_ready())
 		return heapless_realloc(object, bytes);
-	had_slot = mm_thread_has_slot();
 	if (unlikely(leak_tracking))
-		return slow_result(realloc_tracked(object, bytes), bytes, had_slot);
-	return slow_result(heap_realloc(object, bytes), bytes, had_slot);
+		return first_result(realloc_tracked(object, bytes), bytes);
+	return first_result(heap_realloc(object, bytes), bytes);
 }
 
 __visible void *ENTRY(malloc)(size_t bytes)
