@@ -6,6 +6,8 @@
  */
 #include "hostile/fork.h"
 
+#include <fcntl.h>
+
 #define NR_CHURNERS 2u
 #define NR_OBJECTS 64u
 #define NR_MAILS 64u
@@ -14,7 +16,7 @@
 
 static int pipe_ends[2];
 static _Atomic bool stop, forked;
-static _Atomic pid_t flusher_id, forker_id;
+static _Atomic pid_t reader_id, flusher_id, forker_id;
 static _Atomic unsigned long nr_steps[NR_CHURNERS + 2];
 static struct object all_objects[NR_CHURNERS][NR_OBJECTS];
 static void *_Atomic mails[NR_MAILS];
@@ -30,6 +32,7 @@ static void *waits_for_line(void *unused)
 	char *line = NULL;
 	size_t room = 0;
 
+	reader_id = own_id();
 	if (!file)
 		file = fdopen(pipe_ends[0], "r");
 	CHECK(file && getline(&line, &room, file) == 5, "getline");
@@ -146,19 +149,42 @@ static void expect_progress(double seconds)
 		usleep(1000);
 }
 
+static bool is_asleep(pid_t tid)
+{
+	char path[64], text[256] = "";
+	const char *name_end;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	name_end = strrchr(text, ')');
+	return name_end && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
+/* The thread has come to wait for what keeps it: it sleeps again and again. */
+static void wait_until_asleep(const _Atomic pid_t *tid)
+{
+	for (unsigned int nr_times = 0; nr_times < 5;) {
+		usleep(2000);
+		nr_times = *tid && is_asleep(*tid) ? nr_times + 1 : 0;
+	}
+}
+
 static void wait_once(double seconds)
 {
 	pthread_t reader, flusher, forker;
 
 	forked = false;
-	flusher_id = forker_id = 0;
+	reader_id = flusher_id = forker_id = 0;
+	test_step = "the reader comes to wait";
 	thread_start(&reader, waits_for_line, NULL);
-	usleep(50000);
+	wait_until_asleep(&reader_id);
 	test_step = "fflush comes to wait";
 	thread_start(&flusher, flushes, NULL);
-	while (!flusher_id)
-		usleep(1000);
-	usleep(50000);
+	wait_until_asleep(&flusher_id);
 	test_step = "fork comes to wait";
 	thread_start(&forker, forks, NULL);
 	while (!forker_id)
