@@ -10,7 +10,7 @@ usage: sh tools/bootstrap.sh run | test | packages | help
 
   run       install what the build needs, build build/release, run Python's parser over its own
             library under the allocator and show what the allocator did
-  test      the same with warnings as errors, then the quick tests (under 5 minutes)
+  test      the same with warnings as errors, then the quick tests (3 to 12 minutes)
   packages  install what the slow tests and .ci/run need besides (servers and their clients;
             none of them is started)
   help      this text

@@ -1,7 +1,7 @@
 /*
  * leak_check.h - one leak check, from stopping the threads to the last line of the report.
  *
- * L7. At the end of a process, by a thread that holds no lock of the program's or the loader's.
+ * L7. By a thread that holds no lock of the allocator's: at the end of a process, or when asked.
  */
 #ifndef DEBUG_LEAK_CHECK_H
 #define DEBUG_LEAK_CHECK_H
