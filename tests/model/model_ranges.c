@@ -196,11 +196,16 @@ static void claim(uint64_t *random)
 	size_t i = kunit_below(random, nr_taken);
 	size_t unit = taken[i].unit + taken[i].nr_units, nr = 1 + kunit_below(random, 4);
 	enum range_part part = twin[taken[i].unit].part;
-	bool can = range_at(unit, part) >= nr;
+	size_t at_hand = range_at(unit, part);
+	bool can_grow_from = part == RANGE_LOW && unit + at_hand == low_end && !memory_refused &&
+			     high_start - low_end >= nr - min_size(at_hand, nr);
+	bool can = at_hand >= nr || can_grow_from;
 
 	ASSERT_EQ(range_claim_locked(part, unit, nr), can);
 	if (!can)
 		return;
+	if (at_hand < nr)
+		follow_growth(part, nr - at_hand);
 	take_units(unit, nr);
 	taken[i].nr_units += nr;
 	nr_taken--;
