@@ -30,7 +30,7 @@ void free_slow(void *object);
 /* The fast paths; in builds for Valgrind every call takes its slow half (marked.h). */
 static __inline_always void *malloc_fast(size_t bytes)
 {
-	return CONFIG_VALGRIND ? NULL : sheaf_alloc(bytes);
+	return CONFIG_VALGRIND ? NULL : sheaf_malloc(bytes);
 }
 
 static __inline_always bool free_fast(void *object)

@@ -16,6 +16,7 @@
 
 #include "base/math.h"
 #include "core/params.h"
+#include "debug/leak_sample.h"
 #include "debug/leak_track.h"
 #include "entry.h"
 #include "init/mm_init.h"
@@ -77,31 +78,128 @@ static inline void *heap_new(size_t bytes)
 	return unlikely(leak_tracking) ? heap_zalloc(wanted(bytes)) : heap_alloc(bytes);
 }
 
+/*
+ * leaks=sample: every allocation comes by here, and is counted. One of the sample has pages of its
+ * own, so that nobody need look for it at free; what else has pages shall have no record
+ * of who had them before.
+ */
+static __inline_always void *note_sample(void *object, size_t bytes, bool hit, bool had_slot)
+{
+	thread_settle(had_slot);
+	if (hit && object)
+		leak_track(object, bytes);
+	else if (object)
+		leak_untrack(object);
+	return slow_result(object);
+}
+
+static void *sampled_pages(size_t bytes)
+{
+	return bytes <= SIZE_CLASS_MAX_BYTES ? heap_pages_of_own(bytes) : heap_alloc(bytes);
+}
+
+static __slow void *malloc_sampled(size_t bytes)
+{
+	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
+	void *object = NULL;
+
+	if (likely(!hit && bytes <= SIZE_CLASS_MAX_BYTES) && !CONFIG_VALGRIND)
+		object = sheaf_pop(current_slot, size_class_of(bytes));
+	if (likely(object))
+		return object;
+	object = hit ? sampled_pages(bytes) : heap_alloc(bytes);
+	return note_sample(object, bytes, hit, had_slot);
+}
+
+static __slow void *calloc_sampled(size_t bytes)
+{
+	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
+	void *object;
+
+	if (hit && bytes <= SIZE_CLASS_MAX_BYTES) {
+		object = heap_pages_of_own(bytes);
+		if (object)
+			memset(object, 0, bytes);
+	} else {
+		object = heap_zalloc(bytes);
+	}
+	return note_sample(object, bytes, hit, had_slot);
+}
+
+static __slow void *memalign_sampled(size_t align, size_t bytes)
+{
+	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
+	void *object;
+
+	if (hit && bytes <= SIZE_CLASS_MAX_BYTES && align <= OS_PAGE_SIZE)
+		object = heap_pages_of_own(bytes);
+	else
+		object = heap_aligned(align, bytes);
+	return note_sample(object, bytes, hit, had_slot);
+}
+
+/* A new object, of the sample or not, in place of the old one. */
+static void *realloc_to_sample(void *object, size_t bytes)
+{
+	void *copy = heap_pages_of_own(bytes);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, object, min_size(heap_usable(object), bytes));
+	heap_free(object);
+	return copy;
+}
+
+static bool is_known(const void *object)
+{
+	enum owner_kind kind = owner_of(object).kind;
+
+	return kind != OWNER_FOREIGN && kind != OWNER_WRONG;
+}
+
+static __slow void *realloc_sampled(void *object, size_t bytes)
+{
+	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
+	void *resized;
+
+	if (hit && bytes <= SIZE_CLASS_MAX_BYTES && is_known(object))
+		resized = realloc_to_sample(object, bytes);
+	else
+		resized = heap_realloc(object, bytes);
+	return note_sample(resized, bytes, hit, had_slot);
+}
+
 __slow void *malloc_slow(size_t bytes)
 {
-	if (likely(mm_thread_has_slot()))
+	if (likely(mm_thread_has_slot() && !leak_sampling))
 		return slow_result(heap_alloc(bytes));
 	if (!heap_ready())
 		return heapless_malloc(bytes);
+	if (unlikely(leak_sampling))
+		return malloc_sampled(bytes);
 	return first_result(heap_new(bytes), bytes);
 }
 
 static __slow void *calloc_slow(size_t bytes)
 {
-	if (likely(mm_thread_has_slot()))
+	if (likely(mm_thread_has_slot() && !leak_sampling))
 		return slow_result(heap_zalloc(bytes));
 	if (!heap_ready())
 		return heapless_calloc(bytes);
+	if (unlikely(leak_sampling))
+		return calloc_sampled(bytes);
 	return first_result(heap_zalloc(wanted(bytes)), bytes);
 }
 
 /* align: a power of two. */
 void *memalign_slow(size_t align, size_t bytes)
 {
-	if (likely(mm_thread_has_slot()))
+	if (likely(mm_thread_has_slot() && !leak_sampling))
 		return slow_result(heap_aligned(align, bytes));
 	if (!heap_ready())
 		return heapless_memalign(align, bytes);
+	if (unlikely(leak_sampling))
+		return memalign_sampled(align, bytes);
 	return first_result(heap_aligned(align, wanted(bytes)), bytes);
 }
 
@@ -139,10 +237,12 @@ static __slow void *realloc_tracked(void *object, size_t bytes)
 
 static void *realloc_slow(void *object, size_t bytes)
 {
-	if (likely(mm_thread_has_slot()))
+	if (likely(mm_thread_has_slot() && !leak_sampling))
 		return slow_result(heap_realloc(object, bytes));
 	if (!heap_ready())
 		return heapless_realloc(object, bytes);
+	if (unlikely(leak_sampling))
+		return realloc_sampled(object, bytes);
 	if (unlikely(leak_tracking))
 		return first_result(realloc_tracked(object, bytes), bytes);
 	return first_result(heap_realloc(object, bytes), bytes);

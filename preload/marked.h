@@ -174,6 +174,13 @@ static __inline_always void *heap_alloc(size_t bytes)
 				 kmalloc_slow(bytes);
 }
 
+static __inline_always void *heap_pages_of_own(size_t bytes)
+{
+	return CONFIG_VALGRIND ? mark_new(kmalloc_pages_of_own(with_trailer(bytes)), bytes,
+					  false) :
+				 kmalloc_pages_of_own(bytes);
+}
+
 static __inline_always void *heap_zalloc(size_t bytes)
 {
 	return CONFIG_VALGRIND ? marked_zalloc(bytes) : kzalloc(bytes);

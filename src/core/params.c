@@ -74,25 +74,37 @@ static bool text_is(struct text text, const char *word, size_t length)
 	return text.length == length && !memcmp(text.start, word, length);
 }
 
-/* The index of `text` among the words that '|' separates; -1 when it is none of them. */
-static int find_word(const char *words, struct text text)
-{
-	for (int i = 0;; i++) {
-		size_t length = strcspn(words, "|");
-
-		if (text_is(text, words, length))
-			return i;
-		if (!words[length])
-			return -1;
-		words += length + 1;
-	}
-}
-
+/* Words are separated by '|'. Behind a ':' in one is the option that it takes a value for. */
 static struct text nth_word(const char *words, uint64_t n)
 {
 	for (; n; n--)
 		words += strcspn(words, "|") + 1;
-	return (struct text){ words, strcspn(words, "|") };
+	return (struct text){ words, strcspn(words, "|:") };
+}
+
+static struct text nth_option(const char *words, uint64_t n)
+{
+	struct text word = nth_word(words, n);
+	const char *option = word.start + word.length;
+
+	option += *option == ':';
+	return (struct text){ option, strcspn(option, "|") };
+}
+
+/* The index of `text` among the words; -1 when it is none of them. */
+static int find_word(const char *words, struct text text)
+{
+	int nr = 1;
+
+	for (const char *at = words; *at; at++)
+		nr += *at == '|';
+	for (int i = 0; i < nr; i++) {
+		struct text word = nth_word(words, (uint64_t)i);
+
+		if (text_is(text, word.start, word.length))
+			return i;
+	}
+	return -1;
 }
 
 static const struct param *find_param(struct text key)
@@ -183,7 +195,7 @@ static bool set_text(const struct param *param, struct text text)
 	return true;
 }
 
-static bool set_from_text(const struct param *param, struct text text)
+static bool set_plain(const struct param *param, struct text text)
 {
 	uint64_t value;
 
@@ -193,6 +205,26 @@ static bool set_from_text(const struct param *param, struct text text)
 		return false;
 	set_value(param, value);
 	return true;
+}
+
+/* word:VALUE. What is wrong with either changes nothing. */
+static bool set_from_text(const struct param *param, struct text text)
+{
+	struct text word = text;
+	bool is_choice = param->kind == KIND_CHOICE;
+	const char *colon = is_choice ? memchr(text.start, ':', text.length) : NULL;
+	const struct param *option;
+	uint64_t index;
+
+	if (!colon)
+		return set_plain(param, text);
+	word.length = (size_t)(colon - text.start);
+	if (!parse_value(param, word, &index))
+		return false;
+	option = find_param(nth_option(param->words, index));
+	text.start = colon + 1;
+	text.length -= word.length + 1;
+	return option && set_plain(option, text) && set_plain(param, word);
 }
 
 static uint64_t get_value(const struct params *from, const struct param *param)

@@ -20,7 +20,7 @@ enum misuse_action { ON_ERROR_ABORT, ON_ERROR_WARN, ON_ERROR_IGNORE };
 enum thp_setting { THP_AUTO, THP_ALWAYS, THP_NEVER };
 enum stitch_setting { STITCH_AUTO, STITCH_UFFD, STITCH_MREMAP, STITCH_PURGE, STITCH_OFF };
 enum foreign_action { FOREIGN_FORWARD, FOREIGN_WARN, FOREIGN_ABORT };
-enum leaks_setting { LEAKS_OFF, LEAKS_SCAN, LEAKS_FULL };
+enum leaks_setting { LEAKS_OFF, LEAKS_SCAN, LEAKS_FULL, LEAKS_SAMPLE };
 enum leak_show { LEAK_SHOW_DEFINITE, LEAK_SHOW_POSSIBLE, LEAK_SHOW_REACHABLE };
 enum leak_sort { LEAK_SORT_BYTES, LEAK_SORT_BLOCKS };
 enum leak_print { LEAK_PRINT_LOST, LEAK_PRINT_ALWAYS };
@@ -30,7 +30,7 @@ enum leak_print { LEAK_PRINT_LOST, LEAK_PRINT_ALWAYS };
 
 /*
  * One member per option, named as it. Kinds: bool, size (uint64_t bytes), choice (unsigned), text
- * (no commas in it).
+ * (no commas in it). A word of a choice may be "word:option": word:VALUE sets that option, too.
  */
 #define PARAM_BOOL(name, initial, help) bool name;
 #define PARAM_SIZE(name, initial, low, high, help) uint64_t name;

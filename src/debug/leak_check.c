@@ -71,9 +71,10 @@ void leak_check_init(void)
 {
 	if (params.leaks && !is_wanted_program())
 		params.leaks = LEAKS_OFF;
-	if (params.leaks != LEAKS_FULL || leak_track_init())
+	if (params.leaks <= LEAKS_SCAN || leak_track_init(params.leaks == LEAKS_SAMPLE))
 		return;
-	pr_err("leaks=full: no address space for the records; doing leaks=1");
+	pr_err("leaks=%s: no address space for the records; doing leaks=1",
+	       params.leaks == LEAKS_FULL ? "full" : "sample");
 	params.leaks = LEAKS_SCAN;
 }
 

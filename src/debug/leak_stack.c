@@ -10,20 +10,30 @@
 #include "debug/symbolise.h"
 
 /* malloc jumps to malloc_slow, operator new to new_slow, and so on: they have no frames. */
-#define ENTRY_SUFFIX "_slow"
+static const char *const entry_suffixes[] = { "_slow", "_sampled" };
+
+/* The function's length without the suffix; 0: it has none. */
+static size_t length_of_entry(const char *function)
+{
+	const char *suffix = function ? strrchr(function, '_') : NULL;
+
+	for (size_t i = 0; suffix && i < ARRAY_SIZE(entry_suffixes); i++)
+		if (!strcmp(suffix, entry_suffixes[i]))
+			return (size_t)(suffix - function);
+	return 0;
+}
 
 static const char *name_for_program(const char *function)
 {
 	static char name[64];
-	size_t length = function ? strlen(function) : 0;
-	size_t kept = length - min_size(length, strlen(ENTRY_SUFFIX));
+	size_t length = length_of_entry(function);
 
-	if (!kept || length >= sizeof(name) || strcmp(function + kept, ENTRY_SUFFIX) != 0)
+	if (!length || length >= sizeof(name))
 		return function;
 	if (!strncmp(function, "new", 3))
 		return "operator new";
-	memcpy(name, function, kept);
-	name[kept] = 0;
+	memcpy(name, function, length);
+	name[length] = 0;
 	return name;
 }
 

@@ -8,24 +8,39 @@
 #include "os/os.h"
 #include "slab/size_class.h"
 
-bool leak_tracking;
+bool leak_tracking, leak_sampling;
 
+/* One every 2^record_shift bytes of the heap; NULL: there are none. */
 static struct leak_record *records;
+static unsigned int record_shift;
 
-bool leak_track_init(void)
+bool leak_track_init(bool sampling)
 {
-	size_t nr = mm_map.nr_pages * PAGE_SIZE / SIZE_CLASS_GRAIN;
-
-	records = private_map(nr * sizeof(*records));
-	leak_tracking = records && stack_depot_init();
-	return leak_tracking;
+	record_shift = sampling ? PAGE_SHIFT : GRAIN_SHIFT;
+	records = private_map((mm_map.nr_pages << PAGE_SHIFT >> record_shift) * sizeof(*records));
+	if (!records || !stack_depot_init())
+		return false;
+	leak_tracking = !sampling;
+	leak_sampling = sampling;
+	if (sampling)
+		size_class_stop_malloc();
+	return true;
 }
 
+static bool is_in_slab(uintptr_t object)
+{
+	return pagemap_is_slab(pagemap_read((object - mm_map.base) / PAGE_SIZE));
+}
+
+/* NULL: an object that has none. */
 static struct leak_record *record_at(uintptr_t object)
 {
 	size_t offset = object - mm_map.base;
 
-	return offset < mm_map.nr_pages * PAGE_SIZE ? &records[offset / SIZE_CLASS_GRAIN] : NULL;
+	if (!records || offset >= mm_map.nr_pages * PAGE_SIZE ||
+	    (leak_sampling && is_in_slab(object)))
+		return NULL;
+	return &records[offset >> record_shift];
 }
 
 __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
@@ -45,6 +60,14 @@ __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
 	};
 }
 
+void leak_untrack(const void *object)
+{
+	struct leak_record *record = record_at((uintptr_t)object);
+
+	if (record && record->tid) /* most were never written */
+		record->tid = 0;
+}
+
 bool leak_mark_ignored(uintptr_t object)
 {
 	struct leak_record *record = record_at(object);
@@ -56,7 +79,7 @@ bool leak_mark_ignored(uintptr_t object)
 
 struct leak_record leak_record_of(uintptr_t object)
 {
-	const struct leak_record *record = leak_tracking ? record_at(object) : NULL;
+	const struct leak_record *record = record_at(object);
 
-	return record ? *record : (struct leak_record){ 0 };
+	return record && record->tid ? *record : (struct leak_record){ 0 };
 }

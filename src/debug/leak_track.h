@@ -1,9 +1,12 @@
 /*
- * leak_track.h - who has allocated an object, and how much exactly was asked for: leaks=full.
+ * leak_track.h - who has allocated an object and how much was asked for: of all with leaks=full,
+ * of some leaks=sample.
  *
  * L7. A record for every 16 bytes of the heap, where an object may start, in a mapping of its own:
  * no lock, nothing to look up, and pages of records are touched only where objects start. Nothing
- * is done at free: the next allocation overwrites the record.
+ * is done at free: the next allocation overwrites the record. With leaks=sample only what has pages
+ * of its own has a record, one a page, and every such allocation writes or clears it: who samples
+ * a small object gives it pages of its own.
  *
  * Objects outside the heap's window (mm/emergency.h) have no record.
  */
@@ -13,9 +16,10 @@
 #include "debug/stackdepot.h"
 
 /* Once, before threads. False: no memory, nothing is tracked. */
-bool leak_track_init(void);
+bool leak_track_init(bool sampling);
 
-extern bool leak_tracking; /* constant after leak_track_init */
+/* leaks=full, leaks=sample. Constant after leak_track_init. */
+extern bool leak_tracking, leak_sampling;
 
 /* What to ask the heap for, so that a pointer to the object's end does not point to the next. */
 static inline size_t leak_padded(size_t bytes)
@@ -25,6 +29,9 @@ static inline size_t leak_padded(size_t bytes)
 
 /* A new object, or one that has been resized. */
 void leak_track(const void *object, size_t bytes);
+
+/* With leaks=sample: such an object that is not of the sample. Others are passed over. */
+void leak_untrack(const void *object);
 
 struct leak_record {
 	depot_stack_handle stack; /* 0: not known */

@@ -168,6 +168,21 @@ void *kmalloc_slow(size_t bytes)
 	return object;
 }
 
+void *kmalloc_pages_of_own(size_t bytes)
+{
+	gate_pass *pass = gate_enter();
+	struct page *page;
+
+	if (unlikely(!pass))
+		return kmalloc_refused(bytes, KMALLOC_MIN_ALIGN);
+	page = kmalloc_stocked(max_size(bytes, 1));
+	if (!page)
+		page = kmalloc_pages(bytes, PAGE_SIZE);
+	come_by();
+	gate_leave(pass);
+	return address_or_null(page);
+}
+
 void *kmalloc(size_t bytes)
 {
 	void *object = sheaf_alloc(bytes);

@@ -34,6 +34,16 @@ static __inline_always void *sheaf_pop(struct slot *slot, size_t class)
 	return object;
 }
 
+/* The same for malloc, which misses when every allocation is to be counted. */
+static __inline_always void *sheaf_malloc(size_t bytes)
+{
+	size_t grains = (bytes + SIZE_CLASS_GRAIN - 1) / SIZE_CLASS_GRAIN;
+
+	if (unlikely(bytes > SIZE_CLASS_MAX_BYTES))
+		return NULL;
+	return sheaf_pop(current_slot, size_class_index_malloc[grains]);
+}
+
 /*
  * As virt_to_pfn, but out of every window for an address that no object has: the low bits of one
  * that is not a multiple of 16 become its highest. One instruction, and free(text) after text++

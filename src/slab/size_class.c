@@ -1,6 +1,8 @@
 /* size_class.c - see size_class.h. */
 #include "slab/size_class.h"
 
+#include <string.h>
+
 #include "base/format.h"
 
 /*
@@ -23,6 +25,17 @@ const uint8_t size_class_index[SIZE_CLASS_MAX_BYTES / SIZE_CLASS_GRAIN + 1] = {
 #include "slab/size_class.def"
 #undef SIZE_CLASS_INDEX
 };
+
+uint8_t size_class_index_malloc[SIZE_CLASS_MAX_BYTES / SIZE_CLASS_GRAIN + 1] = {
+#define SIZE_CLASS_INDEX
+#include "slab/size_class.def"
+#undef SIZE_CLASS_INDEX
+};
+
+void size_class_stop_malloc(void)
+{
+	memset(size_class_index_malloc, NR_SIZE_CLASSES, sizeof(size_class_index_malloc));
+}
 
 #define SIZE_CLASS(size, min_order, max_order, shift, inverse) \
 	_Static_assert((size) % SIZE_CLASS_GRAIN == 0, "every object is 16-byte aligned"); \

@@ -35,6 +35,15 @@ struct size_class {
 extern const struct size_class size_classes[NR_SIZE_CLASSES];
 extern const uint8_t size_class_index[SIZE_CLASS_MAX_BYTES / SIZE_CLASS_GRAIN + 1];
 
+/*
+ * The same table as malloc's fast path reads it. When every allocation is to be counted it is full
+ * of NR_SIZE_CLASSES, a class whose sheaf is always empty. Written before threads.
+ */
+extern uint8_t size_class_index_malloc[SIZE_CLASS_MAX_BYTES / SIZE_CLASS_GRAIN + 1];
+
+/* From now on malloc's fast path misses. */
+void size_class_stop_malloc(void);
+
 /* The smallest class that holds bytes <= SIZE_CLASS_MAX_BYTES. */
 static inline size_t size_class_of(size_t bytes)
 {

@@ -15,11 +15,10 @@ static void *const empty_sheaf[2] = { NULL, SHEAF_END };
 
 #define EMPTY_TOPS \
 	{ \
-		[0 ... NR_SIZE_CLASSES - 1] = (void **)(uintptr_t)&empty_sheaf[1] \
+		[0 ... NR_SIZE_CLASSES] = (void **)(uintptr_t)&empty_sheaf[1] \
 	}
 
-struct slot slot_none = { .top = EMPTY_TOPS };
-struct slot slot_gone = { .top = EMPTY_TOPS };
+struct slot slots_of_nobody[2] = { { .top = EMPTY_TOPS }, { .top = EMPTY_TOPS } };
 
 _Thread_local struct slot *current_slot __tls_initial_exec = &slot_none;
 
@@ -71,6 +70,7 @@ static void slot_init(struct slot *slot, uint32_t id)
 		slot->top[class] = slot_none.top[class];
 		list_init(&slot->class[class].partial);
 	}
+	slot->top[NR_SIZE_CLASSES] = slot_none.top[NR_SIZE_CLASSES];
 	pcp_init(&slot->pcp);
 }
 

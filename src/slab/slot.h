@@ -71,7 +71,7 @@ struct slot {
 	 * free misses. Not yet initialised and hardened are this one case; and so is a closed
 	 * sheaf (sheaf.h), whose array and objects wait where they are.
 	 */
-	void **top[NR_SIZE_CLASSES];
+	void **top[NR_SIZE_CLASSES + 1]; /* the last is always empty (size_class_index_malloc) */
 	uint32_t tag; /* page map entry of this slot's slabs, with class 0 */
 	uint32_t id;
 	/* enum slot_state; written under LOCK_SLOTS, but HELD -> LEFT by its thread */
@@ -98,7 +98,9 @@ struct slot {
  * no slab carries.
  */
 extern _Thread_local struct slot *current_slot __tls_initial_exec;
-extern struct slot slot_none, slot_gone;
+extern struct slot slots_of_nobody[2];
+#define slot_none (slots_of_nobody[0])
+#define slot_gone (slots_of_nobody[1])
 
 /* Make the shared slot. Boot only; false without memory. */
 bool slots_boot(void);
@@ -106,7 +108,8 @@ bool slots_boot(void);
 /* The thread has a slot of its own. */
 static inline bool slot_is_held(void)
 {
-	return likely(current_slot != &slot_none) && likely(current_slot != &slot_gone);
+	return likely((uintptr_t)current_slot - (uintptr_t)slots_of_nobody >=
+		      sizeof(slots_of_nobody));
 }
 
 /*

@@ -1,0 +1,98 @@
+/* leak_sample.c - see leak_sample.h. */
+#include "debug/leak_sample.h"
+
+#include "core/params.h"
+#include "os/os.h"
+
+_Thread_local int64_t leak_sample_left __tls_initial_exec;
+
+/* 0: not seeded. Those of a fork's child go on as its parent's. */
+static _Thread_local uint64_t state __tls_initial_exec;
+
+/* Sebastiano Vigna's splitmix64. */
+static uint64_t next_random(void)
+{
+	uint64_t z = state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+#define LOG_BITS 24u
+
+/*
+ * -log2(random / 2^64), of LOG_BITS binary places: one for each squaring. In integers, for programs
+ * may have floating point exceptions trap.
+ */
+static uint64_t minus_log2(uint64_t random)
+{
+	unsigned int zeros = (unsigned int)__builtin_clzll(random | 1);
+	uint64_t mantissa = (random | 1) << zeros >> 32; /* [1, 2) with 31 places */
+	uint64_t log = 0;
+
+	for (unsigned int i = 0; i < LOG_BITS; i++) {
+		mantissa = mantissa * mantissa >> 31;
+		log = log << 1 | (mantissa >> 32 != 0);
+		mantissa >>= mantissa >> 32 != 0;
+	}
+	return ((uint64_t)(zeros + 1) << LOG_BITS) - log;
+}
+
+/* ln 2, with 32 places. */
+#define LN_2 2977044472u
+
+int64_t leak_sample_distance(uint64_t random)
+{
+	uint64_t log = minus_log2(random) * LN_2 >> 32;
+
+	return (int64_t)((__uint128_t)log * params.leak_sample >> LOG_BITS);
+}
+
+/* A new thread's first event is as far away as any other. */
+bool leak_sample_draw(void)
+{
+	bool is_first = !state;
+
+	if (is_first)
+		state = __builtin_ia32_rdtsc() ^ (uint64_t)os_gettid() << 40 ^ (uintptr_t)&state;
+	if (!is_first)
+		leak_sample_left = 0;
+	leak_sample_left += leak_sample_distance(next_random());
+	if (!is_first || leak_sample_left >= 0)
+		return !is_first;
+	leak_sample_left = leak_sample_distance(next_random());
+	return true;
+}
+
+/* 1 - exp(-x), x >= 0: Taylor's series at x / 2^k, and (1 - e) -> (1 - e)(1 + e) k times. */
+static double complement_of_exp(double x)
+{
+	double term, sum = 0;
+	unsigned int nr_halvings = 0;
+
+	if (x > 50)
+		return 1;
+	for (; x > 0.25; x /= 2)
+		nr_halvings++;
+	term = x;
+	for (unsigned int i = 2; i < 14; i++) {
+		sum += term;
+		term *= -x / i;
+	}
+	for (; nr_halvings; nr_halvings--)
+		sum *= 2 - sum;
+	return sum;
+}
+
+struct leak_estimate leak_sample_estimate(size_t bytes)
+{
+	double size = (double)max_size(bytes, 1);
+	double share = complement_of_exp(size / (double)params.leak_sample);
+
+	return (struct leak_estimate){
+		.nr_blocks = 1 / share,
+		.bytes = (double)bytes / share,
+		.variance = (1 - share) / (share * share) * (double)bytes * (double)bytes,
+	};
+}

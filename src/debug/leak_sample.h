@@ -1,0 +1,41 @@
+/*
+ * leak_sample.h - which allocations are looked at when looking at all is too dear: leaks=sample.
+ *
+ * L7. A Poisson process over the bytes that a thread allocates: an object is sampled if an event
+ * falls into it, with probability 1 - exp(-bytes / leak_sample), whatever came before. So one of
+ * the sample that has `bytes` bytes stands for 1 / probability such objects, and sums
+ * of these are unbiased. Callable from signal handlers.
+ */
+#ifndef DEBUG_LEAK_SAMPLE_H
+#define DEBUG_LEAK_SAMPLE_H
+
+#include "base/math.h"
+
+/* Bytes until the thread's next event. */
+extern _Thread_local int64_t leak_sample_left __tls_initial_exec;
+
+/* More than that is certain to be sampled. */
+#define LEAK_SAMPLE_MAX_BYTES TIB(64)
+
+/* An event has been passed: draw the next. False: it was the thread's start. */
+bool leak_sample_draw(void);
+
+/* Count an allocation: is it of the sample? */
+static inline bool leak_sample_hits(size_t bytes)
+{
+	leak_sample_left -= (int64_t)min_size(max_size(bytes, 1), LEAK_SAMPLE_MAX_BYTES);
+	return unlikely(leak_sample_left < 0) && leak_sample_draw();
+}
+
+/* A distance to the next event, exponential with mean leak_sample=, from 64 random bits. */
+int64_t leak_sample_distance(uint64_t random);
+
+/* What one object of the sample stands for. */
+struct leak_estimate {
+	double nr_blocks, bytes;
+	double variance; /* of the bytes */
+};
+
+struct leak_estimate leak_sample_estimate(size_t bytes);
+
+#endif
