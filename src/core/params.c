@@ -44,7 +44,7 @@ struct param {
 	enum param_kind kind;
 	size_t offset; /* in struct params */
 	uint64_t low, high; /* of a size */
-	const char *words;  /* of a choice or set: separated by '|'; the index is the value, or bit */
+	const char *words;  /* of a choice or set, '|' between; the index is the value or bit */
 	const char *help;
 };
 
