@@ -12,27 +12,23 @@
 #endif
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
-#include "base/format.h"
 #include "base/math.h"
 #include "core/params.h"
-#include "core/report.h"
 #include "debug/leak_check.h"
 #include "debug/suppress.h"
 #include "debug/unwind.h"
 #include "entry.h"
+#include "kept_stderr.h"
+#include "leak_log.h"
 #include "os/os.h"
 #include "os/os_proc.h"
 
 #if !STITCH_PREFIX
 
-#define PATH_BYTES 4096u
-#define COMMAND_BYTES 512u
 /* Ten seconds, of which a thread that can be stopped sees little. */
 #define MAX_WAITS 10000u
 #define WAIT_US 1000u
@@ -43,170 +39,11 @@ int __cxa_at_quick_exit(void (*function)(void *), void *handle);
 _Noreturn void _exit(int status);
 _Noreturn void _Exit(int status);
 
-/* Many programs close stderr before they are through; this copy of it is ours. */
-static int kept_fd = -1;
-static struct os_file kept_file;
-
 /* The process that reports; 0: none does. */
 static int reporting_pid;
 static _Atomic bool has_reported, is_done;
 
-static void keep_stderr(void)
-{
-	kept_fd = os_duplicate_fd(2, 100);
-	if (kept_fd < 0) /* few descriptors are allowed */
-		kept_fd = os_duplicate_fd(2, 3);
-	if (kept_fd >= 0 && os_file_of(kept_fd, &kept_file)) {
-		os_close(kept_fd);
-		kept_fd = -1;
-	}
-}
-
-static bool is_kept_file(int fd)
-{
-	struct os_file now;
-
-	return fd >= 0 && !os_file_of(fd, &now) && now.inode == kept_file.inode &&
-	       now.device == kept_file.device;
-}
-
-/*
- * Some close every descriptor: then the number is somebody else's connection by now. Some close all
- * from 3 on. -1: there is no stderr any more.
- */
-static int kept_stderr(void)
-{
-	if (kept_fd < 0)
-		return -1;
-	return is_kept_file(kept_fd) ? kept_fd : is_kept_file(2) ? 2 : -1;
-}
-
-/* As pr_err, but not into a file that the program has opened in stderr's place. */
-static void complain(const char *format, ...) __printf_like(1, 2);
-
-static void complain(const char *format, ...)
-{
-	static char line[PATH_BYTES + 256]; /* stacks may be small; one thread at a time looks */
-	size_t length = format_text(line, sizeof(line), "stitchmalloc: ");
-	va_list args;
-
-	va_start(args, format);
-	length += format_text_v(line + length, sizeof(line) - length - 1, format, args);
-	va_end(args);
-	length = min_size(length, sizeof(line) - 2);
-	line[length] = '\n';
-	if (kept_stderr() >= 0)
-		os_write(kept_stderr(), line, length + 1);
-}
-
-static const char *reason(int error)
-{
-	const char *text = strerrordesc_np(error);
-
-	return text ? text : "unknown error";
-}
-
 /* --- the leak report -------------------------------------------------------------------------- */
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static void read_path(char *path)
-{
-	long length = os_read_executable(path, PATH_BYTES - 1);
-
-	if (length <= 0) {
-		strcpy(path, "?");
-		return;
-	}
-	path[length] = 0;
-}
-
-/* Arguments are separated by zeros. */
-static void read_command(char *command)
-{
-	long length = os_read_kernel_file("/proc/thread-self/cmdline", command, COMMAND_BYTES - 1);
-
-	length = length > 0 ? length : 0;
-	while (length && !command[length - 1])
-		length--;
-	for (long i = 0; i < length; i++)
-		if ((unsigned char)command[i] < ' ')
-			command[i] = ' ';
-	command[length] = 0;
-}
-
-/* %p, %e and %h in the option's text. */
-static void expand_log_path(char *path, const char *exe)
-{
-	struct utsname names;
-	size_t at = 0;
-
-	uname(&names);
-	for (const char *from = params.log_path; *from && at < PATH_BYTES - 1; from++) {
-		size_t room = PATH_BYTES - at;
-		char letter = *from == '%' ? from[1] : 0;
-
-		if (letter == 'p')
-			at += format_text(path + at, room, "%d", os_getpid());
-		else if (letter == 'e')
-			at += format_text(path + at, room, "%s", base_name(exe));
-		else if (letter == 'h')
-			at += format_text(path + at, room, "%s", names.nodename);
-		else
-			path[at++] = *from;
-		from += letter == 'p' || letter == 'e' || letter == 'h' || letter == '%';
-	}
-	path[min_size(at, PATH_BYTES - 1)] = 0;
-}
-
-static int open_log(const char *exe)
-{
-	char path[PATH_BYTES];
-	int fd;
-
-	if (!params.log_path[0])
-		return kept_stderr();
-	expand_log_path(path, exe);
-	fd = os_open_log(path);
-	if (fd < 0)
-		complain("leak report: cannot write to log_path=%s: %s", path, reason(-fd));
-	return fd < 0 ? kept_stderr() : fd;
-}
-
-static int print_to(int fd, const struct leak_header *header)
-{
-	static struct report report;
-
-	report_init(&report, report_to_fd, &fd);
-	leak_report_print(&report, header);
-	return report_finish(&report);
-}
-
-static void print_report(struct leak_header *header)
-{
-	static char exe[PATH_BYTES], command[COMMAND_BYTES];
-	int fd, error;
-
-	read_path(exe);
-	read_command(command);
-	header->exe = exe;
-	header->command = command;
-	header->pid = os_getpid();
-	fd = open_log(exe);
-	if (fd < 0)
-		return;
-	error = print_to(fd, header);
-	if (error)
-		complain("leak report: not all could be written to %s: %s",
-			 params.log_path[0] ? params.log_path : "standard error", reason(-error));
-	if (fd != kept_fd && fd != 2)
-		os_close(fd);
-}
 
 /* A program's own rules, as LeakSanitizer asks for them. */
 const char *__lsan_default_suppressions(void) __attribute__((weak));
@@ -227,7 +64,7 @@ static void add_rules(void)
 		own = __lsan_default_suppressions();
 	if (length < 0)
 		complain("suppressions=%s cannot be read: %s", params.suppressions,
-			 reason((int)-length));
+			 reason_of((int)-length));
 	else if (length == sizeof(text))
 		complain("suppressions=%s: only the first %zu bytes count", params.suppressions,
 			 sizeof(text));
@@ -246,7 +83,7 @@ static void add_rules(void)
  */
 static __attribute__((noinline)) bool check_leaks(bool is_last)
 {
-	struct leak_check check = { .print = print_report, .is_last = is_last };
+	struct leak_check check = { .print = leak_log_write, .is_last = is_last };
 
 	__asm__ volatile("mov %%rbx, 0(%0)\n\tmov %%rbp, 8(%0)\n\tmov %%r12, 16(%0)\n\t"
 			 "mov %%r13, 24(%0)\n\tmov %%r14, 32(%0)\n\tmov %%r15, 40(%0)"

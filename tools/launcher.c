@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "flamegraph/flamegraph.h"
 #include "symbolize.h"
 
 #define LIBRARY "libstitchmalloc.so"
@@ -30,6 +31,7 @@ static const char usage[] =
 	"usage: stitchmalloc run [--leaks[=full]] [-o KEY=VALUE]... [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc record -o FILE [--limit MIB] [--lib PATH] [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc symbolize [FILE]\n"
+	"       stitchmalloc flamegraph REPORT [-o FILE]\n"
 	"       stitchmalloc --help | --version\n"
 	"\n"
 	"run: runs PROGRAM with malloc and free served by " LIBRARY ".\n"
@@ -39,6 +41,9 @@ static const char usage[] =
 	"                 is still reachable, too\n"
 	"  --log=FILE     the report goes there, not to stderr; %p in it is the process id,\n"
 	"                 %e the program, %h the host\n"
+	"  --format=FORMAT,...  text, json, collapsed (for flame graphs), heap_v2 (for jeprof),\n"
+	"                 pprof; of several --log=FILE is the text and FILE.json and so on the\n"
+	"                 others\n"
 	"  --suppressions=FILE  leaks that are known, in LeakSanitizer's format\n"
 	"  --gen-suppressions   print such a rule behind each leak\n"
 	"  --exitcode=N   exit with status N if there are leaks\n"
@@ -57,6 +62,8 @@ static const char usage[] =
 	"  --lib PATH     the recorder; by default " RECORDER ", found as above\n"
 	"symbolize: a leak report that was written with symbolize=0 goes to standard output with\n"
 	"functions, files and lines, which may be found on another machine.\n"
+	"flamegraph: a leak report in JSON, or of collapsed stacks, as a page for browsers;\n"
+	"`stitchmalloc flamegraph --help` tells more.\n"
 	"LD_PRELOAD and STITCH_CONF keep what they hold. The exit status is PROGRAM's; 127 when\n"
 	"it is not found, 126 when it cannot be executed, 125 when the library cannot be had.\n";
 
@@ -214,15 +221,17 @@ static const struct flag {
 	const char *name, *key;
 	const char *value; /* of the flag alone; NULL: it needs one */
 	bool is_path;	   /* the program may be in another folder when it is used */
+	bool is_list;	   /* of words with commas between them, for which options have + */
 } flags[] = {
-	{ "--leaks", "leaks", "1", false },
-	{ "--show", "leak_show", NULL, false },
-	{ "--log", "log_path", NULL, true },
-	{ "--suppressions", "suppressions", NULL, true },
-	{ "--gen-suppressions", "gen_suppressions", "1", false },
-	{ "--exitcode", "exitcode", NULL, false },
-	{ "--exe", "exe", NULL, false },
-	{ "--no-children", "children", "0", false },
+	{ "--leaks", "leaks", "1", false, false },
+	{ "--show", "leak_show", NULL, false, false },
+	{ "--log", "log_path", NULL, true, false },
+	{ "--format", "leak_format", NULL, false, true },
+	{ "--suppressions", "suppressions", NULL, true, false },
+	{ "--gen-suppressions", "gen_suppressions", "1", false, false },
+	{ "--exitcode", "exitcode", NULL, false, false },
+	{ "--exe", "exe", NULL, false, false },
+	{ "--no-children", "children", "0", false, false },
 };
 
 static char *absolute(const char *path)
@@ -232,10 +241,21 @@ static char *absolute(const char *path)
 	return folder ? join(folder, '/', path) : join(NULL, 0, path);
 }
 
+static char *joined_by_plus(const char *list)
+{
+	char *joined = join(NULL, 0, list);
+
+	for (char *comma = joined; (comma = strchr(comma, ',')); comma++)
+		*comma = '+';
+	return joined;
+}
+
 static void pass_flag(const struct flag *flag, const char *value)
 {
 	if (!value || !*value)
 		fail(EXIT_USAGE, "%s needs a value: %s=...\n%s", flag->name, flag->name, usage);
+	if (flag->is_list)
+		value = joined_by_plus(value);
 	if (strchr(value, ','))
 		fail(EXIT_USAGE, "%s=%s: the library's options cannot hold a comma", flag->name,
 		     value);
@@ -384,6 +404,8 @@ int main(int argc, char **argv)
 		return record(argv + 2);
 	if (!strcmp(command, "symbolize"))
 		return symbolize(argc > 2 ? argv[2] : "-");
+	if (!strcmp(command, "flamegraph"))
+		return flamegraph(argv + 2);
 	if (!strcmp(command, "--help")) {
 		fputs(usage, stdout);
 		return EXIT_SUCCESS;

@@ -25,15 +25,17 @@ struct params params = {
 #define PARAM_BOOL(name, initial, help) .name = (initial),
 #define PARAM_SIZE(name, initial, low, high, help) .name = (initial),
 #define PARAM_CHOICE(name, initial, words, help) .name = (initial),
+#define PARAM_SET(name, initial, words, help) .name = (initial),
 #define PARAM_TEXT(name, help)
 #include "core/params.def"
 #undef PARAM_BOOL
 #undef PARAM_SIZE
 #undef PARAM_CHOICE
+#undef PARAM_SET
 #undef PARAM_TEXT
 };
 
-enum param_kind { KIND_BOOL, KIND_SIZE, KIND_CHOICE, KIND_TEXT };
+enum param_kind { KIND_BOOL, KIND_SIZE, KIND_CHOICE, KIND_SET, KIND_TEXT };
 
 #define NAME_MAX_BYTES 24u
 
@@ -42,7 +44,7 @@ struct param {
 	enum param_kind kind;
 	size_t offset; /* in struct params */
 	uint64_t low, high; /* of a size */
-	const char *words;  /* of a choice: separated by '|', the index is the value */
+	const char *words;  /* of a choice or set, '|' between; the index is the value or bit */
 	const char *help;
 };
 
@@ -56,6 +58,8 @@ static const struct param table[] = {
 	{ #name, KIND_SIZE, offsetof(struct params, name), low, high, NULL, help },
 #define PARAM_CHOICE(name, initial, words, help) \
 	{ #name, KIND_CHOICE, offsetof(struct params, name), 0, 0, words, help },
+#define PARAM_SET(name, initial, words, help) \
+	{ #name, KIND_SET, offsetof(struct params, name), 0, 0, words, help },
 #define PARAM_TEXT(name, help) \
 	{ #name, KIND_TEXT, offsetof(struct params, name), 0, 0, NULL, help },
 #include "core/params.def"
@@ -153,6 +157,42 @@ static const struct param *nearest_param(struct text key)
 	return nearest;
 }
 
+/* The beginning of `rest` up to the first of `ends`, or all of it; cut off from rest. */
+static struct text cut_until(struct text *rest, const char *ends)
+{
+	struct text head = { rest->start, 0 };
+
+	while (head.length < rest->length && !strchr(ends, head.start[head.length]))
+		head.length++;
+	rest->start += head.length;
+	rest->length -= head.length;
+	return head;
+}
+
+static void skip_char(struct text *rest)
+{
+	if (rest->length) {
+		rest->start++;
+		rest->length--;
+	}
+}
+
+/* One word at least. */
+static bool parse_set(const char *words, struct text text, uint64_t *value)
+{
+	*value = 0;
+	for (;;) {
+		int word = find_word(words, cut_until(&text, "+"));
+
+		if (word < 0)
+			return false;
+		*value |= 1u << word;
+		if (!text.length)
+			return true;
+		skip_char(&text);
+	}
+}
+
 static bool parse_value(const struct param *param, struct text text, uint64_t *value)
 {
 	int word;
@@ -160,6 +200,8 @@ static bool parse_value(const struct param *param, struct text text, uint64_t *v
 	if (param->kind == KIND_SIZE)
 		return parse_bytes(text.start, text.length, value) && *value >= param->low &&
 		       *value <= param->high;
+	if (param->kind == KIND_SET)
+		return parse_set(param->words, text, value);
 	word = find_word(param->kind == KIND_BOOL ? bool_words : param->words, text);
 	*value = (uint64_t)(param->kind == KIND_BOOL ? word & 1 : word);
 	return word >= 0;
@@ -177,6 +219,7 @@ static void set_value(const struct param *param, uint64_t value)
 		*(uint64_t *)member = value;
 		break;
 	case KIND_CHOICE:
+	case KIND_SET:
 		*(unsigned int *)member = (unsigned int)value;
 		break;
 	case KIND_TEXT:
@@ -237,6 +280,7 @@ static uint64_t get_value(const struct params *from, const struct param *param)
 	case KIND_SIZE:
 		return *(const uint64_t *)member;
 	case KIND_CHOICE:
+	case KIND_SET:
 		return *(const unsigned int *)member;
 	case KIND_TEXT:
 		return 0;
@@ -244,9 +288,9 @@ static uint64_t get_value(const struct params *from, const struct param *param)
 	__builtin_unreachable();
 }
 
-/* Room for any value as text: 64 bits in decimal, or a word. */
+/* Room for any value as text: 64 bits in decimal, a word, or all words of a set. */
 struct value_text {
-	char text[NAME_MAX_BYTES];
+	char text[64];
 };
 
 /* A size as 0, 24K, 1T: with the largest suffix that keeps it exact. */
@@ -262,6 +306,23 @@ static struct value_text size_text(uint64_t bytes)
 	return out;
 }
 
+static struct value_text words_text(const char *words, uint64_t value)
+{
+	struct value_text out = { "" };
+	size_t length = 0;
+
+	for (uint64_t i = 0; value >> i; i++) {
+		struct text word;
+
+		if (!(value >> i & 1))
+			continue;
+		word = nth_word(words, i);
+		length += format_text(out.text + length, sizeof(out.text) - length, "%s%.*s",
+				      length ? "+" : "", (int)word.length, word.start);
+	}
+	return out;
+}
+
 static struct value_text value_text(const struct param *param, uint64_t value)
 {
 	struct value_text out;
@@ -269,6 +330,8 @@ static struct value_text value_text(const struct param *param, uint64_t value)
 
 	if (param->kind == KIND_SIZE)
 		return size_text(value);
+	if (param->kind == KIND_SET)
+		return words_text(param->words, value);
 	word = nth_word(param->kind == KIND_BOOL ? bool_words : param->words, value);
 	format_text(out.text, sizeof(out.text), "%.*s", (int)word.length, word.start);
 	return out;
@@ -289,9 +352,10 @@ static void complain_of_value(const char *source, const struct param *param, str
 		       quote_length(value), value.start, size_text(param->low).text,
 		       size_text(param->high).text);
 	else
-		pr_err("%s: %s=\"%.*s\" is not one of %s", source, param->name,
+		pr_err("%s: %s=\"%.*s\" is not one of %s%s", source, param->name,
 		       quote_length(value), value.start,
-		       param->kind == KIND_BOOL ? bool_words : param->words);
+		       param->kind == KIND_BOOL ? bool_words : param->words,
+		       param->kind == KIND_SET ? ", nor several with + between them" : "");
 }
 
 static bool is_blank(char c)
@@ -308,26 +372,6 @@ static struct text trim(struct text text)
 	while (text.length && is_blank(text.start[text.length - 1]))
 		text.length--;
 	return text;
-}
-
-/* The beginning of `rest` up to the first of `ends`, or all of it; cut off from rest. */
-static struct text cut_until(struct text *rest, const char *ends)
-{
-	struct text head = { rest->start, 0 };
-
-	while (head.length < rest->length && !strchr(ends, head.start[head.length]))
-		head.length++;
-	rest->start += head.length;
-	rest->length -= head.length;
-	return head;
-}
-
-static void skip_char(struct text *rest)
-{
-	if (rest->length) {
-		rest->start++;
-		rest->length--;
-	}
 }
 
 /* One key=value. A key without value is one with an empty value. */
@@ -425,8 +469,9 @@ static void print_param(struct report *report, const struct param *param)
 		report_printf(report, "a size from %s to %s)\n", size_text(param->low).text,
 			      size_text(param->high).text);
 	else
-		report_printf(report, "%s)\n",
-			      param->kind == KIND_BOOL ? bool_words : param->words);
+		report_printf(report, "%s%s)\n",
+			      param->kind == KIND_BOOL ? bool_words : param->words,
+			      param->kind == KIND_SET ? ", or several: one+another" : "");
 	report_printf(report, "\t%s\n", param->help);
 }
 

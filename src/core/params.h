@@ -24,17 +24,22 @@ enum leaks_setting { LEAKS_OFF, LEAKS_SCAN, LEAKS_FULL, LEAKS_SAMPLE };
 enum leak_show { LEAK_SHOW_DEFINITE, LEAK_SHOW_POSSIBLE, LEAK_SHOW_REACHABLE };
 enum leak_sort { LEAK_SORT_BYTES, LEAK_SORT_BLOCKS };
 enum leak_print { LEAK_PRINT_LOST, LEAK_PRINT_ALWAYS };
+/* Bit numbers. */
+enum leak_format { LEAK_TEXT, LEAK_JSON, LEAK_COLLAPSED, LEAK_HEAP_V2, LEAK_PPROF,
+		   NR_LEAK_FORMATS };
 
 /* Of a text; a longer one is refused. */
 #define PARAM_TEXT_BYTES 256u
 
 /*
- * One member per option, named as it. Kinds: bool, size (uint64_t bytes), choice (unsigned), text
- * (no commas in it). A word of a choice may be "word:option": word:VALUE sets that option, too.
+ * One member per option, named as it. Kinds: bool, size (uint64_t bytes), choice (unsigned), set
+ * (unsigned: a bit for each word; given as words with + between them), text (no commas in it).
+ * A word of a choice may be "word:option": word:VALUE sets that option, too.
  */
 #define PARAM_BOOL(name, initial, help) bool name;
 #define PARAM_SIZE(name, initial, low, high, help) uint64_t name;
 #define PARAM_CHOICE(name, initial, words, help) unsigned int name;
+#define PARAM_SET(name, initial, words, help) unsigned int name;
 #define PARAM_TEXT(name, help) char name[PARAM_TEXT_BYTES];
 struct params {
 #include "core/params.def"
@@ -42,6 +47,7 @@ struct params {
 #undef PARAM_BOOL
 #undef PARAM_SIZE
 #undef PARAM_CHOICE
+#undef PARAM_SET
 #undef PARAM_TEXT
 
 extern struct params params;

@@ -3,7 +3,10 @@
  *
  * L2. Uses base/format; the sink for file descriptors enters the kernel through os/.
  */
+#include <string.h>
+
 #include "base/format.h"
+#include "base/math.h"
 #include "core/report.h"
 #include "os/os.h"
 
@@ -49,6 +52,20 @@ void report_printf(struct report *report, const char *format, ...)
 	va_start(args, format);
 	append(report, format, args);
 	va_end(args);
+}
+
+void report_text(struct report *report, const char *text, size_t bytes)
+{
+	while (bytes) {
+		size_t piece = min_size(bytes, sizeof(report->buffer) - report->nr_bytes);
+
+		memcpy(report->buffer + report->nr_bytes, text, piece);
+		report->nr_bytes += piece;
+		text += piece;
+		bytes -= piece;
+		if (report->nr_bytes == sizeof(report->buffer))
+			flush(report);
+	}
 }
 
 int report_finish(struct report *report)

@@ -23,6 +23,8 @@ struct report {
 
 void report_init(struct report *report, report_sink *sink, void *context);
 void report_printf(struct report *report, const char *format, ...) __printf_like(2, 3);
+/* Text of any length as it is; report_printf cuts one that is longer than the buffer. */
+void report_text(struct report *report, const char *text, size_t bytes);
 /* Flush; returns the first error of the sink, or 0. */
 int report_finish(struct report *report);
 

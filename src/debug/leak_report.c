@@ -3,40 +3,21 @@
 
 #include <string.h>
 
+#include "base/format.h"
 #include "base/math.h"
 #include "core/params.h"
 #include "debug/leak_stack.h"
 #include "debug/leak_track.h"
 #include "debug/private_map.h"
-#include "debug/suppress.h"
 #include "slab/size_class.h"
 
 #define MAX_GROUPS (1u << 20)
-#define MAX_THREADS 4u
-#define MAX_SHOWN_OBJECTS 4u
-#define SHOWN_BYTES 32u
-
-/* Objects of one kind and one stack; without stacks of one size. */
-struct group {
-	uint64_t key; /* 0: an entry that is not used */
-	enum leak_kind kind;
-	depot_stack_handle stack;
-	size_t usable; /* bytes of each object; of the last one, with stacks */
-	size_t bytes, nr_blocks;
-	size_t indirect_bytes, nr_indirect; /* what is lost with them */
-	unsigned int nr_threads;	    /* MAX_THREADS + 1: more than that */
-	int32_t threads[MAX_THREADS];
-	unsigned int nr_shown;
-	uintptr_t shown[MAX_SHOWN_OBJECTS], holders[MAX_SHOWN_OBJECTS];
-};
 
 static struct {
-	struct group *groups; /* a hash table; dense and sorted once it is printed */
+	struct leak_group *groups; /* a hash table; dense and sorted once it is printed */
 	size_t nr_entries;    /* a power of two */
 	size_t nr_groups;
-	struct {
-		size_t bytes, nr_blocks;
-	} total[NR_LEAK_KINDS];
+	struct leak_amount total[NR_LEAK_KINDS];
 } leaks;
 
 /* --- counting --------------------------------------------------------------------------------- */
@@ -47,7 +28,7 @@ static uint64_t key_of(enum leak_kind kind, depot_stack_handle stack, size_t usa
 }
 
 /* The entry of a key, or the one where it belongs; when the table is full, whatever is there. */
-static struct group *find_group(uint64_t key)
+static struct leak_group *find_group(uint64_t key)
 {
 	size_t at = (key * 0x9e3779b97f4a7c15u) >> 32;
 
@@ -58,27 +39,27 @@ static struct group *find_group(uint64_t key)
 	return &leaks.groups[at & (leaks.nr_entries - 1)];
 }
 
-static struct group *group_of(enum leak_kind kind, depot_stack_handle stack, size_t usable)
+static struct leak_group *group_of(enum leak_kind kind, depot_stack_handle stack, size_t usable)
 {
 	uint64_t key = key_of(kind, stack, usable);
-	struct group *group = find_group(key);
+	struct leak_group *group = find_group(key);
 
 	if (!group->key) {
-		*group = (struct group){ .key = key, .kind = kind, .stack = stack };
+		*group = (struct leak_group){ .key = key, .kind = kind, .stack = stack };
 		leaks.nr_groups++;
 	}
 	group->usable = usable;
 	return group;
 }
 
-static void add_thread(struct group *group, int32_t tid)
+static void add_thread(struct leak_group *group, int32_t tid)
 {
-	for (unsigned int i = 0; i < min_size(group->nr_threads, MAX_THREADS); i++)
+	for (unsigned int i = 0; i < min_size(group->nr_threads, LEAK_MAX_THREADS); i++)
 		if (group->threads[i] == tid)
 			return;
-	if (group->nr_threads < MAX_THREADS)
+	if (group->nr_threads < LEAK_MAX_THREADS)
 		group->threads[group->nr_threads] = tid;
-	if (group->nr_threads <= MAX_THREADS)
+	if (group->nr_threads <= LEAK_MAX_THREADS)
 		group->nr_threads++;
 }
 
@@ -88,29 +69,33 @@ static size_t bytes_of(const struct heap_object *object, const struct leak_recor
 	return record->tid && record->bytes <= object->bytes ? record->bytes : object->bytes;
 }
 
-static void show_object(struct group *group, const struct leak *leak)
+static void show_object(struct leak_group *group, const struct leak *leak)
 {
-	if (group->nr_shown == MAX_SHOWN_OBJECTS)
+	if (group->nr_shown == LEAK_MAX_OBJECTS)
 		return;
 	group->shown[group->nr_shown] = leak->object.start;
 	group->holders[group->nr_shown++] = leak->holder;
+}
+
+static void add_object(struct leak_amount *amount, size_t bytes)
+{
+	amount->bytes += bytes;
+	amount->nr_blocks++;
 }
 
 static void count_direct(void *unused, const struct leak *leak)
 {
 	struct leak_record record = leak_record_of(leak->object.start);
 	size_t bytes = bytes_of(&leak->object, &record);
-	struct group *group;
+	struct leak_group *group;
 
 	(void)unused;
-	leaks.total[leak->kind].bytes += bytes;
-	leaks.total[leak->kind].nr_blocks++;
+	add_object(&leaks.total[leak->kind], bytes);
 	if (leak->kind == LEAK_INDIRECT || leak->kind == LEAK_SUPPRESSED ||
 	    leak->kind == LEAK_LOADERS)
 		return;
 	group = group_of(leak->kind, record.stack, record.tid ? bytes : leak->object.bytes);
-	group->bytes += bytes;
-	group->nr_blocks++;
+	add_object(&group->direct, bytes);
 	add_thread(group, record.tid);
 	show_object(group, leak);
 	if (leak->kind == LEAK_DEFINITE)
@@ -120,14 +105,13 @@ static void count_direct(void *unused, const struct leak *leak)
 static void count_indirect(void *unused, const struct leak *leak)
 {
 	struct leak_record record = leak_record_of(leak->object.start);
-	struct group *group;
+	struct leak_group *group;
 
 	(void)unused;
 	if (leak->kind != LEAK_INDIRECT)
 		return;
 	group = &leaks.groups[*kmemleak_note(leak->owner)];
-	group->indirect_bytes += bytes_of(&leak->object, &record);
-	group->nr_indirect++;
+	add_object(&group->indirect, bytes_of(&leak->object, &record));
 }
 
 bool leak_report_gather(void)
@@ -167,7 +151,7 @@ bool leak_report_knows(const struct heap_object *object)
 
 /* --- order ------------------------------------------------------------------------------------ */
 
-static bool is_listed(const struct group *group)
+static bool is_listed(const struct leak_group *group)
 {
 	switch (group->kind) {
 	case LEAK_DEFINITE:
@@ -185,13 +169,14 @@ static size_t rank_of(enum leak_kind kind)
 	return kind == LEAK_DEFINITE ? 2 : kind == LEAK_POSSIBLE;
 }
 
-static size_t weight_of(const struct group *group)
+static size_t weight_of(const struct leak_group *group)
 {
-	return params.leak_sort == LEAK_SORT_BYTES ? group->bytes + group->indirect_bytes :
-						     group->nr_blocks + group->nr_indirect;
+	struct leak_amount amount = leak_group_amount(group);
+
+	return params.leak_sort == LEAK_SORT_BYTES ? amount.bytes : amount.nr_blocks;
 }
 
-static bool comes_before(const struct group *a, const struct group *b)
+static bool comes_before(const struct leak_group *a, const struct leak_group *b)
 {
 	if (rank_of(a->kind) != rank_of(b->kind))
 		return rank_of(a->kind) > rank_of(b->kind);
@@ -200,9 +185,9 @@ static bool comes_before(const struct group *a, const struct group *b)
 	return a->shown[0] < b->shown[0];
 }
 
-static void swap_groups(struct group *a, struct group *b)
+static void swap_groups(struct leak_group *a, struct leak_group *b)
 {
-	struct group kept = *a;
+	struct leak_group kept = *a;
 
 	*a = *b;
 	*b = kept;
@@ -241,148 +226,86 @@ static size_t sort_groups(void)
 	return nr;
 }
 
-/* --- text ------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
-static const char *const kind_names[NR_LEAK_KINDS] = {
-	[LEAK_POSSIBLE] = "possibly lost",    [LEAK_SUPPRESSED] = "suppressed",
-	[LEAK_REACHABLE] = "still reachable", [LEAK_INDIRECT] = "indirectly lost",
-	[LEAK_DEFINITE] = "definitely lost",
+void leak_cache_name(const struct leak_group *group, char *name)
+{
+	if (group->usable <= SIZE_CLASS_MAX_BYTES)
+		size_class_name(&size_classes[size_class_of(group->usable)], name);
+	else
+		format_text(name, LEAK_CACHE_NAME_BYTES, "%zu pages", group->usable / PAGE_SIZE);
+}
+
+static struct leak_summary summarise(size_t nr_groups)
+{
+	struct leak_summary summary = { .nr_groups = nr_groups };
+
+	memcpy(summary.total, leaks.total, sizeof(summary.total));
+	summary.nr_listed = min_size(nr_groups, params.leak_groups);
+	for (size_t i = 0; i < nr_groups; i++) {
+		struct leak_amount amount = leak_group_amount(&leaks.groups[i]);
+
+		summary.all = leak_amount_sum(summary.all, amount);
+		if (i >= summary.nr_listed)
+			summary.rest = leak_amount_sum(summary.rest, amount);
+	}
+	return summary;
+}
+
+/* All that writes the report. */
+struct pass {
+	struct leak_output *outputs;
+	unsigned int nr_outputs;
+	bool has_frames; /* some output wants them */
 };
 
-static const char *plural(size_t nr)
+/* Down to main: what has called it is libc's. */
+static bool write_frame(void *context, unsigned int number, uintptr_t pc,
+			const struct symbol *symbol)
 {
-	return nr == 1 ? "" : "s";
+	const struct pass *pass = context;
+	struct leak_frame frame = { number, pc, symbol };
+
+	for (unsigned int i = 0; i < pass->nr_outputs; i++)
+		if (pass->outputs[i].writer->frame)
+			pass->outputs[i].writer->frame(pass->outputs[i].report, &frame);
+	return !symbol->function || strcmp(symbol->function, "main") != 0;
 }
 
-static void print_header(struct report *report, const struct leak_header *header)
+static void write_group(struct pass *pass, size_t at, const struct leak_summary *summary)
 {
-	report_printf(report, "=== stitchmalloc %s: leak report of process %d, %s\n",
-		      STITCH_VERSION, header->pid, header->exe);
-	report_printf(report, "=== command: %s\n", header->command);
-	report_printf(report, leak_tracking ?
-				      "=== leaks=full: sizes as requested" :
-				      "=== leaks=1: usable sizes; leaks=full tells stacks");
-	if (header->nr_threads > 1)
-		report_printf(report, "; %u threads", header->nr_threads);
-	if (header->nr_running)
-		report_printf(report, ", of which %u could not be stopped", header->nr_running);
-	report_printf(report, "\n");
-}
+	const struct leak_group *group = &leaks.groups[at];
+	bool is_listed = at < summary->nr_listed;
 
-static void print_threads(struct report *report, const struct group *group)
-{
-	report_printf(report, "    by thread%s", plural(group->nr_threads));
-	for (unsigned int i = 0; i < min_size(group->nr_threads, MAX_THREADS); i++)
-		report_printf(report, "%s %d", i ? "," : "", group->threads[i]);
-	report_printf(report, "%s\n", group->nr_threads > MAX_THREADS ? " and more" : "");
-}
+	for (unsigned int i = 0; i < pass->nr_outputs; i++) {
+		const struct leak_writer *writer = pass->outputs[i].writer;
 
-static void print_first_bytes(struct report *report, uintptr_t object, size_t usable)
-{
-	const unsigned char *bytes = (const unsigned char *)object; // NOLINT
-	size_t nr = min_size(usable, SHOWN_BYTES);
-
-	report_printf(report, "       ");
-	for (size_t i = 0; i < nr; i++)
-		report_printf(report, "%s%02x", i % 8 ? " " : "  ", bytes[i]);
-	report_printf(report, "  ");
-	for (size_t i = 0; i < nr; i++)
-		report_printf(report, "%c", bytes[i] >= ' ' && bytes[i] < 127 ? bytes[i] : '.');
-	report_printf(report, "\n");
-}
-
-static void print_cache(struct report *report, size_t usable)
-{
-	char name[SIZE_CLASS_NAME_BYTES];
-
-	if (usable <= SIZE_CLASS_MAX_BYTES) {
-		size_class_name(&size_classes[size_class_of(usable)], name);
-		report_printf(report, "    %s\n", name);
-	} else {
-		report_printf(report, "    %zu pages\n", usable / PAGE_SIZE);
+		if (writer->begin_group && (is_listed || writer->takes_all_groups))
+			writer->begin_group(pass->outputs[i].report, group, at, summary);
 	}
-}
-
-static void print_objects(struct report *report, const struct group *group)
-{
-	for (unsigned int i = 0; i < group->nr_shown; i++) {
-		report_printf(report, "    at 0x%zx", group->shown[i]);
-		if (group->holders[i])
-			leak_holder_print(report, group->holders[i]);
-		report_printf(report, "\n");
-		print_first_bytes(report, group->shown[i], group->usable);
-	}
-	if (group->nr_blocks > group->nr_shown)
-		report_printf(report, "    ... and %zu more\n",
-			      group->nr_blocks - group->nr_shown);
-}
-
-static void print_group(struct report *report, const struct group *group, size_t i, size_t nr)
-{
-	size_t bytes = group->bytes + group->indirect_bytes;
-	size_t nr_blocks = group->nr_blocks + group->nr_indirect;
-
-	report_printf(report, "\n%zu byte%s in %zu block%s", bytes, plural(bytes), nr_blocks,
-		      plural(nr_blocks));
-	if (group->nr_indirect)
-		report_printf(report, " (%zu in %zu directly, %zu in %zu indirectly)", group->bytes,
-			      group->nr_blocks, group->indirect_bytes, group->nr_indirect);
-	report_printf(report, " %s [%zu of %zu]\n", kind_names[group->kind], i + 1, nr);
-	if (!leak_tracking)
-		print_cache(report, group->usable);
-	if (!group->stack && leak_tracking)
-		report_printf(report, "    (allocated without a stack)\n");
-	if (group->stack)
-		leak_stack_print(report, group->stack);
-	if (leak_tracking && group->nr_threads > 1)
-		print_threads(report, group);
-	if (params.leak_objects)
-		print_objects(report, group);
-	if (params.gen_suppressions && group->stack)
-		leak_stack_print_rule(report, group->stack);
-}
-
-static void print_groups(struct report *report)
-{
-	size_t nr = sort_groups(), nr_listed = min_size(nr, params.leak_groups);
-	size_t bytes = 0, nr_blocks = 0;
-
-	for (size_t i = 0; i < nr_listed; i++)
-		print_group(report, &leaks.groups[i], i, nr);
-	if (nr_listed == nr)
+	if (!is_listed)
 		return;
-	for (size_t i = nr_listed; i < nr; i++) {
-		bytes += leaks.groups[i].bytes + leaks.groups[i].indirect_bytes;
-		nr_blocks += leaks.groups[i].nr_blocks + leaks.groups[i].nr_indirect;
+	if (pass->has_frames && group->stack)
+		leak_stack_visit(group->stack, write_frame, pass);
+	for (unsigned int i = 0; i < pass->nr_outputs; i++)
+		if (pass->outputs[i].writer->end_group)
+			pass->outputs[i].writer->end_group(pass->outputs[i].report, group);
+}
+
+void leak_report_write(const struct leak_header *header, struct leak_output *outputs,
+		       unsigned int nr_outputs)
+{
+	struct leak_summary summary = summarise(sort_groups());
+	struct pass pass = { outputs, nr_outputs, false };
+
+	for (unsigned int i = 0; i < nr_outputs; i++) {
+		pass.has_frames |= outputs[i].writer->frame != NULL;
+		if (outputs[i].writer->begin)
+			outputs[i].writer->begin(outputs[i].report, header, &summary);
 	}
-	report_printf(report, "\n... and %zu more group%s, %zu byte%s in %zu block%s "
-			      "(leak_groups=%zu lists all)\n",
-		      nr - nr_listed, plural(nr - nr_listed), bytes, plural(bytes), nr_blocks,
-		      plural(nr_blocks), nr);
-}
-
-static void print_totals(struct report *report)
-{
-	static const enum leak_kind order[] = { LEAK_DEFINITE, LEAK_INDIRECT, LEAK_POSSIBLE,
-						LEAK_REACHABLE, LEAK_SUPPRESSED };
-	size_t bytes = leaks.total[LEAK_DEFINITE].bytes + leaks.total[LEAK_INDIRECT].bytes;
-	size_t nr = leaks.total[LEAK_DEFINITE].nr_blocks + leaks.total[LEAK_INDIRECT].nr_blocks;
-
-	report_printf(report, "\n");
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
-		report_printf(report, "    %15s: %zu byte%s in %zu block%s\n", kind_names[order[i]],
-			      leaks.total[order[i]].bytes, plural(leaks.total[order[i]].bytes),
-			      leaks.total[order[i]].nr_blocks,
-			      plural(leaks.total[order[i]].nr_blocks));
-	suppress_report(report, params.leak_print == LEAK_PRINT_ALWAYS);
-	report_printf(report,
-		      "SUMMARY: stitchmalloc: %zu byte(s) leaked in %zu allocation(s).\n", bytes,
-		      nr);
-}
-
-void leak_report_print(struct report *report, const struct leak_header *header)
-{
-	print_header(report, header);
-	print_groups(report);
-	print_totals(report);
+	for (size_t i = 0; i < summary.nr_groups; i++)
+		write_group(&pass, i, &summary);
+	for (unsigned int i = 0; i < nr_outputs; i++)
+		if (outputs[i].writer->end)
+			outputs[i].writer->end(outputs[i].report, &summary);
 }

@@ -1,14 +1,16 @@
 /*
- * leak_report.h - what is lost, by who has allocated it: groups, totals, the text.
+ * leak_report.h - what is lost, by who has allocated it: groups and totals, and the walk over them.
  *
- * L7. Under the conditions of heap_objects.h: leak_report_gather counts, leak_report_print sorts,
- * resolves symbols and prints. What is listed is up to the options (core/params.def, leak_*).
+ * L7. Under the conditions of heap_objects.h: leak_report_gather counts, leak_report_write sorts,
+ * resolves symbols and has it written by writers of formats (leak_writer.h). What is listed is up
+ * to the options (core/params.def, leak_*).
  */
 #ifndef DEBUG_LEAK_REPORT_H
 #define DEBUG_LEAK_REPORT_H
 
 #include "core/report.h"
 #include "debug/kmemleak.h"
+#include "debug/leak_writer.h"
 
 /* Between kmemleak_finish and kmemleak_end. False: no memory. */
 bool leak_report_gather(void);
@@ -16,14 +18,14 @@ bool leak_report_gather(void);
 /* Something is lost for certain, or perhaps if the options want that listed. */
 bool leak_report_has_leaks(void);
 
-/* exe, command: for the header. nr_running: threads that went on during the scan. */
-struct leak_header {
-	const char *exe, *command;
-	int pid;
-	unsigned int nr_threads, nr_running;
+struct leak_output {
+	const struct leak_writer *writer;
+	struct report *report;
 };
 
-void leak_report_print(struct report *report, const struct leak_header *header);
+/* One report, in as many formats as there are outputs. */
+void leak_report_write(const struct leak_header *header, struct leak_output *outputs,
+		       unsigned int nr_outputs);
 void leak_report_release(void);
 
 /* A kmemleak_known_fn: a rule says so of the object's stack (debug/suppress.h). */

@@ -5,7 +5,6 @@
 
 #include "base/math.h"
 #include "core/params.h"
-#include "debug/heap_objects.h"
 #include "debug/suppress.h"
 #include "debug/symbolise.h"
 
@@ -39,12 +38,8 @@ static const char *name_for_program(const char *function)
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-/* Return false to stop. number: of the frame in the stack, inlined ones counted. */
-typedef bool frame_fn(void *context, unsigned int number, uintptr_t pc,
-		      const struct symbol *symbol);
-
 struct frames {
-	frame_fn *fn;
+	leak_frame_fn *fn;
 	void *context;
 	unsigned int number;
 	uintptr_t pc;
@@ -64,7 +59,7 @@ static void visit_symbol(void *context, const struct symbol *symbol)
 }
 
 /* A return address is that of the next instruction: one byte before is the call. */
-static void visit_frames(depot_stack_handle stack, frame_fn *fn, void *context)
+static void visit_frames(depot_stack_handle stack, leak_frame_fn *fn, void *context)
 {
 	struct frames frames = { .fn = fn, .context = context };
 	unsigned int nr;
@@ -76,50 +71,29 @@ static void visit_frames(depot_stack_handle stack, frame_fn *fn, void *context)
 	}
 }
 
-/* --- printing --------------------------------------------------------------------------------- */
-
-static bool print_frame(void *context, unsigned int number, uintptr_t pc,
-			const struct symbol *symbol)
-{
-	struct report *report = context;
-
-	report_printf(report, "    #%u 0x%zx", number, pc);
-	if (symbol->function)
-		report_printf(report, " in %s", symbol->function);
-	if (symbol->file)
-		report_printf(report, " %s:%u", symbol->file, symbol->line);
-	if (symbol->module)
-		report_printf(report, " (%s+0x%zx)\n", symbol->module, symbol->offset);
-	else
-		report_printf(report, " (in no module: unloaded, or made at run time)\n");
-	return !symbol->function || strcmp(symbol->function, "main") != 0;
-}
-
-/* For who resolves the report elsewhere. */
-static void print_places(struct report *report, depot_stack_handle stack)
+/* For who names them elsewhere. */
+static void visit_places(depot_stack_handle stack, leak_frame_fn *fn, void *context)
 {
 	unsigned int nr;
 	const uintptr_t *pcs = stack_depot_fetch(stack, &nr);
 	struct symbol symbol;
-	char id[64];
 
 	for (unsigned int i = 0; i < nr; i++) {
 		symbolise_module(pcs[i] - 1, &symbol);
-		report_printf(report, "    #%u 0x%zx (%s+0x%zx)", i, pcs[i] - 1,
-			      symbol.module ? symbol.module : "?", symbol.offset);
-		if (symbolise_build_id(pcs[i] - 1, id, sizeof(id)))
-			report_printf(report, " (BuildId: %s)", id);
-		report_printf(report, "\n");
+		if (!fn(context, i, pcs[i] - 1, &symbol))
+			return;
 	}
 }
 
-void leak_stack_print(struct report *report, depot_stack_handle stack)
+void leak_stack_visit(depot_stack_handle stack, leak_frame_fn *fn, void *context)
 {
 	if (params.symbolize)
-		visit_frames(stack, print_frame, report);
+		visit_frames(stack, fn, context);
 	else
-		print_places(report, stack);
+		visit_places(stack, fn, context);
 }
+
+/* --- rules ------------------------------------------------------------------------------------ */
 
 /* Of the function that allocates only the name counts: its file and library are ours. */
 static struct suppress_frame frame_of(const struct symbol *symbol, unsigned int number)
@@ -152,19 +126,6 @@ void leak_stack_print_rule(struct report *report, depot_stack_handle stack)
 {
 	visit_frames(stack, print_rule, report);
 }
-
-void leak_holder_print(struct report *report, uintptr_t holder)
-{
-	struct heap_object object;
-
-	if (heap_object_at(holder, &object))
-		report_printf(report, ", held by 0x%zx in the object at 0x%zx", holder,
-			      object.start);
-	else
-		report_printf(report, ", held by 0x%zx outside the heap", holder);
-}
-
-/* --- rules ------------------------------------------------------------------------------------ */
 
 static bool match_frame(void *context, unsigned int number, uintptr_t pc,
 			const struct symbol *symbol)

@@ -1,5 +1,5 @@
 /*
- * leak_stack.h - stacks of the depot as a reader wants them: named, matched with rules, printed.
+ * leak_stack.h - stacks of the depot as a reader wants them: named, and matched with rules.
  *
  * L7. For one thread at a time. Names come from files (debug/symbolise.h).
  */
@@ -8,17 +8,19 @@
 
 #include "core/report.h"
 #include "debug/stackdepot.h"
+#include "debug/symbolise.h"
 
-/* A line for each frame, down to main. */
-void leak_stack_print(struct report *report, depot_stack_handle stack);
+/* Return false to stop. number: in the stack, inlined functions counted. pc: of the call. */
+typedef bool leak_frame_fn(void *context, unsigned int number, uintptr_t pc,
+			   const struct symbol *symbol);
+
+/* Call fn for every frame, innermost first; with symbolize=0 only modules and offsets are known. */
+void leak_stack_visit(depot_stack_handle stack, leak_frame_fn *fn, void *context);
 
 /* A rule that suppresses what has this stack. */
 void leak_stack_print_rule(struct report *report, depot_stack_handle stack);
 
 /* A rule suppresses an object of so many bytes with this stack, and counts it. */
 bool leak_stack_is_known(depot_stack_handle stack, size_t bytes);
-
-/* " (held by ...)": where the word lies. */
-void leak_holder_print(struct report *report, uintptr_t holder);
 
 #endif

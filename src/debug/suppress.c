@@ -395,6 +395,16 @@ static const struct suppress_rule *next_used(const struct suppress_rule *last)
 	return next;
 }
 
+void suppress_visit_used(suppress_use_fn *fn, void *context)
+{
+	for (const struct suppress_rule *rule = next_used(NULL); rule; rule = next_used(rule)) {
+		struct suppress_use use = { rule->line.start, rule->name, span_bytes(rule->line),
+					    rule->nr_blocks, rule->nr_bytes };
+
+		fn(context, &use);
+	}
+}
+
 static void report_used(struct report *report)
 {
 	static const char ruler[] = "-----------------------------------------------------";

@@ -98,6 +98,16 @@ bool suppress_take(uint32_t number, size_t bytes);
  */
 void suppress_report(struct report *report, bool unused);
 
+/* A rule that was used: its line, and the name of the text that it is in. */
+struct suppress_use {
+	const char *line, *name;
+	size_t line_bytes, nr_blocks, nr_bytes;
+};
+
+/* Call fn for every rule that was used, most bytes first. */
+typedef void suppress_use_fn(void *context, const struct suppress_use *use);
+void suppress_visit_used(suppress_use_fn *fn, void *context);
+
 /*
  * Print a line with a rule for a leak, for LeakSanitizer, too: to be called for frame after frame,
  * innermost first, until it returns true. False, and nothing is printed: the frame names nobody,

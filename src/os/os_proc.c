@@ -23,9 +23,9 @@ static long open_path(const char *path, long flags)
 	return syscall6(__NR_openat, AT_FDCWD, (long)path, flags | O_CLOEXEC, 0666, 0, 0);
 }
 
-int os_open_log(const char *path)
+int os_open_log(const char *path, bool empty_it)
 {
-	return (int)open_path(path, O_WRONLY | O_CREAT | O_APPEND);
+	return (int)open_path(path, O_WRONLY | O_CREAT | (empty_it ? O_TRUNC : 0) | O_APPEND);
 }
 
 void os_close(int fd)
@@ -107,6 +107,22 @@ int os_visit_mappings(os_mapping_fn *fn, void *context)
 	} while ((ret > 0 && kept < LINE_MAX_BYTES) || ret == -EINTR);
 	os_close((int)fd);
 	return ret ? -EIO : 0;
+}
+
+int os_read_maps(os_text_fn *fn, void *context)
+{
+	char buffer[READ_BYTES];
+	long fd = open_path(PROC "maps", O_RDONLY), ret;
+
+	if (is_error(fd))
+		return (int)fd;
+	do {
+		ret = syscall3(__NR_read, fd, (long)buffer, sizeof(buffer));
+		if (ret > 0 && fn(context, buffer, (size_t)ret))
+			break;
+	} while (ret > 0 || ret == -EINTR);
+	os_close((int)fd);
+	return ret < 0 ? (int)ret : 0;
 }
 
 /* --- threads ---------------------------------------------------------------------------------- */

@@ -23,6 +23,10 @@ typedef void os_mapping_fn(void *context, const struct os_mapping *mapping);
 /* Call fn for every mapping, lowest first. Mappings that are made meanwhile may be missed. */
 int os_visit_mappings(os_mapping_fn *fn, void *context);
 
+/* /proc/self/maps as it is, in pieces; fn returns 0 to go on. */
+typedef int os_text_fn(void *context, const char *text, size_t bytes);
+int os_read_maps(os_text_fn *fn, void *context);
+
 /* Call fn for every thread of the process. */
 typedef void os_thread_fn(void *context, int tid);
 int os_visit_threads(os_thread_fn *fn, void *context);
@@ -47,8 +51,8 @@ void os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, uns
  */
 long os_read_memory(uintptr_t from, void *to, size_t bytes);
 
-/* A file to be written to, made if need be, text behind what is in it. The descriptor. */
-int os_open_log(const char *path);
+/* A file to be written to, made if need be; text goes behind what is in it. The descriptor. */
+int os_open_log(const char *path, bool empty_it);
 void os_close(int fd);
 
 /* The path of the program, without a terminating 0. The number of bytes. */

@@ -53,12 +53,14 @@ TEST(defaults_are_those_of_the_table)
 	EXPECT_EQ(params.name, initial); \
 	EXPECT(params.name + 1 > (low) && params.name <= (high));
 #define PARAM_CHOICE(name, initial, words, help) EXPECT_EQ(params.name, initial);
+#define PARAM_SET(name, initial, words, help) EXPECT_EQ(params.name, initial);
 #define PARAM_TEXT(name, help) EXPECT_STREQ(params.name, "");
 	EXPECT_STREQ(init(NULL), "");
 #include "core/params.def"
 #undef PARAM_BOOL
 #undef PARAM_SIZE
 #undef PARAM_CHOICE
+#undef PARAM_SET
 #undef PARAM_TEXT
 }
 
@@ -137,6 +139,31 @@ TEST(each_choice_has_its_number)
 	EXPECT_EQ(params.foreign, FOREIGN_FORWARD);
 	init("foreign=warn");
 	EXPECT_EQ(params.foreign, FOREIGN_WARN);
+}
+
+TEST(a_set_has_a_bit_for_each_word)
+{
+	EXPECT_STREQ(init("leak_format=json"), "");
+	EXPECT_EQ(params.leak_format, 1u << LEAK_JSON);
+	EXPECT_STREQ(init("leak_format=pprof+text+pprof"), "");
+	EXPECT_EQ(params.leak_format, 1u << LEAK_TEXT | 1u << LEAK_PPROF);
+	EXPECT(strstr(init("help=1,leak_format=text+json+collapsed+heap_v2+pprof"),
+		      "\nleak_format=text+json+collapsed+heap_v2+pprof  (default text; "
+		      "text|json|collapsed|heap_v2|pprof, or several: one+another)\n"));
+}
+
+TEST(a_set_has_words_only)
+{
+	static const char *const wrong[] = { "", "+", "json+", "+json", "json++text", "json+xml",
+					     "json|text", "jso", "jsonx" };
+	char option[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(option, sizeof(option), "leak_format=%s", wrong[i]);
+		EXPECT(strstr(init(option), "is not one of text|json|collapsed|heap_v2|pprof, nor "
+					    "several with + between them\n"));
+		EXPECT_EQ(params.leak_format, 1u << LEAK_TEXT);
+	}
 }
 
 TEST(later_items_win_and_blanks_are_free)

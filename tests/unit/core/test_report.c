@@ -43,6 +43,28 @@ TEST(small_report_is_one_piece)
 	EXPECT_STREQ(out.text, "a=1 b=two\n");
 }
 
+/* Between printed text, at every place in the buffer. */
+TEST(long_text_is_not_cut)
+{
+	static char text[3000];
+
+	memset(text, 't', sizeof(text));
+	for (int before = 0; before < 1100; before++) {
+		struct collector out = { .length = 0 };
+		struct report report;
+
+		report_init(&report, collect, &out);
+		report_text(&report, text, (size_t)before);
+		report_printf(&report, "%s", "<");
+		report_text(&report, text, sizeof(text));
+		report_printf(&report, ">%d", 7);
+		EXPECT_EQ(report_finish(&report), 0);
+		EXPECT_EQ(out.length, (size_t)before + sizeof(text) + 3);
+		EXPECT_EQ(out.text[before], '<');
+		EXPECT_STREQ(out.text + before + 1 + sizeof(text), ">7");
+	}
+}
+
 TEST(empty_report_calls_no_sink)
 {
 	struct collector out = { .length = 0 };
