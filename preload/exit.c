@@ -68,8 +68,8 @@ static void add_rules(void)
 	else if (length == sizeof(text))
 		complain("suppressions=%s: only the first %zu bytes count", params.suppressions,
 			 sizeof(text));
-	if ((params.suppressions[0] || own) && params.leaks != LEAKS_FULL)
-		complain("suppressions need stacks: leaks=full");
+	if ((params.suppressions[0] || own) && params.leaks < LEAKS_FULL)
+		complain("suppressions need stacks: leaks=full or leaks=sample");
 	if (length > 0)
 		suppress_add(text, (size_t)length, params.suppressions);
 	if (own)

@@ -112,7 +112,7 @@ static const char *look(struct leak_check *check, unsigned int nr_records)
 	why = scan_roots(&check->caller, nr_records);
 	if (why)
 		return why;
-	if (leak_tracking)
+	if (leak_has_stacks())
 		kmemleak_suppress(leak_report_knows);
 	kmemleak_finish();
 	return leak_report_gather() ? NULL : "no memory for it";

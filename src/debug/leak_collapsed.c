@@ -57,7 +57,7 @@ static void begin_group(struct report *report, const struct leak_group *group, s
 	if (group->stack)
 		return;
 	leak_cache_name(group, name);
-	prepend(leak_tracking ? "(no stack)" : name);
+	prepend(leak_has_stacks() ? "(no stack)" : name);
 }
 
 static const char *base_name(const char *path)

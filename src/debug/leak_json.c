@@ -132,7 +132,8 @@ static void begin(struct report *report, const struct leak_header *header,
 	put_text(report, header->command);
 	report_printf(report, ",\"mode\":\"%s\",\"sizes\":\"%s\",\"symbolized\":%s,\"threads\":%u,"
 			      "\"threads_running\":%u,\"groups\":[",
-		      leak_tracking ? "full" : "1", leak_tracking ? "requested" : "usable",
+		      leak_tracking ? "full" : leak_sampling ? "sample" : "1",
+		      leak_tracking ? "requested" : "usable",
 		      params.symbolize ? "true" : "false", header->nr_threads, header->nr_running);
 }
 
@@ -190,7 +191,10 @@ static void begin_group(struct report *report, const struct leak_group *group, s
 	put_named_amount(report, "direct", group->direct);
 	report_printf(report, ",");
 	put_named_amount(report, "indirect", group->indirect);
-	if (leak_tracking)
+	if (group->nr_samples)
+		report_printf(report, ",\"estimate\":{\"samples\":%zu,\"error_bytes\":%zu}",
+			      group->nr_samples, leak_estimate_error(&group->estimate));
+	if (leak_has_stacks())
 		put_threads(report, group);
 	else
 		put_cache(report, group);

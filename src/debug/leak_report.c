@@ -12,6 +12,8 @@
 #include "slab/size_class.h"
 
 #define MAX_GROUPS (1u << 20)
+/* Of MXCSR, and round to nearest. */
+#define MASK_ALL_EXCEPTIONS 0x1f80u
 
 static struct {
 	struct leak_group *groups; /* a hash table; dense and sorted once it is printed */
@@ -24,7 +26,7 @@ static struct {
 
 static uint64_t key_of(enum leak_kind kind, depot_stack_handle stack, size_t usable)
 {
-	return (leak_tracking ? stack : usable) << 4 | (uint64_t)kind;
+	return (leak_has_stacks() ? stack : usable) << 4 | (uint64_t)kind;
 }
 
 /* The entry of a key, or the one where it belongs; when the table is full, whatever is there. */
@@ -83,6 +85,26 @@ static void add_object(struct leak_amount *amount, size_t bytes)
 	amount->nr_blocks++;
 }
 
+/* Those that are not of the sample are in no group. */
+static void count_sample(void *unused, const struct leak *leak)
+{
+	struct leak_record record = leak_record_of(leak->object.start);
+	size_t bytes = bytes_of(&leak->object, &record);
+	struct leak_group *group;
+
+	(void)unused;
+	add_object(&leaks.total[leak->kind], bytes);
+	if (!record.tid || leak->kind == LEAK_SUPPRESSED || leak->kind == LEAK_LOADERS)
+		return;
+	group = group_of(leak->kind, record.stack, bytes);
+	leak_estimate_add(&group->estimate, leak_sample_estimate(bytes));
+	group->nr_samples++;
+	group->direct.bytes = (size_t)(group->estimate.bytes + 0.5);
+	group->direct.nr_blocks = (size_t)(group->estimate.nr_blocks + 0.5);
+	add_thread(group, record.tid);
+	show_object(group, leak);
+}
+
 static void count_direct(void *unused, const struct leak *leak)
 {
 	struct leak_record record = leak_record_of(leak->object.start);
@@ -114,6 +136,22 @@ static void count_indirect(void *unused, const struct leak *leak)
 	add_object(&group->indirect, bytes_of(&leak->object, &record));
 }
 
+static void visit_all(void)
+{
+	kmemleak_visit(count_direct, NULL);
+	kmemleak_visit(count_indirect, NULL);
+}
+
+/* The program may have floating point exceptions trap. */
+static void visit_samples(void)
+{
+	unsigned int mode = __builtin_ia32_stmxcsr();
+
+	__builtin_ia32_ldmxcsr(MASK_ALL_EXCEPTIONS);
+	kmemleak_visit(count_sample, NULL);
+	__builtin_ia32_ldmxcsr(mode);
+}
+
 bool leak_report_gather(void)
 {
 	size_t nr = min_size(max_size(heap_objects_count(), 8), MAX_GROUPS);
@@ -123,8 +161,10 @@ bool leak_report_gather(void)
 	leaks.groups = private_map(leaks.nr_entries * sizeof(*leaks.groups));
 	if (!leaks.groups)
 		return false;
-	kmemleak_visit(count_direct, NULL);
-	kmemleak_visit(count_indirect, NULL);
+	if (leak_sampling)
+		visit_samples();
+	else
+		visit_all();
 	return true;
 }
 
@@ -134,8 +174,21 @@ void leak_report_release(void)
 	leaks.groups = NULL;
 }
 
+/*
+ * What is not of the sample cannot be suppressed: when something was, lost ones of the sample count.
+ */
+static bool has_sampled_leaks(void)
+{
+	for (size_t i = 0; i < leaks.nr_entries; i++)
+		if (leaks.groups[i].key && leaks.groups[i].kind != LEAK_REACHABLE)
+			return true;
+	return !leaks.total[LEAK_SUPPRESSED].nr_blocks;
+}
+
 bool leak_report_has_leaks(void)
 {
+	if (leak_sampling && !has_sampled_leaks())
+		return false;
 	return leaks.total[LEAK_DEFINITE].nr_blocks ||
 	       (params.leak_show >= LEAK_SHOW_POSSIBLE && leaks.total[LEAK_POSSIBLE].nr_blocks);
 }
@@ -155,6 +208,7 @@ static bool is_listed(const struct leak_group *group)
 {
 	switch (group->kind) {
 	case LEAK_DEFINITE:
+	case LEAK_INDIRECT: /* leaks=sample: its owner need not be of the sample */
 		return true;
 	case LEAK_POSSIBLE:
 		return params.leak_show >= LEAK_SHOW_POSSIBLE;
@@ -166,7 +220,7 @@ static bool is_listed(const struct leak_group *group)
 /* Lost ones come before those that are held. */
 static size_t rank_of(enum leak_kind kind)
 {
-	return kind == LEAK_DEFINITE ? 2 : kind == LEAK_POSSIBLE;
+	return kind == LEAK_DEFINITE || kind == LEAK_INDIRECT ? 2 : kind == LEAK_POSSIBLE;
 }
 
 static size_t weight_of(const struct leak_group *group)

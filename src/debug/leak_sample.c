@@ -96,3 +96,14 @@ struct leak_estimate leak_sample_estimate(size_t bytes)
 		.variance = (1 - share) / (share * share) * (double)bytes * (double)bytes,
 	};
 }
+
+/* Of a normal distribution. */
+#define DEVIATIONS 1.96
+
+size_t leak_estimate_error(const struct leak_estimate *estimate)
+{
+	double deviation;
+
+	__asm__("sqrtsd %1, %0" : "=x"(deviation) : "x"(estimate->variance));
+	return (size_t)(DEVIATIONS * deviation + 0.5);
+}

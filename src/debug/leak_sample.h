@@ -38,4 +38,14 @@ struct leak_estimate {
 
 struct leak_estimate leak_sample_estimate(size_t bytes);
 
+static inline void leak_estimate_add(struct leak_estimate *sum, struct leak_estimate one)
+{
+	sum->nr_blocks += one.nr_blocks;
+	sum->bytes += one.bytes;
+	sum->variance += one.variance;
+}
+
+/* With a probability of 95 % the bytes are this near to the estimate. */
+size_t leak_estimate_error(const struct leak_estimate *estimate);
+
 #endif

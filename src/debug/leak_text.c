@@ -18,6 +18,18 @@ static const char *plural(size_t nr)
 	return nr == 1 ? "" : "s";
 }
 
+static void print_mode(struct report *report)
+{
+	if (leak_tracking)
+		report_printf(report, "=== leaks=full: sizes as requested");
+	else if (leak_sampling)
+		report_printf(report, "=== leaks=sample:%zu: stacks of a sample; what is behind "
+				      "\"about\" is estimated, with 95 %% in the bounds",
+			      (size_t)params.leak_sample);
+	else
+		report_printf(report, "=== leaks=1: usable sizes; leaks=full tells stacks");
+}
+
 static void begin(struct report *report, const struct leak_header *header,
 		  const struct leak_summary *summary)
 {
@@ -25,9 +37,7 @@ static void begin(struct report *report, const struct leak_header *header,
 	report_printf(report, "=== stitchmalloc %s: leak report of process %d, %s\n",
 		      STITCH_VERSION, header->pid, header->exe);
 	report_printf(report, "=== command: %s\n", header->command);
-	report_printf(report, leak_tracking ?
-				      "=== leaks=full: sizes as requested" :
-				      "=== leaks=1: usable sizes; leaks=full tells stacks");
+	print_mode(report);
 	if (header->nr_threads > 1)
 		report_printf(report, "; %u threads", header->nr_threads);
 	if (header->nr_running)
@@ -37,21 +47,32 @@ static void begin(struct report *report, const struct leak_header *header,
 
 /* --- groups ----------------------------------------------------------------------------------- */
 
+static void print_estimate(struct report *report, const struct leak_group *group)
+{
+	report_printf(report, "about %zu +- %zu bytes in about %zu block%s (%zu in the sample)",
+		      group->direct.bytes, leak_estimate_error(&group->estimate),
+		      group->direct.nr_blocks, plural(group->direct.nr_blocks), group->nr_samples);
+}
+
 static void begin_group(struct report *report, const struct leak_group *group, size_t index,
 			const struct leak_summary *summary)
 {
 	struct leak_amount amount = leak_group_amount(group);
 	char name[LEAK_CACHE_NAME_BYTES];
 
-	report_printf(report, "\n%zu byte%s in %zu block%s", amount.bytes, plural(amount.bytes),
-		      amount.nr_blocks, plural(amount.nr_blocks));
+	report_printf(report, "\n");
+	if (group->nr_samples)
+		print_estimate(report, group);
+	else
+		report_printf(report, "%zu byte%s in %zu block%s", amount.bytes,
+			      plural(amount.bytes), amount.nr_blocks, plural(amount.nr_blocks));
 	if (group->indirect.nr_blocks)
 		report_printf(report, " (%zu in %zu directly, %zu in %zu indirectly)",
 			      group->direct.bytes, group->direct.nr_blocks, group->indirect.bytes,
 			      group->indirect.nr_blocks);
 	report_printf(report, " %s [%zu of %zu]\n", kind_names[group->kind], index + 1,
 		      summary->nr_groups);
-	if (!leak_tracking) {
+	if (!leak_has_stacks()) {
 		leak_cache_name(group, name);
 		report_printf(report, "    %s\n", name);
 	} else if (!group->stack) {
@@ -141,7 +162,7 @@ static void print_objects(struct report *report, const struct leak_group *group)
 
 static void end_group(struct report *report, const struct leak_group *group)
 {
-	if (leak_tracking && group->nr_threads > 1)
+	if (leak_has_stacks() && group->nr_threads > 1)
 		print_threads(report, group);
 	if (params.leak_objects)
 		print_objects(report, group);

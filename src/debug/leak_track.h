@@ -21,6 +21,12 @@ bool leak_track_init(bool sampling);
 /* leaks=full, leaks=sample. Constant after leak_track_init. */
 extern bool leak_tracking, leak_sampling;
 
+/* Objects have stacks: all, or those of the sample. */
+static inline bool leak_has_stacks(void)
+{
+	return leak_tracking || leak_sampling;
+}
+
 /* What to ask the heap for, so that a pointer to the object's end does not point to the next. */
 static inline size_t leak_padded(size_t bytes)
 {

@@ -15,6 +15,7 @@
 
 #include "core/report.h"
 #include "debug/kmemleak.h"
+#include "debug/leak_sample.h"
 #include "debug/stackdepot.h"
 #include "debug/symbolise.h"
 
@@ -42,6 +43,9 @@ struct leak_group {
 	size_t usable; /* bytes of each object; of the last one, with stacks */
 	struct leak_amount direct;
 	struct leak_amount indirect; /* what is lost with them */
+	/* leaks=sample: `direct` is an estimate, by so many objects, with this error. */
+	size_t nr_samples;
+	struct leak_estimate estimate;
 	unsigned int nr_threads; /* LEAK_MAX_THREADS + 1: more than that */
 	int32_t threads[LEAK_MAX_THREADS];
 	unsigned int nr_shown;
