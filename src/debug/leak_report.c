@@ -175,7 +175,7 @@ void leak_report_release(void)
 }
 
 /*
- * What is not of the sample cannot be suppressed: when something was, lost ones of the sample count.
+ * What is not of the sample cannot be suppressed: when something was, only the sample counts.
  */
 static bool has_sampled_leaks(void)
 {

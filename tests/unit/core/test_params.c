@@ -310,12 +310,38 @@ TEST(file_that_is_too_long_is_ignored_whole)
 	EXPECT_EQ(params.stats, false);
 }
 
+TEST(word_with_a_value)
+{
+	EXPECT_STREQ(init("leaks=sample:64K"), "");
+	EXPECT_EQ(params.leaks, LEAKS_SAMPLE);
+	EXPECT_EQ(params.leak_sample, KIB(64));
+	EXPECT_STREQ(init("leaks=sample"), "");
+	EXPECT_EQ(params.leaks, LEAKS_SAMPLE);
+	EXPECT_EQ(params.leak_sample, KIB(512));
+}
+
+/* Neither is set then. */
+TEST(word_with_a_wrong_value)
+{
+	static const char *const wrong[] = { "sample:0", "sample:", "sample:x", "full:1", "full:",
+					     "sampl:1", ":1", ":" };
+	char text[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		snprintf(text, sizeof(text), "leaks=%s", wrong[i]);
+		EXPECT(strstr(init(text), "is not one of 0|1|full|sample:leak_sample"));
+		EXPECT_EQ(params.leaks, LEAKS_OFF);
+		EXPECT_EQ(params.leak_sample, KIB(512));
+	}
+}
+
 TEST(help_prints_every_option)
 {
 	static const char *const names[] = {
 #define PARAM_BOOL(name, initial, help) #name, help,
 #define PARAM_SIZE(name, initial, low, high, help) #name, help,
 #define PARAM_CHOICE(name, initial, words, help) #name, help,
+#define PARAM_SET(name, initial, words, help) #name, help,
 #define PARAM_TEXT(name, help) #name, help,
 #include "core/params.def"
 	};
