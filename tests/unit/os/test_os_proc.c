@@ -135,7 +135,7 @@ TEST(logs_are_added_to)
 	int fd = mkstemp(path);
 
 	for (unsigned int i = 0; i < 2; i++) {
-		int log = os_open_log(path);
+		int log = os_open_log(path, false);
 
 		EXPECT(fcntl(log, F_GETFD) & FD_CLOEXEC);
 		EXPECT(!os_write(log, "ab", 2));
@@ -146,7 +146,7 @@ TEST(logs_are_added_to)
 	EXPECT_STREQ(text, "abab");
 	close(fd);
 	unlink(path);
-	EXPECT_EQ(os_open_log("/nowhere/at/all"), -ENOENT);
+	EXPECT_EQ(os_open_log("/nowhere/at/all", false), -ENOENT);
 }
 
 TEST(the_program_has_a_path)
