@@ -28,7 +28,7 @@
 enum { EXIT_USAGE = 2, EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 static const char usage[] =
-	"usage: stitchmalloc run [--leaks[=full]] [-o KEY=VALUE]... [--] PROGRAM [ARG]...\n"
+	"usage: stitchmalloc run [--leaks[=full|=sample]] [-o KEY=VALUE]... [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc record -o FILE [--limit MIB] [--lib PATH] [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc symbolize [FILE]\n"
 	"       stitchmalloc flamegraph REPORT [-o FILE]\n"
@@ -37,6 +37,8 @@ static const char usage[] =
 	"run: runs PROGRAM with malloc and free served by " LIBRARY ".\n"
 	"  --leaks        report at exit what nothing points to any more; costs nothing before\n"
 	"  --leaks=full   also where it was allocated, and exact sizes; slow\n"
+	"  --leaks=sample[:BYTES]  the same estimated from a sample of one block in BYTES (512K)\n"
+	"                 allocated bytes; hardly slower\n"
 	"  --show=KIND    list leaks that are definite, also possible (the default), or all that\n"
 	"                 is still reachable, too\n"
 	"  --log=FILE     the report goes there, not to stderr; %p in it is the process id,\n"
