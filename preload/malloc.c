@@ -98,17 +98,26 @@ static void *sampled_pages(size_t bytes)
 	return bytes <= SIZE_CLASS_MAX_BYTES ? heap_pages_of_own(bytes) : heap_alloc(bytes);
 }
 
-static __slow void *malloc_sampled(size_t bytes)
+static __slow void *malloc_sampled(size_t bytes, bool hit)
 {
-	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
-	void *object = NULL;
+	bool had_slot = mm_thread_has_slot();
+	void *object = hit ? sampled_pages(bytes) : heap_alloc(bytes);
 
-	if (likely(!hit && bytes <= SIZE_CLASS_MAX_BYTES) && !CONFIG_VALGRIND)
-		object = sheaf_pop(current_slot, size_class_of(bytes));
-	if (likely(object))
-		return object;
-	object = hit ? sampled_pages(bytes) : heap_alloc(bytes);
 	return note_sample(object, bytes, hit, had_slot);
+}
+
+/* The fast path of leaks=sample. */
+static __attribute__((noinline, hot)) void *malloc_counted(size_t bytes)
+{
+	bool hit = leak_sample_hits(bytes);
+	void *object;
+
+	if (likely(!hit && bytes <= SIZE_CLASS_MAX_BYTES) && !CONFIG_VALGRIND) {
+		object = sheaf_pop(current_slot, size_class_of(bytes));
+		if (likely(object))
+			return object;
+	}
+	return malloc_sampled(bytes, hit);
 }
 
 static __slow void *calloc_sampled(size_t bytes)
@@ -162,7 +171,7 @@ static __slow void *realloc_sampled(void *object, size_t bytes)
 	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
 	void *resized;
 
-	if (hit && bytes <= SIZE_CLASS_MAX_BYTES && is_known(object))
+	if (unlikely(hit && bytes <= SIZE_CLASS_MAX_BYTES) && is_known(object))
 		resized = realloc_to_sample(object, bytes);
 	else
 		resized = heap_realloc(object, bytes);
@@ -171,12 +180,13 @@ static __slow void *realloc_sampled(void *object, size_t bytes)
 
 __slow void *malloc_slow(size_t bytes)
 {
-	if (likely(mm_thread_has_slot() && !leak_sampling))
-		return slow_result(heap_alloc(bytes));
+	if (likely(mm_thread_has_slot()))
+		return unlikely(leak_sampling) ? malloc_counted(bytes) :
+						 slow_result(heap_alloc(bytes));
 	if (!heap_ready())
 		return heapless_malloc(bytes);
 	if (unlikely(leak_sampling))
-		return malloc_sampled(bytes);
+		return malloc_counted(bytes);
 	return first_result(heap_new(bytes), bytes);
 }
 

@@ -9,6 +9,7 @@
 #ifndef DEBUG_LEAK_SAMPLE_H
 #define DEBUG_LEAK_SAMPLE_H
 
+#include "base/compiler.h"
 #include "base/math.h"
 
 /* Bytes until the thread's next event. */
@@ -21,10 +22,12 @@ extern _Thread_local int64_t leak_sample_left __tls_initial_exec;
 bool leak_sample_draw(void);
 
 /* Count an allocation: is it of the sample? */
-static inline bool leak_sample_hits(size_t bytes)
+static __inline_always bool leak_sample_hits(size_t bytes)
 {
-	leak_sample_left -= (int64_t)min_size(max_size(bytes, 1), LEAK_SAMPLE_MAX_BYTES);
-	return unlikely(leak_sample_left < 0) && leak_sample_draw();
+	int64_t left = leak_sample_left - (int64_t)min_size(bytes, LEAK_SAMPLE_MAX_BYTES) - !bytes;
+
+	leak_sample_left = left;
+	return unlikely(left < 0) && leak_sample_draw();
 }
 
 /* A distance to the next event, exponential with mean leak_sample=, from 64 random bits. */
