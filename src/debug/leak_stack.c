@@ -11,7 +11,23 @@
 /* malloc jumps to malloc_slow, operator new to new_slow, and so on: they have no frames. */
 #define ENTRY_SUFFIX "_slow"
 
-static const char *name_for_program(const char *function)
+/* preload/cxx.c has two names for each of these; which one is found is up to the symbol table. */
+static const char *const own_names[][2] = {
+	{ "own_new", "operator new(unsigned long)" },
+	{ "own_new_array", "operator new[](unsigned long)" },
+	{ "own_new_aligned", "operator new(unsigned long, std::align_val_t)" },
+	{ "own_new_array_aligned", "operator new[](unsigned long, std::align_val_t)" },
+};
+
+static const char *without_alias(const char *function)
+{
+	for (size_t i = 0; function && i < ARRAY_SIZE(own_names); i++)
+		if (!strcmp(function, own_names[i][0]))
+			return own_names[i][1];
+	return function;
+}
+
+static const char *without_suffix(const char *function)
 {
 	static char name[64];
 	size_t length = function ? strlen(function) : 0;
@@ -44,7 +60,7 @@ static void visit_symbol(void *context, const struct symbol *symbol)
 	if (frames->stopped || (!frames->number && symbol->inlined))
 		return; /* what of ours is inlined into an entry point is nobody's business */
 	if (!frames->number)
-		named.function = name_for_program(symbol->function);
+		named.function = without_alias(without_suffix(symbol->function));
 	frames->stopped = !frames->fn(frames->context, frames->number++, frames->pc, &named);
 }
 

@@ -316,6 +316,7 @@ TEST(help_prints_every_option)
 #define PARAM_BOOL(name, initial, help) #name, help,
 #define PARAM_SIZE(name, initial, low, high, help) #name, help,
 #define PARAM_CHOICE(name, initial, words, help) #name, help,
+#define PARAM_SET(name, initial, words, help) #name, help,
 #define PARAM_TEXT(name, help) #name, help,
 #include "core/params.def"
 	};
