@@ -20,8 +20,10 @@ Nothing is written outside build/ otherwise. Every command may be repeated.
 END
 }
 
-build_packages='cmake ninja-build gcc g++ libc6-dev libiberty-dev libdw-dev binutils pkg-config
-	python3'
+build_packages='cmake ninja-build gcc g++ libc6-dev libiberty-dev libdw-dev libjansson-dev binutils
+	pkg-config python3'
+# What reads reports: schema, jeprof, google-pprof.
+report_packages='python3-jsonschema libjemalloc-dev google-perftools'
 # The scripts of the quick tests name their packages themselves.
 quick_packages=$(sed -n 's/^need [^ ]* //p' tests/preload/quick_*.sh tests/hostile/*.sh | sort -u)
 ci_packages='clang libzstd-dev'
@@ -168,7 +170,7 @@ command_test()
 {
 	check_machine
 	# shellcheck disable=SC2086  # several words
-	install_packages $build_packages $quick_packages
+	install_packages $build_packages $report_packages $quick_packages
 	start=$(date +%s)
 	build -DSTITCH_WERROR=ON -DSTITCH_TESTS=ON --
 	step "Running the quick tests: ctest --preset release -LE slow"

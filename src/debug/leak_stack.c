@@ -22,7 +22,23 @@ static size_t length_of_entry(const char *function)
 	return 0;
 }
 
-static const char *name_for_program(const char *function)
+/* preload/cxx.c has two names for each of these; which one is found is up to the symbol table. */
+static const char *const own_names[][2] = {
+	{ "own_new", "operator new(unsigned long)" },
+	{ "own_new_array", "operator new[](unsigned long)" },
+	{ "own_new_aligned", "operator new(unsigned long, std::align_val_t)" },
+	{ "own_new_array_aligned", "operator new[](unsigned long, std::align_val_t)" },
+};
+
+static const char *without_alias(const char *function)
+{
+	for (size_t i = 0; function && i < ARRAY_SIZE(own_names); i++)
+		if (!strcmp(function, own_names[i][0]))
+			return own_names[i][1];
+	return function;
+}
+
+static const char *without_suffix(const char *function)
 {
 	static char name[64];
 	size_t length = length_of_entry(function);
@@ -54,7 +70,7 @@ static void visit_symbol(void *context, const struct symbol *symbol)
 	if (frames->stopped || (!frames->number && symbol->inlined))
 		return; /* what of ours is inlined into an entry point is nobody's business */
 	if (!frames->number)
-		named.function = name_for_program(symbol->function);
+		named.function = without_alias(without_suffix(symbol->function));
 	frames->stopped = !frames->fn(frames->context, frames->number++, frames->pc, &named);
 }
 

@@ -55,6 +55,9 @@ cat "$tmp/stderr"
 [ ! -s "$tmp/stderr" ]
 expect "malloc is from $tmp/all-static" "$tmp/all-static"
 
+echo "schema"
+[ -s "$tmp/prefix/share/stitchmalloc/leaks-1.schema.json" ]
+
 echo "launcher"
 expect "malloc is from $library" "$tmp/prefix/bin/stitchmalloc" run "$tmp/by-pkg-config"
 gcc "$here/consumer.c" -o "$tmp/plain"

@@ -9,22 +9,17 @@ is a function test_*; -k runs those that have NAME in theirs. A line for each; t
 one fails. What cannot be had here (a tool, root) is skipped, with a line. Which bytes are lost with
 which stack is check_corpus.py's part.
 """
-import argparse
 import concurrent.futures
 import os
 import platform
 import re
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
-import traceback
-from pathlib import Path
 
 from check_corpus import parse_leaks
-from report.bench import (TIME_LIMIT, Bench, Failed, Skipped, build_id, check, frames, functions,
+from report.bench import (TIME_LIMIT, Skipped, build_id, check, frames, functions, main,
                           needs, resolved, same)
 
 EXITS = ("return", "exit", "_exit", "_Exit", "quick_exit", "thread_exit", "nested_exit")
@@ -742,50 +737,5 @@ def test_launcher(bench):
     same(launch("--exitcode").status, 2)
 
 
-# --- all -----------------------------------------------------------------------------------------
-
-def run_test(bench, name, function):
-    """The line for it, and whether it failed."""
-    start = time.monotonic()
-    try:
-        function(bench)
-        said = "ok"
-    except Skipped as reason:
-        said = f"skipped: {reason}"
-    except Failed as failure:
-        line = traceback.extract_tb(failure.__traceback__)
-        at = next(frame.lineno for frame in line if frame.name == name)
-        said = f"FAILED at line {at}: {failure}"
-    except Exception:   # one of the test's own: the others go on
-        said = f"FAILED: {traceback.format_exc()}"
-    return f"{name}: {said} ({time.monotonic() - start:.1f} s)", said.startswith("FAILED")
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("library")
-    parser.add_argument("launcher")
-    parser.add_argument("work", nargs="?", type=Path, metavar="WORKDIR")
-    parser.add_argument("-k", dest="only", action="append", metavar="NAME")
-    parser.add_argument("-j", dest="jobs", type=int, default=os.cpu_count() + 1, metavar="N")
-    options = parser.parse_args()
-    tests = [(name, function) for name, function in globals().items()
-             if name.startswith("test_")
-             and (not options.only or any(part in name for part in options.only))]
-    with tempfile.TemporaryDirectory() as temporary:
-        work = (options.work or Path(temporary)).resolve()
-        work.mkdir(parents=True, exist_ok=True)
-        bench = Bench(os.path.abspath(options.library), os.path.abspath(options.launcher), work)
-        bench.build()
-        failed = 0
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for line, is_bad in pool.map(lambda test: run_test(bench, *test), tests):
-                print(line, flush=True)
-                failed += is_bad
-    print(f"{len(tests)} tests, {failed} failed")
-    return failed != 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, globals()))

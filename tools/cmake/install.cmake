@@ -1,5 +1,5 @@
 # cmake --install: the two libraries, the launcher and its recorder, the headers, the manual page,
-# pkg-config and CMake packages.
+# the schema of reports, pkg-config and CMake packages.
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/stitchmalloc)
 
@@ -7,6 +7,7 @@ install(TARGETS stitchmalloc_shared stitchmalloc_static launcher EXPORT stitchma
 install(TARGETS stitchrecord LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/stitch TYPE INCLUDE)
 install(FILES tools/man/stitchmalloc-run.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES tools/schema/leaks-1.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/stitchmalloc)
 install(EXPORT stitchmalloc_targets FILE stitchmalloc-targets.cmake NAMESPACE stitchmalloc::
 	DESTINATION ${package_folder})
 

@@ -23,7 +23,7 @@ enum { EXIT_USAGE = 2, EXIT_SETUP = 125 };
 static const char usage[] =
 	"usage: stitchmalloc flamegraph REPORT [-o FILE]\n"
 	"\n"
-	"Writes a page for browsers that shows which calls led to how many bytes of a leak report.\n"
+	"Writes a page for browsers that shows which calls led to how many bytes of a report.\n"
 	"It needs no network and no other file.\n"
 	"  REPORT   written with leak_format=json or collapsed; several in a file add up;\n"
 	"           - is standard input\n"

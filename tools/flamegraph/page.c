@@ -9,8 +9,11 @@
 #include "flamegraph.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #define ROW_PIXELS 20u
 /* Stacks that are spelled out below the graph. */
@@ -28,26 +31,44 @@ EMBED(page_js, "page.js");
 
 /* --- text ------------------------------------------------------------------------------------- */
 
-/* What XML has no way to hold, control characters, is '?'. */
+static void put_special(FILE *file, char c)
+{
+	switch (c) {
+	case '&':
+		fputs("&amp;", file);
+		break;
+	case '<':
+		fputs("&lt;", file);
+		break;
+	case '>':
+		fputs("&gt;", file);
+		break;
+	case '"':
+		fputs("&quot;", file);
+		break;
+	default:
+		putc((unsigned char)c < ' ' || c == 127 ? '?' : c, file);
+	}
+}
+
+/* What XML has no way to hold, control characters and bytes that are not UTF-8, is '?'. */
 static void put_escaped(FILE *file, const char *text)
 {
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", file);
-			break;
-		case '<':
-			fputs("&lt;", file);
-			break;
-		case '>':
-			fputs("&gt;", file);
-			break;
-		case '"':
-			fputs("&quot;", file);
-			break;
-		default:
-			putc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, file);
+	const char *end = text + strlen(text);
+
+	while (text < end) {
+		mbstate_t state = { 0 };
+		size_t length = mbrlen(text, (size_t)(end - text), &state);
+
+		if (length > MB_LEN_MAX) { /* it is no character */
+			putc('?', file);
+			length = 1;
+		} else if (length == 1) {
+			put_special(file, *text);
+		} else {
+			fwrite(text, 1, length, file);
 		}
+		text += length;
 	}
 }
 
@@ -73,11 +94,12 @@ static double part_of(uint64_t bytes, const struct flame_node *root)
 	return root->all.bytes ? (double)bytes / (double)root->all.bytes : 0;
 }
 
-/* "144 bytes (3.10 %) in 3 blocks" */
+/* "144 bytes (3.10 %) in 3 blocks"; of the root without the part. */
 static void put_amount(FILE *file, struct flame_amount amount, const struct flame_node *root)
 {
 	put_counted(file, amount.bytes, "byte");
-	fprintf(file, " (%.2f %%)", 100 * part_of(amount.bytes, root));
+	if (amount.bytes < root->all.bytes)
+		fprintf(file, " (%.2f %%)", 100 * part_of(amount.bytes, root));
 	if (!amount.nr_blocks)
 		return;
 	fputs(" in ", file);
@@ -120,13 +142,15 @@ static unsigned int hash_of(const char *text)
 	return hash ^ hash >> 15;
 }
 
-/* A module has a hue, warm or green; its functions differ in lightness. */
+/* A module has a hue, from red to green; its functions differ in lightness. */
 static void put_colour(FILE *file, const struct flame_node *node)
 {
+	const char *module = node->module ? node->module : node->name;
+
 	if (!node->parent)
 		fputs("background:hsl(0 0% 82%)", file);
 	else
-		fprintf(file, "background:hsl(%u 75%% %u%%)", hash_of(node->module) % 90 + 10,
+		fprintf(file, "background:hsl(%u 75%% %u%%)", hash_of(module) % 110 + 10,
 			62 + hash_of(node->name) % 14);
 }
 
@@ -277,6 +301,7 @@ static void put_head(FILE *file, const struct flame_report *report)
 
 void flame_write_page(FILE *file, struct flame_report *report)
 {
+	setlocale(LC_CTYPE, "C.UTF-8"); /* for mbrlen */
 	flame_sort(&report->root);
 	put_head(file, report);
 	fputs("<div class=\"bar\" hidden=\"hidden\"><input id=\"search\" type=\"search\" "

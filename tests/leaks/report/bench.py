@@ -1,4 +1,6 @@
-"""bench.py - how the programs of this folder are built and run; see ../test_report.py."""
+"""bench.py - how the programs of this folder are built and run, and tests with them."""
+import argparse
+import concurrent.futures
 import os
 import re
 import shlex
@@ -6,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
+import traceback
 from pathlib import Path
 
 from check_corpus import environment, parse_leaks
@@ -140,8 +144,58 @@ def build_id(module):
     return found and found[1]
 
 
-def needs(tool):
+def needs(tool, package=None):
     path = shutil.which(tool)
     if not path:
-        raise Skipped(f"{tool} is not here: apt-get install {tool}")
+        raise Skipped(f"{tool} is not here: apt-get install {package or tool}")
     return path
+
+
+# --- all -----------------------------------------------------------------------------------------
+
+def run_test(bench, name, function):
+    """The line for it, and whether it failed."""
+    start = time.monotonic()
+    try:
+        function(bench)
+        said = "ok"
+    except Skipped as reason:
+        said = f"skipped: {reason}"
+    except Failed as failure:
+        line = traceback.extract_tb(failure.__traceback__)
+        at = next(frame.lineno for frame in line if frame.name == name)
+        said = f"FAILED at line {at}: {failure}"
+    except Exception:   # one of the test's own: the others go on
+        said = f"FAILED: {traceback.format_exc()}"
+    return f"{name}: {said} ({time.monotonic() - start:.1f} s)", said.startswith("FAILED")
+
+
+def parse_arguments(usage):
+    parser = argparse.ArgumentParser(description=usage,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library")
+    parser.add_argument("launcher")
+    parser.add_argument("work", nargs="?", type=Path, metavar="WORKDIR")
+    parser.add_argument("-k", dest="only", action="append", metavar="NAME")
+    parser.add_argument("-j", dest="jobs", type=int, default=os.cpu_count() + 1, metavar="N")
+    return parser.parse_args()
+
+
+def main(usage, names):
+    """Run the tests among the names of a module; the status to exit with."""
+    options = parse_arguments(usage)
+    tests = [(name, function) for name, function in names.items()
+             if name.startswith("test_")
+             and (not options.only or any(part in name for part in options.only))]
+    with tempfile.TemporaryDirectory() as temporary:
+        work = (options.work or Path(temporary)).resolve()
+        work.mkdir(parents=True, exist_ok=True)
+        bench = Bench(os.path.abspath(options.library), os.path.abspath(options.launcher), work)
+        bench.build()
+        failed = 0
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            for line, is_bad in pool.map(lambda test: run_test(bench, *test), tests):
+                print(line, flush=True)
+                failed += is_bad
+    print(f"{len(tests)} tests, {failed} failed")
+    return failed != 0

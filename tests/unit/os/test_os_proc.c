@@ -49,6 +49,47 @@ static struct wanted mapping_of(const void *address)
 	return wanted;
 }
 
+struct text {
+	char *bytes;
+	size_t length, room;
+	unsigned int nr_pieces, stop_at;
+};
+
+static int keep_text(void *context, const char *bytes, size_t length)
+{
+	struct text *text = context;
+
+	ASSERT(length && text->length + length < text->room);
+	memcpy(text->bytes + text->length, bytes, length);
+	text->length += length;
+	return ++text->nr_pieces == text->stop_at;
+}
+
+/* Many mappings, so that it takes more than one piece; and each of them is in it. */
+TEST(maps_are_there_as_text)
+{
+	struct text text = { .bytes = malloc(MIB(1)), .room = MIB(1) };
+	char *both = mmap(NULL, 400 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char place[40];
+
+	for (size_t i = 0; i < 400; i += 2)
+		ASSERT(!mprotect(both + i * PAGE, PAGE, PROT_NONE));
+	EXPECT(!os_read_maps(keep_text, &text));
+	text.bytes[text.length] = 0;
+	EXPECT(text.nr_pieces > 1);
+	EXPECT_EQ(text.bytes[text.length - 1], '\n');
+	for (size_t i = 1; i < 399; i++) {
+		snprintf(place, sizeof(place), "\n%lx-%lx %s", (unsigned long)(both + i * PAGE),
+			 (unsigned long)(both + (i + 1) * PAGE), i % 2 ? "r--p" : "---p");
+		EXPECT(strstr(text.bytes, place));
+	}
+	text = (struct text){ text.bytes, 0, text.room, 0, 1 };
+	EXPECT(!os_read_maps(keep_text, &text));
+	EXPECT_EQ(text.nr_pieces, 1);
+	munmap(both, 400 * PAGE);
+	free(text.bytes);
+}
+
 TEST(mappings_are_what_they_are)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS, fd = memfd_create("some name", 0);
@@ -129,7 +170,7 @@ TEST(reading_stops_where_memory_does)
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-TEST(logs_are_added_to)
+TEST(logs_are_added_to_or_emptied)
 {
 	char path[] = "/tmp/stitch-log-XXXXXX", text[8] = "";
 	int fd = mkstemp(path);
@@ -144,6 +185,8 @@ TEST(logs_are_added_to)
 	}
 	EXPECT_EQ(read(fd, text, sizeof(text)), 4);
 	EXPECT_STREQ(text, "abab");
+	os_close(os_open_log(path, true));
+	EXPECT_EQ(lseek(fd, 0, SEEK_END), 0);
 	close(fd);
 	unlink(path);
 	EXPECT_EQ(os_open_log("/nowhere/at/all", false), -ENOENT);
