@@ -131,10 +131,13 @@ static void begin(struct report *report, const struct leak_header *header,
 	report_printf(report, ",\"command\":");
 	put_text(report, header->command);
 	report_printf(report, ",\"mode\":\"%s\",\"sizes\":\"%s\",\"symbolized\":%s,\"threads\":%u,"
-			      "\"threads_running\":%u,\"groups\":[",
+			      "\"threads_running\":%u,",
 		      leak_tracking ? "full" : leak_sampling ? "sample" : "1",
 		      leak_tracking ? "requested" : "usable",
 		      params.symbolize ? "true" : "false", header->nr_threads, header->nr_running);
+	if (leak_sampling)
+		report_printf(report, "\"sample_bytes\":%zu,", (size_t)params.leak_sample);
+	report_printf(report, "\"groups\":[");
 }
 
 /* --- groups ----------------------------------------------------------------------------------- */

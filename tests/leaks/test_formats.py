@@ -169,6 +169,25 @@ def test_schema(bench):
     check(not checker.is_valid(seen | {"other": 0}), "what is not documented")
 
 
+SAMPLED = re.compile(r"about (\d+) \+- (\d+) bytes in about (\d+) blocks? \((\d+) in the sample\)")
+
+
+def test_samples(bench):
+    """Estimates are the same in all formats, and in the schema."""
+    written = Written(bench, program="samples", conf="leaks=sample:100K")
+    report, = written.json
+    for error in validator().iter_errors(report):
+        check(False, error.json_path, error.message)
+    same((report["mode"], report["sample_bytes"]), ("sample", 102400))
+    same([(group["bytes"], group["estimate"]["error_bytes"], group["blocks"],
+           group["estimate"]["samples"]) for group in report["groups"]],
+         [tuple(map(int, found)) for found in SAMPLED.findall(written.text["text"])])
+    check(len(report["groups"]) == 8, report)
+    total = sum(group["bytes"] for group in report["groups"])
+    same(sum(int(line.split()[-1]) for line in written.text["collapsed"].splitlines()), total)
+    check(f": {total} [" in written.text["heap_v2"].split("\n")[1], written.text["heap_v2"][:200])
+
+
 ODD = (b'q"u\\o\x01\x7f\t\n;\xff \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\x80\xc0\xaf'
        b'\xf4\x90.\xe2\x82')
 ODD_TEXT = ('q"u\\o\x01\x7f\t\n;\ufffd \u00e4\u20ac\U0001f600\ufffd\ufffd\ufffd\ufffd\ufffd'
