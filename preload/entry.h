@@ -111,6 +111,23 @@ void exit_after_fork(void);
 int exit_look_for_leaks(void);
 void exit_check_leaks_now(void);
 
+/*
+ * The parts of a check. One thread at a time looks: exit_look waits for another, some seconds at
+ * most, then returns false. exit_begin_copy: in a copy of the process, of whose descriptors only
+ * stderr is kept. exit_complain: a line to stderr, unless the program has closed it.
+ */
+struct leak_check;
+struct leak_header;
+bool exit_look(struct leak_check *check);
+void exit_print_report(struct leak_header *header);
+void exit_add_rules(void);
+void exit_begin_copy(void);
+void exit_complain(const char *format, ...) __printf_like(1, 2);
+
+/* demand.c: at the start; in the child of a fork. */
+void demand_arm(void);
+void demand_after_fork(void);
+
 /* info.c: what malloc_stats prints, to a file descriptor. */
 void usage_print(int fd);
 

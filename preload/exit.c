@@ -27,6 +27,7 @@
 #include "debug/unwind.h"
 #include "entry.h"
 #include "os/os.h"
+#include "os/os_copy.h"
 #include "os/os_proc.h"
 
 #if !STITCH_PREFIX
@@ -44,6 +45,7 @@ _Noreturn void _exit(int status);
 _Noreturn void _Exit(int status);
 
 /* Many programs close stderr before they are through; this copy of it is ours. */
+static bool is_stderr_kept;
 static int kept_fd = -1;
 static struct os_file kept_file;
 
@@ -53,6 +55,7 @@ static _Atomic bool has_reported, is_done;
 
 static void keep_stderr(void)
 {
+	is_stderr_kept = true;
 	kept_fd = os_duplicate_fd(2, 100);
 	if (kept_fd < 0) /* few descriptors are allowed */
 		kept_fd = os_duplicate_fd(2, 3);
@@ -72,19 +75,18 @@ static bool is_kept_file(int fd)
 
 /*
  * Some close every descriptor: then the number is somebody else's connection by now. Some close all
- * from 3 on. -1: there is no stderr any more.
+ * from 3 on. -1: there is no stderr any more. Where it was not known that a report would be wanted
+ * it is what the program has now.
  */
 static int kept_stderr(void)
 {
 	if (kept_fd < 0)
-		return -1;
+		return is_stderr_kept ? -1 : 2;
 	return is_kept_file(kept_fd) ? kept_fd : is_kept_file(2) ? 2 : -1;
 }
 
 /* As pr_err, but not into a file that the program has opened in stderr's place. */
-static void complain(const char *format, ...) __printf_like(1, 2);
-
-static void complain(const char *format, ...)
+void exit_complain(const char *format, ...)
 {
 	static char line[PATH_BYTES + 256]; /* stacks may be small; one thread at a time looks */
 	size_t length = format_text(line, sizeof(line), "stitchmalloc: ");
@@ -141,7 +143,7 @@ static void read_command(char *command)
 }
 
 /* %p, %e and %h in the option's text. */
-static void expand_log_path(char *path, const char *exe)
+static void expand_log_path(char *path, const struct leak_header *header)
 {
 	struct utsname names;
 	size_t at = 0;
@@ -152,9 +154,9 @@ static void expand_log_path(char *path, const char *exe)
 		char letter = *from == '%' ? from[1] : 0;
 
 		if (letter == 'p')
-			at += format_text(path + at, room, "%d", os_getpid());
+			at += format_text(path + at, room, "%d", header->pid);
 		else if (letter == 'e')
-			at += format_text(path + at, room, "%s", base_name(exe));
+			at += format_text(path + at, room, "%s", base_name(header->exe));
 		else if (letter == 'h')
 			at += format_text(path + at, room, "%s", names.nodename);
 		else
@@ -164,17 +166,17 @@ static void expand_log_path(char *path, const char *exe)
 	path[min_size(at, PATH_BYTES - 1)] = 0;
 }
 
-static int open_log(const char *exe)
+static int open_log(const struct leak_header *header)
 {
 	char path[PATH_BYTES];
 	int fd;
 
 	if (!params.log_path[0])
 		return kept_stderr();
-	expand_log_path(path, exe);
+	expand_log_path(path, header);
 	fd = os_open_log(path);
 	if (fd < 0)
-		complain("leak report: cannot write to log_path=%s: %s", path, reason(-fd));
+		exit_complain("leak report: cannot write to log_path=%s: %s", path, reason(-fd));
 	return fd < 0 ? kept_stderr() : fd;
 }
 
@@ -187,7 +189,7 @@ static int print_to(int fd, const struct leak_header *header)
 	return report_finish(&report);
 }
 
-static void print_report(struct leak_header *header)
+void exit_print_report(struct leak_header *header)
 {
 	static char exe[PATH_BYTES], command[COMMAND_BYTES];
 	int fd, error;
@@ -196,13 +198,12 @@ static void print_report(struct leak_header *header)
 	read_command(command);
 	header->exe = exe;
 	header->command = command;
-	header->pid = os_getpid();
-	fd = open_log(exe);
+	fd = open_log(header);
 	if (fd < 0)
 		return;
 	error = print_to(fd, header);
 	if (error)
-		complain("leak report: not all could be written to %s: %s",
+		exit_complain("leak report: not all could be written to %s: %s",
 			 params.log_path[0] ? params.log_path : "standard error", reason(-error));
 	if (fd != kept_fd && fd != 2)
 		os_close(fd);
@@ -211,7 +212,7 @@ static void print_report(struct leak_header *header)
 /* A program's own rules, as LeakSanitizer asks for them. */
 const char *__lsan_default_suppressions(void) __attribute__((weak));
 
-static void add_rules(void)
+void exit_add_rules(void)
 {
 	static bool done;
 	static char text[KIB(64)];
@@ -226,13 +227,13 @@ static void add_rules(void)
 	if (__lsan_default_suppressions)
 		own = __lsan_default_suppressions();
 	if (length < 0)
-		complain("suppressions=%s cannot be read: %s", params.suppressions,
+		exit_complain("suppressions=%s cannot be read: %s", params.suppressions,
 			 reason((int)-length));
 	else if (length == sizeof(text))
-		complain("suppressions=%s: only the first %zu bytes count", params.suppressions,
+		exit_complain("suppressions=%s: only the first %zu bytes count", params.suppressions,
 			 sizeof(text));
 	if ((params.suppressions[0] || own) && params.leaks != LEAKS_FULL)
-		complain("suppressions need stacks: leaks=full");
+		exit_complain("suppressions need stacks: leaks=full");
 	if (length > 0)
 		suppress_add(text, (size_t)length, params.suppressions);
 	if (own)
@@ -240,27 +241,9 @@ static void add_rules(void)
 	suppress_add_builtin();
 }
 
-/*
- * Roots are what was in registers and on the stack when exit was called; without exit, what is from
- * here on. Returns whether there are leaks.
- */
-static __attribute__((noinline)) bool check_leaks(bool is_last)
+void exit_begin_copy(void)
 {
-	struct leak_check check = { .print = print_report, .is_last = is_last };
-
-	__asm__ volatile("mov %%rbx, 0(%0)\n\tmov %%rbp, 8(%0)\n\tmov %%r12, 16(%0)\n\t"
-			 "mov %%r13, 24(%0)\n\tmov %%r14, 32(%0)\n\tmov %%r15, 40(%0)"
-			 :
-			 : "r"(check.caller.registers)
-			 : "memory");
-	check.caller.stack_pointer = (uintptr_t)__builtin_frame_address(0);
-	if (!unwind_to_caller((uintptr_t)exit, &check.caller))
-		unwind_to_caller((uintptr_t)quick_exit, &check.caller);
-	add_rules();
-	leak_check_run(&check);
-	if (check.why)
-		complain("no leak report: %s", check.why);
-	return check.has_leaks;
+	os_copy_begins(kept_stderr());
 }
 
 /* --- when ------------------------------------------------------------------------------------- */
@@ -277,15 +260,14 @@ static _Atomic int looking_tid;
  * With signals blocked; if it is the last look they stay so, for other threads stand still. Those
  * of the kernel for a closed pipe and a file that is too long are no reason to end by.
  */
-static bool look_quietly(bool is_last)
+static void look_quietly(struct leak_check *check)
 {
 	uint64_t mask = os_block_signals();
 	struct timespec at_once = { 0, 0 };
 	sigset_t before, ours;
-	bool leaks;
 
 	sigpending(&before);
-	leaks = check_leaks(is_last);
+	leak_check_run(check);
 	sigemptyset(&ours);
 	if (!sigismember(&before, SIGPIPE))
 		sigaddset(&ours, SIGPIPE);
@@ -293,9 +275,8 @@ static bool look_quietly(bool is_last)
 		sigaddset(&ours, SIGXFSZ);
 	while (sigtimedwait(&ours, NULL, &at_once) > 0)
 		continue;
-	if (!is_last)
+	if (!check->is_last)
 		os_restore_signals(mask);
-	return leaks;
 }
 
 /* Until no other thread looks. If it is the last look, that one ends the process meanwhile. */
@@ -305,19 +286,35 @@ static void wait_for_other(void)
 		os_nap(WAIT_US);
 }
 
-static bool look_once(bool is_last)
+bool exit_look(struct leak_check *check)
 {
 	int nobody = 0;
-	bool leaks;
 
-	if (!is_reporting_process())
-		return false;
 	wait_for_other();
 	if (!atomic_compare_exchange_strong(&looking_tid, &nobody, os_gettid()))
 		return false;
-	leaks = look_quietly(is_last);
+	look_quietly(check);
+	if (check->why)
+		exit_complain("no leak report: %s", check->why);
 	looking_tid = 0;
-	return leaks;
+	return true;
+}
+
+/*
+ * Roots are what was in registers and on the stack when exit was called; without exit, what is from
+ * here on. Returns whether there are leaks.
+ */
+static __attribute__((noinline)) bool look_once(bool is_last)
+{
+	struct leak_check check = { .print = exit_print_report, .is_last = is_last };
+
+	if (!is_reporting_process())
+		return false;
+	leak_check_note_caller(&check);
+	if (!unwind_to_caller((uintptr_t)exit, &check.caller))
+		unwind_to_caller((uintptr_t)quick_exit, &check.caller);
+	exit_add_rules();
+	return exit_look(&check) && check.has_leaks;
 }
 
 /* Another thread looks for the last time, and is going to stop this one: it ends the process. */
@@ -407,10 +404,12 @@ __visible _Noreturn void _Exit(int status)
 
 void exit_arm(void)
 {
-	if (!params.stats && !params.leaks)
+	if (!params.stats && !params.leaks && !params.leak_signal[0])
 		return;
 	unwind_start();
 	keep_stderr();
+	if (!params.stats && !params.leaks)
+		return;
 	reporting_pid = params.leaks ? os_getpid() : 0;
 	__cxa_atexit(at_exit, NULL, NULL);
 	if (params.leaks)

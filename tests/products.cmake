@@ -90,6 +90,8 @@ stitch_test(leaks_corpus_valgrind "leaks;slow" 900 /usr/bin/python3 ${leaks}/che
 stitch_test(leaks_checker leaks 60 /usr/bin/python3 ${leaks}/test_check_corpus.py)
 stitch_test(leaks_report leaks 300 /usr/bin/python3 ${leaks}/test_report.py
 	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+stitch_test(leaks_demand leaks 300 /usr/bin/python3 ${leaks}/test_demand.py
+	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
 stitch_test(leaks_programs "leaks;slow" 900 /usr/bin/python3 ${leaks}/programs.py
 	$<TARGET_FILE:stitchmalloc_shared>)
 if(symbolise_archives)

@@ -5,6 +5,7 @@
 
 #include "base/math.h"
 #include "core/params.h"
+#include "debug/leak_news.h"
 #include "debug/leak_stack.h"
 #include "debug/leak_track.h"
 #include "debug/private_map.h"
@@ -103,18 +104,22 @@ static void count_direct(void *unused, const struct leak *leak)
 	struct group *group;
 
 	(void)unused;
-	leaks.total[leak->kind].bytes += bytes;
-	leaks.total[leak->kind].nr_blocks++;
+	if (leak_is_new(leak)) {
+		leaks.total[leak->kind].bytes += bytes;
+		leaks.total[leak->kind].nr_blocks++;
+	}
 	if (leak->kind == LEAK_INDIRECT || leak->kind == LEAK_SUPPRESSED ||
 	    leak->kind == LEAK_LOADERS)
 		return;
 	group = group_of(leak->kind, record.stack, record.tid ? bytes : leak->object.bytes);
+	if (leak->kind == LEAK_DEFINITE)
+		*kmemleak_note(leak->object.index) = (uint32_t)(group - leaks.groups);
+	if (!leak_is_new(leak))
+		return;
 	group->bytes += bytes;
 	group->nr_blocks++;
 	add_thread(group, record.tid);
 	show_object(group, leak);
-	if (leak->kind == LEAK_DEFINITE)
-		*kmemleak_note(leak->object.index) = (uint32_t)(group - leaks.groups);
 }
 
 static void count_indirect(void *unused, const struct leak *leak)
@@ -123,7 +128,7 @@ static void count_indirect(void *unused, const struct leak *leak)
 	struct group *group;
 
 	(void)unused;
-	if (leak->kind != LEAK_INDIRECT)
+	if (leak->kind != LEAK_INDIRECT || !leak_is_new(leak))
 		return;
 	group = &leaks.groups[*kmemleak_note(leak->owner)];
 	group->indirect_bytes += bytes_of(&leak->object, &record);
@@ -152,8 +157,13 @@ void leak_report_release(void)
 
 bool leak_report_has_leaks(void)
 {
-	return leaks.total[LEAK_DEFINITE].nr_blocks ||
+	return leaks.total[LEAK_DEFINITE].nr_blocks || leaks.total[LEAK_INDIRECT].nr_blocks ||
 	       (params.leak_show >= LEAK_SHOW_POSSIBLE && leaks.total[LEAK_POSSIBLE].nr_blocks);
+}
+
+size_t leak_report_lost_bytes(void)
+{
+	return leaks.total[LEAK_DEFINITE].bytes + leaks.total[LEAK_INDIRECT].bytes;
 }
 
 /* --- known leaks ------------------------------------------------------------------------------ */
@@ -169,6 +179,8 @@ bool leak_report_knows(const struct heap_object *object)
 
 static bool is_listed(const struct group *group)
 {
+	if (!group->nr_blocks && !group->nr_indirect)
+		return false; /* nothing new */
 	switch (group->kind) {
 	case LEAK_DEFINITE:
 		return true;
@@ -266,6 +278,11 @@ static void print_header(struct report *report, const struct leak_header *header
 		report_printf(report, "; %u threads", header->nr_threads);
 	if (header->nr_running)
 		report_printf(report, ", of which %u could not be stopped", header->nr_running);
+	if (header->scan)
+		report_printf(report, "\n=== scan %u on demand", header->scan);
+	if (header->since)
+		report_printf(report, "; only what is new since scan %u, %u second%s before",
+			      header->since, header->seconds, plural(header->seconds));
 	report_printf(report, "\n");
 }
 

@@ -16,11 +16,19 @@ bool leak_report_gather(void);
 /* Something is lost for certain, or perhaps if the options want that listed. */
 bool leak_report_has_leaks(void);
 
-/* exe, command: for the header. nr_running: threads that went on during the scan. */
+/* Definitely and indirectly. */
+size_t leak_report_lost_bytes(void);
+
+/*
+ * exe, command: for the header. nr_running: threads that went on during the scan. scan: which one
+ * on demand; 0: it is the report at the end. since: only what is new since that scan is reported,
+ * which was so many seconds before; 0: all is.
+ */
 struct leak_header {
 	const char *exe, *command;
 	int pid;
 	unsigned int nr_threads, nr_running;
+	unsigned int scan, since, seconds;
 };
 
 void leak_report_print(struct report *report, const struct leak_header *header);

@@ -761,8 +761,9 @@ def run_test(bench, name, function):
     return f"{name}: {said} ({time.monotonic() - start:.1f} s)", said.startswith("FAILED")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
+def main(functions_of, description):
+    """The tests among the globals of a module. test_demand.py comes here, too."""
+    parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("library")
     parser.add_argument("launcher")
@@ -770,7 +771,7 @@ def main():
     parser.add_argument("-k", dest="only", action="append", metavar="NAME")
     parser.add_argument("-j", dest="jobs", type=int, default=os.cpu_count() + 1, metavar="N")
     options = parser.parse_args()
-    tests = [(name, function) for name, function in globals().items()
+    tests = [(name, function) for name, function in functions_of.items()
              if name.startswith("test_")
              and (not options.only or any(part in name for part in options.only))]
     with tempfile.TemporaryDirectory() as temporary:
@@ -788,4 +789,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(globals(), __doc__))
