@@ -111,6 +111,20 @@ void exit_after_fork(void);
 int exit_look_for_leaks(void);
 void exit_check_leaks_now(void);
 
+/*
+ * The parts of a check. One thread at a time looks: exit_look waits for another, some seconds at
+ * most, then returns false. exit_begin_copy: in a copy of the process, of whose descriptors only
+ * stderr is kept.
+ */
+struct leak_check;
+bool exit_look(struct leak_check *check);
+void exit_add_rules(void);
+void exit_begin_copy(void);
+
+/* demand.c: at the start; in the child of a fork. */
+void demand_arm(void);
+void demand_after_fork(void);
+
 /* info.c: what malloc_stats prints, to a file descriptor. */
 void usage_print(int fd);
 

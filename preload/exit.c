@@ -25,6 +25,7 @@
 #include "kept_stderr.h"
 #include "leak_log.h"
 #include "os/os.h"
+#include "os/os_copy.h"
 #include "os/os_proc.h"
 
 #if !STITCH_PREFIX
@@ -48,7 +49,7 @@ static _Atomic bool has_reported, is_done;
 /* A program's own rules, as LeakSanitizer asks for them. */
 const char *__lsan_default_suppressions(void) __attribute__((weak));
 
-static void add_rules(void)
+void exit_add_rules(void)
 {
 	static bool done;
 	static char text[KIB(64)];
@@ -77,27 +78,9 @@ static void add_rules(void)
 	suppress_add_builtin();
 }
 
-/*
- * Roots are what was in registers and on the stack when exit was called; without exit, what is from
- * here on. Returns whether there are leaks.
- */
-static __attribute__((noinline)) bool check_leaks(bool is_last)
+void exit_begin_copy(void)
 {
-	struct leak_check check = { .print = leak_log_write, .is_last = is_last };
-
-	__asm__ volatile("mov %%rbx, 0(%0)\n\tmov %%rbp, 8(%0)\n\tmov %%r12, 16(%0)\n\t"
-			 "mov %%r13, 24(%0)\n\tmov %%r14, 32(%0)\n\tmov %%r15, 40(%0)"
-			 :
-			 : "r"(check.caller.registers)
-			 : "memory");
-	check.caller.stack_pointer = (uintptr_t)__builtin_frame_address(0);
-	if (!unwind_to_caller((uintptr_t)exit, &check.caller))
-		unwind_to_caller((uintptr_t)quick_exit, &check.caller);
-	add_rules();
-	leak_check_run(&check);
-	if (check.why)
-		complain("no leak report: %s", check.why);
-	return check.has_leaks;
+	os_copy_begins(kept_stderr());
 }
 
 /* --- when ------------------------------------------------------------------------------------- */
@@ -114,15 +97,14 @@ static _Atomic int looking_tid;
  * With signals blocked; if it is the last look they stay so, for other threads stand still. Those
  * of the kernel for a closed pipe and a file that is too long are no reason to end by.
  */
-static bool look_quietly(bool is_last)
+static void look_quietly(struct leak_check *check)
 {
 	uint64_t mask = os_block_signals();
 	struct timespec at_once = { 0, 0 };
 	sigset_t before, ours;
-	bool leaks;
 
 	sigpending(&before);
-	leaks = check_leaks(is_last);
+	leak_check_run(check);
 	sigemptyset(&ours);
 	if (!sigismember(&before, SIGPIPE))
 		sigaddset(&ours, SIGPIPE);
@@ -130,9 +112,8 @@ static bool look_quietly(bool is_last)
 		sigaddset(&ours, SIGXFSZ);
 	while (sigtimedwait(&ours, NULL, &at_once) > 0)
 		continue;
-	if (!is_last)
+	if (!check->is_last)
 		os_restore_signals(mask);
-	return leaks;
 }
 
 /* Until no other thread looks. If it is the last look, that one ends the process meanwhile. */
@@ -142,19 +123,35 @@ static void wait_for_other(void)
 		os_nap(WAIT_US);
 }
 
-static bool look_once(bool is_last)
+bool exit_look(struct leak_check *check)
 {
 	int nobody = 0;
-	bool leaks;
 
-	if (!is_reporting_process())
-		return false;
 	wait_for_other();
 	if (!atomic_compare_exchange_strong(&looking_tid, &nobody, os_gettid()))
 		return false;
-	leaks = look_quietly(is_last);
+	look_quietly(check);
+	if (check->why)
+		complain("no leak report: %s", check->why);
 	looking_tid = 0;
-	return leaks;
+	return true;
+}
+
+/*
+ * Roots are what was in registers and on the stack when exit was called; without exit, what is from
+ * here on. Returns whether there are leaks.
+ */
+static __attribute__((noinline)) bool look_once(bool is_last)
+{
+	struct leak_check check = { .print = leak_log_write, .is_last = is_last };
+
+	if (!is_reporting_process())
+		return false;
+	leak_check_note_caller(&check);
+	if (!unwind_to_caller((uintptr_t)exit, &check.caller))
+		unwind_to_caller((uintptr_t)quick_exit, &check.caller);
+	exit_add_rules();
+	return exit_look(&check) && check.has_leaks;
 }
 
 /* Another thread looks for the last time, and is going to stop this one: it ends the process. */
@@ -244,10 +241,12 @@ __visible _Noreturn void _Exit(int status)
 
 void exit_arm(void)
 {
-	if (!params.stats && !params.leaks)
+	if (!params.stats && !params.leaks && !params.leak_signal[0])
 		return;
 	unwind_start();
 	keep_stderr();
+	if (!params.stats && !params.leaks)
+		return;
 	reporting_pid = params.leaks ? os_getpid() : 0;
 	__cxa_atexit(at_exit, NULL, NULL);
 	if (params.leaks)

@@ -72,6 +72,7 @@ static void fork_child(void)
 	mm_fork_child();
 	background_after_fork();
 	exit_after_fork();
+	demand_after_fork();
 }
 
 /*
@@ -88,5 +89,6 @@ __attribute__((constructor(101))) static void library_start(void)
 	pthread_atfork(mm_fork_prepare, mm_fork_parent, fork_child);
 	background_arm();
 	exit_arm();
+	demand_arm();
 }
 #endif

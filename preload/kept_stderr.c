@@ -17,11 +17,13 @@
 
 #define LINE_BYTES 4352u /* a path, and what is said of it */
 
+static bool is_kept;
 static int kept_fd = -1;
 static struct os_file kept_file;
 
 void keep_stderr(void)
 {
+	is_kept = true;
 	kept_fd = os_duplicate_fd(2, 100);
 	if (kept_fd < 0) /* few descriptors are allowed */
 		kept_fd = os_duplicate_fd(2, 3);
@@ -42,7 +44,7 @@ static bool is_kept_file(int fd)
 int kept_stderr(void)
 {
 	if (kept_fd < 0)
-		return -1;
+		return is_kept ? -1 : 2;
 	return is_kept_file(kept_fd) ? kept_fd : is_kept_file(2) ? 2 : -1;
 }
 

@@ -11,7 +11,10 @@
 
 /* At the start of the process. */
 void keep_stderr(void);
-/* -1: there is none any more. Not to be closed. */
+/*
+ * -1: there is none any more. Not to be closed. Where it was not known that a report would be wanted
+ * it is what the program has now.
+ */
 int kept_stderr(void);
 
 /* As pr_err, but not into a file that the program has opened in stderr's place. */

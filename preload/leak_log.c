@@ -124,7 +124,7 @@ static void read_command(char *command)
 }
 
 /* %p, %e and %h in the option's text. */
-static void expand_log_path(char *path, const char *exe)
+static void expand_log_path(char *path, const struct leak_header *header)
 {
 	struct utsname names;
 	size_t at = 0;
@@ -135,9 +135,9 @@ static void expand_log_path(char *path, const char *exe)
 		char letter = *from == '%' ? from[1] : 0;
 
 		if (letter == 'p')
-			at += format_text(path + at, room, "%d", os_getpid());
+			at += format_text(path + at, room, "%d", header->pid);
 		else if (letter == 'e')
-			at += format_text(path + at, room, "%s", base_name(exe));
+			at += format_text(path + at, room, "%s", base_name(header->exe));
 		else if (letter == 'h')
 			at += format_text(path + at, room, "%s", names.nodename);
 		else
@@ -153,14 +153,14 @@ static bool are_several(void)
 }
 
 /* The descriptor, or -1. What cannot go where it should goes to stderr, if nothing else does. */
-static int open_log(const struct format *format, const char *exe, bool is_first)
+static int open_log(const struct format *format, const struct leak_header *header, bool is_first)
 {
 	char path[PATH_BYTES];
 	int fd;
 
 	if (!params.log_path[0])
 		return is_first ? kept_stderr() : -1;
-	expand_log_path(path, exe);
+	expand_log_path(path, header);
 	if (are_several() && strlen(path) + strlen(format->suffix) < PATH_BYTES)
 		strcat(path, format->suffix);
 	fd = os_open_log(path, format->replaces);
@@ -171,7 +171,7 @@ static int open_log(const struct format *format, const char *exe, bool is_first)
 }
 
 /* Returns how many there are. */
-static unsigned int open_logs(struct log *logs, const char *exe)
+static unsigned int open_logs(struct log *logs, const struct leak_header *header)
 {
 	const struct format *first = NULL;
 	unsigned int nr = 0;
@@ -182,7 +182,7 @@ static unsigned int open_logs(struct log *logs, const char *exe)
 		if (!(params.leak_format & 1u << i))
 			continue;
 		*log = (struct log){ .format = &formats[i],
-				     .fd = open_log(&formats[i], exe, !first) };
+				     .fd = open_log(&formats[i], header, !first) };
 		first = first ? first : &formats[i];
 		if (log->fd < 0)
 			continue;
@@ -224,8 +224,7 @@ void leak_log_write(struct leak_header *header)
 	read_command(command);
 	header->exe = exe;
 	header->command = command;
-	header->pid = os_getpid();
-	nr = open_logs(logs, exe);
+	nr = open_logs(logs, header);
 	for (unsigned int i = 0; i < nr; i++)
 		outputs[i] = (struct leak_output){ logs[i].format->writer, &logs[i].report };
 	if (nr)

@@ -6,6 +6,7 @@
 #include "base/math.h"
 #include "core/params.h"
 #include "core/printk.h"
+#include "debug/leak_news.h"
 #include "debug/leak_notes.h"
 #include "debug/leak_roots.h"
 #include "debug/leak_track.h"
@@ -14,6 +15,7 @@
 #include "kmalloc/deferred.h"
 #include "kmalloc/gate.h"
 #include "os/os.h"
+#include "os/os_copy.h"
 #include "os/os_park.h"
 #include "os/os_proc.h"
 
@@ -88,52 +90,93 @@ static bool close_gate(void)
 	return false;
 }
 
-static const char *scan_roots(const struct unwind_caller *caller, unsigned int nr_records)
+/* What is known of the threads. */
+struct threads {
+	int self; /* a copy of the process has another number */
+	unsigned int nr_records;
+};
+
+static const char *scan_roots(const struct unwind_caller *caller, const struct threads *threads)
 {
 	uintptr_t registers = (uintptr_t)caller->registers;
-	int error;
+	int error = leak_roots_begin();
 
-	kmemleak_note_stack(caller->stack_pointer);
-	kmemleak_scan(registers, registers + sizeof(caller->registers), false);
-	error = leak_roots_scan(caller->stack_pointer, nr_records);
-	leak_notes_scan();
+	if (!error) {
+		kmemleak_note_stack(caller->stack_pointer);
+		kmemleak_scan(registers, registers + sizeof(caller->registers), false);
+		error = leak_roots_scan(caller->stack_pointer, threads->self, threads->nr_records);
+		leak_notes_scan();
+	}
 	if (error == -E2BIG)
 		return "too much of the heap is protected from reading";
 	return error ? "/proc/self/maps cannot be read" : NULL;
 }
 
 /* Inside the gate, others are parked. */
-static const char *look(struct leak_check *check, unsigned int nr_records)
+static const char *look(struct leak_check *check, const struct threads *threads)
 {
 	const char *why;
 
 	if (!kmemleak_begin(params.leak_objects))
 		return "no memory for it";
-	why = scan_roots(&check->caller, nr_records);
+	why = scan_roots(&check->caller, threads);
 	if (why)
 		return why;
 	if (leak_has_stacks())
 		kmemleak_suppress(leak_report_knows);
 	kmemleak_finish();
+	if (check->is_on_demand)
+		leak_news_collect();
 	return leak_report_gather() ? NULL : "no memory for it";
 }
 
-static void look_and_print(struct leak_check *check)
+static bool is_to_be_printed(const struct leak_check *check)
 {
-	struct leak_header header = { 0 };
-	unsigned int nr_records;
-	int nr_running;
+	return check->print && !check->why &&
+	       (check->has_leaks || check->prints_always ||
+		params.leak_print == LEAK_PRINT_ALWAYS);
+}
 
-	deferred_free_all();
-	nr_running = os_park(PARK_MS, &nr_records);
-	header.nr_running = nr_running > 0 ? (unsigned int)nr_running : 0;
-	header.nr_threads = max_size(nr_records, header.nr_running) + 1;
-	check->why = look(check, nr_records);
+static void look_and_print(struct leak_check *check, const struct threads *threads)
+{
+	if (check->prepare)
+		check->prepare(check);
+	check->why = look(check, threads);
 	check->has_leaks = !check->why && leak_report_has_leaks();
-	if (check->has_leaks || (!check->why && params.leak_print == LEAK_PRINT_ALWAYS))
-		check->print(&header);
+	check->lost_bytes = check->why ? 0 : leak_report_lost_bytes();
+	if (is_to_be_printed(check))
+		check->print(&check->header);
 	leak_report_release();
 	kmemleak_end();
+}
+
+/* Who is parked. */
+static void stop_others(struct leak_check *check, struct threads *threads)
+{
+	struct leak_header *header = &check->header;
+	int nr_running = os_park(PARK_MS, &threads->nr_records);
+
+	threads->self = os_gettid();
+	header->pid = os_getpid();
+	header->nr_running = nr_running > 0 ? (unsigned int)nr_running : 0;
+	header->nr_threads = max_size(threads->nr_records, header->nr_running) + 1;
+}
+
+static void stop_and_look(struct leak_check *check)
+{
+	struct threads threads;
+
+	deferred_free_all();
+	stop_others(check, &threads);
+	check->copy = check->end_copy ? os_copy_process() : -ENOSYS;
+	if (check->copy <= 0)
+		look_and_print(check, &threads);
+	if (!check->copy) {
+		check->end_copy(check);
+		os_exit(0);
+	}
+	if (check->copy < 0)
+		check->copy = 0;
 	if (!check->is_last)
 		os_unpark();
 }
@@ -144,13 +187,14 @@ static void run_with_loader(void *argument)
 	struct leak_check *check = argument;
 	gate_pass *pass;
 
+	check->why = NULL;
 	if (!close_gate()) {
 		check->why = "a thread has stopped amid malloc or free";
 		return;
 	}
 	pass = gate_enter();
 	if (pass)
-		look_and_print(check);
+		stop_and_look(check);
 	else
 		check->why = "the heap is in use";
 	if (pass)
@@ -175,6 +219,7 @@ void leak_check_run(struct leak_check *check)
 {
 	char *stack = private_map(STACK_BYTES);
 
+	check->copy = 0;
 	check->has_leaks = false;
 	check->why = "no memory for it";
 	if (!stack)

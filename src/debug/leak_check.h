@@ -18,13 +18,35 @@ void leak_check_init(void);
 
 struct leak_check {
 	struct unwind_caller caller; /* roots are what it and its callers have */
-	/* Called if there is something to report. */
+	/* Called by who looks, before, and if there is something to report. NULL: not. */
+	void (*prepare)(struct leak_check *check);
 	void (*print)(struct leak_header *header);
-	bool is_last; /* the process is about to end: other threads stand still from now on */
+	bool prints_always; /* also if there is nothing */
+	bool is_last;	    /* the process is about to end: other threads stand still from now on */
+	bool is_on_demand;  /* the next one may ask what is new since */
+	struct leak_header header; /* what of it is not of the check itself */
+	/*
+	 * Not NULL: look in a copy of the process (os/os_copy.h), which calls it last and ends; the
+	 * process goes on at once. Where no copy can be had it is looked in the process after all.
+	 */
+	void (*end_copy)(struct leak_check *check);
 	/* Results. */
-	bool has_leaks;  /* that the options want listed */
+	int copy;	 /* its process id; 0: there is none. If there is one it has the rest */
+	bool has_leaks;	 /* that the options want listed */
+	size_t lost_bytes; /* definitely and indirectly, as far as they are reported */
 	const char *why; /* it could not be done; NULL: it was */
 };
+
+/* The caller is what the calling function has; it must not return before the check is over. */
+static __inline_always void leak_check_note_caller(struct leak_check *check)
+{
+	__asm__ volatile("mov %%rbx, 0(%0)\n\tmov %%rbp, 8(%0)\n\tmov %%r12, 16(%0)\n\t"
+			 "mov %%r13, 24(%0)\n\tmov %%r14, 32(%0)\n\tmov %%r15, 40(%0)"
+			 :
+			 : "r"(check->caller.registers)
+			 : "memory");
+	check->caller.stack_pointer = (uintptr_t)__builtin_frame_address(0);
+}
 
 /*
  * Look for leaks, on a stack of its own, with all other threads parked. The caller has blocked all

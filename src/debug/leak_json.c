@@ -137,6 +137,11 @@ static void begin(struct report *report, const struct leak_header *header,
 		      params.symbolize ? "true" : "false", header->nr_threads, header->nr_running);
 	if (leak_sampling)
 		report_printf(report, "\"sample_bytes\":%zu,", (size_t)params.leak_sample);
+	if (header->scan)
+		report_printf(report, "\"scan\":%u,", header->scan);
+	if (header->since)
+		report_printf(report, "\"since\":{\"scan\":%u,\"seconds\":%u},", header->since,
+			      header->seconds);
 	report_printf(report, "\"groups\":[");
 }
 

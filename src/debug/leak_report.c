@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "base/math.h"
 #include "core/params.h"
+#include "debug/leak_news.h"
 #include "debug/leak_stack.h"
 #include "debug/leak_track.h"
 #include "debug/private_map.h"
@@ -93,6 +94,8 @@ static void count_sample(void *unused, const struct leak *leak)
 	struct leak_group *group;
 
 	(void)unused;
+	if (!leak_is_new(leak))
+		return;
 	add_object(&leaks.total[leak->kind], bytes);
 	if (!record.tid || leak->kind == LEAK_SUPPRESSED || leak->kind == LEAK_LOADERS)
 		return;
@@ -112,16 +115,19 @@ static void count_direct(void *unused, const struct leak *leak)
 	struct leak_group *group;
 
 	(void)unused;
-	add_object(&leaks.total[leak->kind], bytes);
+	if (leak_is_new(leak))
+		add_object(&leaks.total[leak->kind], bytes);
 	if (leak->kind == LEAK_INDIRECT || leak->kind == LEAK_SUPPRESSED ||
 	    leak->kind == LEAK_LOADERS)
 		return;
 	group = group_of(leak->kind, record.stack, record.tid ? bytes : leak->object.bytes);
+	if (leak->kind == LEAK_DEFINITE)
+		*kmemleak_note(leak->object.index) = (uint32_t)(group - leaks.groups);
+	if (!leak_is_new(leak))
+		return;
 	add_object(&group->direct, bytes);
 	add_thread(group, record.tid);
 	show_object(group, leak);
-	if (leak->kind == LEAK_DEFINITE)
-		*kmemleak_note(leak->object.index) = (uint32_t)(group - leaks.groups);
 }
 
 static void count_indirect(void *unused, const struct leak *leak)
@@ -130,7 +136,7 @@ static void count_indirect(void *unused, const struct leak *leak)
 	struct leak_group *group;
 
 	(void)unused;
-	if (leak->kind != LEAK_INDIRECT)
+	if (leak->kind != LEAK_INDIRECT || !leak_is_new(leak))
 		return;
 	group = &leaks.groups[*kmemleak_note(leak->owner)];
 	add_object(&group->indirect, bytes_of(&leak->object, &record));
@@ -189,8 +195,13 @@ bool leak_report_has_leaks(void)
 {
 	if (leak_sampling && !has_sampled_leaks())
 		return false;
-	return leaks.total[LEAK_DEFINITE].nr_blocks ||
+	return leaks.total[LEAK_DEFINITE].nr_blocks || leaks.total[LEAK_INDIRECT].nr_blocks ||
 	       (params.leak_show >= LEAK_SHOW_POSSIBLE && leaks.total[LEAK_POSSIBLE].nr_blocks);
+}
+
+size_t leak_report_lost_bytes(void)
+{
+	return leaks.total[LEAK_DEFINITE].bytes + leaks.total[LEAK_INDIRECT].bytes;
 }
 
 /* --- known leaks ------------------------------------------------------------------------------ */
@@ -206,6 +217,8 @@ bool leak_report_knows(const struct heap_object *object)
 
 static bool is_listed(const struct leak_group *group)
 {
+	if (!group->direct.nr_blocks && !group->indirect.nr_blocks)
+		return false; /* nothing new */
 	switch (group->kind) {
 	case LEAK_DEFINITE:
 	case LEAK_INDIRECT: /* leaks=sample: its owner need not be of the sample */

@@ -18,6 +18,9 @@ bool leak_report_gather(void);
 /* Something is lost for certain, or perhaps if the options want that listed. */
 bool leak_report_has_leaks(void);
 
+/* Definitely and indirectly. */
+size_t leak_report_lost_bytes(void);
+
 struct leak_output {
 	const struct leak_writer *writer;
 	struct report *report;

@@ -28,7 +28,6 @@ struct roots {
 	unsigned int nr_parked;
 	size_t tid_offset; /* of the number in struct pthread; 0: not found */
 	uintptr_t guard, guard_end; /* the last mapping, if it could not be read; else 0 */
-	int error;
 };
 
 /* What is ours in between is passed over. */
@@ -81,14 +80,6 @@ static uintptr_t stack_in_use(const struct roots *roots, const struct os_mapping
 	return mapping->start;
 }
 
-/* Parts of the heap that cannot be read are the program's doing. */
-static void visit_heap_mapping(struct roots *roots, const struct os_mapping *mapping)
-{
-	if (!mapping->readable && mapping->end > mm_map.base &&
-	    !kmemleak_forbid(mapping->start, mapping->end))
-		roots->error = -E2BIG;
-}
-
 static bool may_hold_pointers(const struct os_mapping *mapping)
 {
 	if (!mapping->readable || !strncmp(mapping->name, "[v", 2)) /* [vdso], [vvar] */
@@ -106,10 +97,9 @@ static bool is_thread_block(uintptr_t address)
 }
 
 /* Where struct pthread has its thread's number: as in our own. */
-static size_t find_tid_offset(void)
+static size_t find_tid_offset(int tid)
 {
 	uintptr_t self = os_thread_pointer();
-	int tid = os_gettid();
 
 	for (size_t offset = sizeof(struct thread_block); offset < THREAD_BLOCK_BYTES;
 	     offset += sizeof(int))
@@ -204,7 +194,6 @@ static void visit_mapping(void *context, const struct os_mapping *mapping)
 	struct roots *roots = context;
 
 	if (is_heap(mapping->start) && is_heap(mapping->end - 1)) {
-		visit_heap_mapping(roots, mapping);
 		roots->guard = roots->guard_end = 0;
 		return;
 	}
@@ -214,10 +203,10 @@ static void visit_mapping(void *context, const struct os_mapping *mapping)
 	roots->guard_end = mapping->readable ? 0 : mapping->end;
 }
 
-int leak_roots_scan(uintptr_t stack_pointer, unsigned int nr_parked)
+int leak_roots_scan(uintptr_t stack_pointer, int tid, unsigned int nr_parked)
 {
 	struct roots roots = { .stack_pointer = stack_pointer, .nr_parked = nr_parked,
-			       .tid_offset = find_tid_offset() };
+			       .tid_offset = find_tid_offset(tid) };
 	uintptr_t start, end;
 	int error;
 
@@ -227,5 +216,43 @@ int leak_roots_scan(uintptr_t stack_pointer, unsigned int nr_parked)
 	emergency_range(&start, &end);
 	if (start < end)
 		kmemleak_scan(start, end, false);
-	return error ? error : roots.error;
+	return error;
+}
+
+/* --- the heap --------------------------------------------------------------------------------- */
+
+struct unreadable {
+	uintptr_t heap_end; /* of the last mapping of the heap; 0: there was none */
+	int error;
+};
+
+static void forbid(struct unreadable *unreadable, uintptr_t start, uintptr_t end)
+{
+	if (start < end && end > mm_map.base && !kmemleak_forbid(start, end))
+		unreadable->error = -E2BIG;
+}
+
+/*
+ * Parts of the heap that cannot be read are the program's doing. So are those that are not there:
+ * a copy of the process lacks what is marked MADV_DONTFORK.
+ */
+static void look_for_unreadable(void *context, const struct os_mapping *mapping)
+{
+	struct unreadable *unreadable = context;
+
+	if (!is_heap(mapping->start) || !is_heap(mapping->end - 1))
+		return;
+	if (unreadable->heap_end && is_heap(unreadable->heap_end))
+		forbid(unreadable, unreadable->heap_end, mapping->start);
+	if (!mapping->readable)
+		forbid(unreadable, mapping->start, mapping->end);
+	unreadable->heap_end = mapping->end;
+}
+
+int leak_roots_begin(void)
+{
+	struct unreadable unreadable = { 0 };
+	int error = os_visit_mappings(look_for_unreadable, &unreadable);
+
+	return error ? error : unreadable.error;
 }

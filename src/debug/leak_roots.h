@@ -10,9 +10,16 @@
 #include "base/compiler.h"
 
 /*
- * stack_pointer: of the calling thread: what lies below is ours. nr_parked: as os_park said.
- * 0 or -errno: the mappings cannot be found out.
+ * Which parts of the heap cannot be read: before anything is scanned. 0; -E2BIG: too many;
+ * or as leak_roots_scan.
  */
-int leak_roots_scan(uintptr_t stack_pointer, unsigned int nr_parked);
+int leak_roots_begin(void);
+
+/*
+ * stack_pointer, tid: of the calling thread: what lies below is ours. In a copy of the process the
+ * number is that of the thread that was copied. nr_parked: as os_park said. 0 or -errno: the
+ * mappings cannot be found out.
+ */
+int leak_roots_scan(uintptr_t stack_pointer, int tid, unsigned int nr_parked);
 
 #endif

@@ -42,6 +42,11 @@ static void begin(struct report *report, const struct leak_header *header,
 		report_printf(report, "; %u threads", header->nr_threads);
 	if (header->nr_running)
 		report_printf(report, ", of which %u could not be stopped", header->nr_running);
+	if (header->scan)
+		report_printf(report, "\n=== scan %u on demand", header->scan);
+	if (header->since)
+		report_printf(report, "; only what is new since scan %u, %u second%s before",
+			      header->since, header->seconds, plural(header->seconds));
 	report_printf(report, "\n");
 }
 

@@ -19,11 +19,16 @@
 #include "debug/stackdepot.h"
 #include "debug/symbolise.h"
 
-/* exe, command: may hold any bytes. nr_running: threads that went on during the scan. */
+/*
+ * exe, command: may hold any bytes. nr_running: threads that went on during the scan. scan: which
+ * one on demand; 0: it is the report at the end. since: only what is new since that scan is
+ * reported, which was so many seconds before; 0: all is.
+ */
 struct leak_header {
 	const char *exe, *command;
 	int pid;
 	unsigned int nr_threads, nr_running;
+	unsigned int scan, since, seconds;
 };
 
 struct leak_amount {

@@ -3,6 +3,7 @@
 
 #include "base/math.h"
 #include "os/os.h"
+#include "os/os_copy.h"
 #include "os/os_map.h"
 
 #define MAX_RANGES 16u
@@ -30,15 +31,27 @@ void private_add(void *address, size_t bytes)
 		*range = (struct range){ (uintptr_t)address, bytes };
 }
 
-void *private_map(size_t bytes)
+typedef int map_fn(size_t bytes, void **address);
+
+static void *map_by(map_fn *map, size_t bytes)
 {
 	void *address;
 
 	bytes = align_up(max_size(bytes, 1), OS_PAGE_SIZE);
-	if (!find_entry(0) || os_map(bytes, &address))
+	if (!find_entry(0) || map(bytes, &address))
 		return NULL;
 	private_add(address, bytes);
 	return address;
+}
+
+void *private_map(size_t bytes)
+{
+	return map_by(os_map, bytes);
+}
+
+void *private_map_shared(size_t bytes)
+{
+	return map_by(os_map_shared, bytes);
 }
 
 void private_unmap(void *address)

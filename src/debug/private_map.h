@@ -10,6 +10,8 @@
 
 /* Zeroed; at least a page. NULL: no memory, or too many of them. */
 void *private_map(size_t bytes);
+/* The same, shared with a copy of the process (os/os_copy.h). */
+void *private_map_shared(size_t bytes);
 /* NULL is passed over. */
 void private_unmap(void *address);
 

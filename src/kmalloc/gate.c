@@ -56,6 +56,11 @@ static bool is_inside(void)
 	return gate_visiting || (slot_is_held() && current_slot->inside);
 }
 
+bool gate_is_interrupted(void)
+{
+	return is_inside() || depth;
+}
+
 /* --- a child finds out ------------------------------------------------------------------------ */
 
 /*

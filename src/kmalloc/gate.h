@@ -119,6 +119,9 @@ void gate_after_fork(void);
  */
 bool gate_close_briefly(void);
 
+/* For a signal handler: it has interrupted a slow path of its thread, or a fork. */
+bool gate_is_interrupted(void);
+
 /*
  * For who was refused: once more, if the gate is closed briefly, waiting for some milliseconds. It
  * is no thread that forks, so that nothing which it waits for waits for the caller.

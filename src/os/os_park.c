@@ -1,8 +1,6 @@
 /* os_park.c - see os_park.h. */
 #include <asm/errno.h>
-#include <asm/sigcontext.h>
 #include <asm/signal.h>
-#include <asm/siginfo.h>
 #include <asm/unistd.h>
 
 #include <string.h>
@@ -11,29 +9,12 @@
 #include "os/os.h"
 #include "os/os_park.h"
 #include "os/os_proc.h"
+#include "os/os_signal.h"
 #include "os/syscall.h"
 
 /* Debuggers do not stop at the first two. Of real-time signals the last ones are used least. */
 static const int signals[] = { SIGURG, SIGWINCH, 64, 63, 62, 61, 60, 59, 58, 57, 56, 55 };
 #define NAP_US 100u
-
-/* What a function may use below its stack pointer (System V ABI). */
-#define RED_ZONE_BYTES 128u
-
-struct kernel_sigaction {
-	void (*handler)(int, void *, void *);
-	unsigned long flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
-
-/* What the kernel puts on the stack (struct ucontext), as far as it is looked at. */
-struct kernel_ucontext {
-	unsigned long flags;
-	void *link;
-	stack_t stack;
-	struct sigcontext registers;
-};
 
 struct os_parked os_parked[OS_MAX_PARKED];
 
@@ -42,11 +23,6 @@ static _Atomic uint32_t parking_round;
 static _Atomic uint32_t nr_taken;   /* records */
 static _Atomic uint32_t nr_arrived; /* threads */
 static int signal_number;
-
-/* Returns from the handler; the kernel has put its address there as the caller's. */
-void os_park_return(void);
-__asm__(".text\n.type os_park_return,@function\n.hidden os_park_return\n"
-	"os_park_return:\n\tmov $15, %eax\n\tsyscall\n\tud2\n");
 
 static void add_record(int tid, uintptr_t stack_pointer, uintptr_t thread_pointer)
 {
@@ -59,16 +35,6 @@ static void add_record(int tid, uintptr_t stack_pointer, uintptr_t thread_pointe
 	os_parked[i].tid = tid;
 }
 
-/* The kernel has saved all registers right below the stack in use, or on another stack. */
-#define MAX_FRAME_BYTES KIB(64)
-
-static uintptr_t lowest_in_use(const struct kernel_ucontext *context)
-{
-	uintptr_t frame = (uintptr_t)context, pointer = context->registers.rsp;
-
-	return pointer - frame < MAX_FRAME_BYTES ? frame : pointer - RED_ZONE_BYTES;
-}
-
 /* Who comes late passes through. */
 static void park_here(int number, void *info, void *context)
 {
@@ -77,32 +43,23 @@ static void park_here(int number, void *info, void *context)
 	(void)number;
 	(void)info;
 	if (now % 2) {
-		add_record(os_gettid(), lowest_in_use(context), os_thread_pointer());
+		add_record(os_gettid(), os_signal_stack_in_use(context), os_thread_pointer());
 		atomic_fetch_add(&nr_arrived, 1);
 	}
 	while (now % 2 && atomic_load(&parking_round) == now)
 		os_futex_wait(&parking_round, now);
 }
 
-static long set_action(int number, const struct kernel_sigaction *action,
-		       struct kernel_sigaction *old)
-{
-	return syscall6(__NR_rt_sigaction, number, (long)action, (long)old, sizeof(uint64_t), 0, 0);
-}
-
 /* One that the program has no handler for. It stays ours: a call may still be on its way. */
 static bool take_signal(void)
 {
-	struct kernel_sigaction present, action = { .handler = park_here, .mask = ~(uint64_t)0,
-					   .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK |
-						  SA_RESTORER,
-					   .restorer = os_park_return };
+	os_signal_fn *present;
 
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
 		signal_number = signals[i];
-		if (!set_action(signal_number, NULL, &present) &&
-		    (!present.handler || present.handler == park_here))
-			return !set_action(signal_number, &action, NULL);
+		if (!os_signal_handler(signal_number, &present) &&
+		    (!present || present == park_here))
+			return !os_signal_handle(signal_number, park_here);
 	}
 	return false;
 }

@@ -1,0 +1,301 @@
+#!/usr/bin/python3
+"""Leak reports of programs that live on: by a call, by a signal, from outside.
+
+usage: test_demand.py LIBRARY LAUNCHER [WORKDIR] [-k NAME]... [-j N]
+
+As test_report.py, with the program report/lives_on.c.
+"""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from check_corpus import parse_leaks
+from report.bench import TIME_LIMIT, Failed, Skipped, check, main, needs, same
+
+NEW, ALWAYS, QUIET = 1, 2, 4
+USR2 = int(signal.SIGUSR2)
+EINVAL = 22
+
+
+def live(bench, *actions, conf="", **more):
+    """A process reports more than once."""
+    return bench.act(*actions, "exit=7", conf=conf, program="lives_on", once=False, **more)
+
+
+def lost(result):
+    """What the calls have returned."""
+    return [int(number) for number in re.findall(r"^lost (-?\d+) errno \d+$", result.out, re.M)]
+
+
+def reports(text):
+    """Each report, as the group lines and the totals of definite, indirect, possible leaks."""
+    found = []
+    for report in text.split("=== stitchmalloc ")[1:]:
+        groups = re.findall(r"^(\d+) bytes? in (\d+) blocks?.* (definitely|possibly) lost \[",
+                            report, re.M)
+        totals = re.findall(r"^ +(?:definitely|indirectly|possibly) lost: (\d+) bytes? in (\d+)",
+                            report, re.M)
+        found.append(([(int(size), int(nr), kind) for size, nr, kind in groups],
+                      [(int(size), int(nr)) for size, nr in totals]))
+    return found
+
+
+class Running:
+    """The program while it runs; its stderr is a file."""
+
+    def __init__(self, bench, *actions, conf="", preloaded=True):
+        self.log = bench.folder() / "stderr"
+        environment = bench.environment(conf)
+        if not preloaded:
+            del environment["LD_PRELOAD"]
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [str(bench.work / "lives_on"), *actions], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+                env=environment)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def expect(self, line):
+        same(self.process.stdout.readline(), line + "\n", self.err)
+
+    def tell(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def end(self, status):
+        self.tell()
+        out, _ = self.process.communicate(timeout=TIME_LIMIT)
+        same((self.process.returncode, out), (status, ""), self.err)
+
+    @property
+    def err(self):
+        return self.log.read_text(errors="replace")
+
+    def until(self, condition, *what):
+        end = time.monotonic() + TIME_LIMIT
+        while not condition():
+            check(time.monotonic() < end, "never", *what, self.err)
+            time.sleep(0.01)
+
+    def copies(self):
+        """Children of ours, ended or not."""
+        return [int(pid) for task in Path(f"/proc/{self.pid}/task").iterdir()
+                for pid in (task / "children").read_text().split()]
+
+
+# --- by a call -----------------------------------------------------------------------------------
+
+def test_working_threads(bench):
+    """They allocate and free all the time: what is lost is found, and nothing else."""
+    for conf, size in (("", 112), ("leaks=full", 100)):
+        result = live(bench, "lose=100", "workers=3", "sleepers=2", *["scan=6"] * 6,
+                      "scan=0", conf=conf)
+        same((result.status, lost(result)), (7, [size] * 7), conf, result)
+        same(reports(result.err)[0], ([(size, 1, "definitely")], [(size, 1), (0, 0), (0, 0)]),
+             conf, result)
+        check("6 threads" in result.err and "could not be stopped" not in result.err, result)
+
+
+def test_report_at_the_end(bench):
+    """As ever, of everything."""
+    result = live(bench, "lose=100", "scan=0", "lose=200", "scan=1", conf="leaks=full")
+    same([totals[0] for _, totals in reports(result.err)], [(100, 1), (200, 1), (300, 2)], result)
+    same(len(re.findall("on demand", result.err)), 2, result)
+
+
+def test_stacks(bench):
+    result = live(bench, "lose=100", "scan=0", conf="leaks=full leak_print=lost")
+    check(re.search(r"#1 0x\w+ in lose \S*lives_on.c:\d+ ", result.err), result)
+
+
+def test_flags(bench):
+    result = live(bench, "scan=0", f"scan={QUIET}", f"scan={ALWAYS}", "scan=8", "lose=100",
+                  f"scan={QUIET}", f"scan={ALWAYS | QUIET}")
+    same(result.out, f"lost 0 errno 0\n" * 3 + f"lost -1 errno {EINVAL}\n"
+         + "lost 112 errno 0\n" * 2, result)
+    same(len(reports(result.err)), 1, result)
+
+
+def test_new_since(bench):
+    result = live(bench, "lose=100", "scan=1", "scan=3", "lose=200", "lose=200", "scan=1",
+                  "scan=5", "scan=0", conf="leak_groups=9")
+    same(lost(result), [112, 0, 416, 0, 528], result)
+    same([groups for groups, _ in reports(result.err)],
+         [[(112, 1, "definitely")], [], [(416, 2, "definitely")],
+          [(416, 2, "definitely"), (112, 1, "definitely")]], result)
+    same(result.lines("^=== scan "),
+         ["=== scan 1 on demand", "=== scan 2 on demand; only what is new since scan 1, 0 seconds "
+          "before", "=== scan 3 on demand; only what is new since scan 2, 0 seconds before",
+          "=== scan 5 on demand"], result)
+
+
+def test_new_with_old(bench):
+    """What is lost with something that was lost before; what was perhaps lost and now is."""
+    result = live(bench, "lose_head=100", "scan=0", "hang_on=50", "scan=1", "scan=1")
+    same(lost(result), [112, 64, 0], result)
+    same(reports(result.err)[1], ([(64, 1, "definitely")], [(0, 0), (64, 1), (0, 0)]), result)
+    result = live(bench, "keep_middle=100", "scan=1", "scan=1", "lose_middle", "scan=1", "scan=1")
+    same(lost(result), [0, 0, 112, 0], result)
+    same([groups for groups, _ in reports(result.err)],
+         [[(112, 1, "possibly")], [(112, 1, "definitely")]], result)
+
+
+def test_wait_sees_no_copy(bench):
+    result = live(bench, "watch_children", "lose=100", "scan=4", "wait_for_all", "fork_child=3",
+                  "scan=4", "fork_child=3", "wait_for_all", f"signal_self={USR2}", "nap=200",
+                  "wait_for_all", conf=f"leak_signal={USR2}")
+    same(re.findall("^children.*", result.out, re.M),
+         ["children 0 errno 1 signals 0", "children 2 errno 1 signals 2",
+          "children 0 errno 1 signals 2"], result)
+
+
+def test_two_at_once(bench):
+    result = live(bench, "lose=100", "scan_twice_at_once=0")
+    same(lost(result), [112, 112], result)
+
+
+def test_fork(bench):
+    """The child knows nothing of its parent's scans, and the parent nothing of the child's."""
+    result = live(bench, "lose=100", "scan=4", "scan_in_child=5", "lose=200", "scan=5", "scan=5")
+    same(lost(result), [112, 112, 208, 0], result)
+
+
+def test_no_copy_allowed(bench):
+    result = live(bench, "lose=100", "workers=2", "forbid_copies", "scan=0", "lose=200", "scan=1",
+                  "scan=4")
+    same((result.status, lost(result)), (7, [112, 208, 320]), result)
+    same([totals[0] for _, totals in reports(result.err)], [(112, 1), (208, 1)], result)
+
+
+def test_memory_that_is_not_copied(bench):
+    for size in (100, 5000, 300000):
+        result = live(bench, "lose=100", f"keep_from_copies={size}", "scan=0")
+        same((result.status, lost(result)), (7, [112]), size, result)
+
+
+def test_log(bench):
+    """Of the program, and not of the copy."""
+    folder = bench.folder()
+    result = live(bench, "lose=100", "scan=0", conf="log_path=%e.%p.log", directory=folder)
+    same(result.err, "")
+    same([path.name for path in folder.iterdir()], [f"lives_on.{result.pid}.log"])
+
+
+# --- by a signal ---------------------------------------------------------------------------------
+
+def test_signal(bench):
+    for name in ("USR2", "SIGUSR2", str(USR2)):
+        with Running(bench, "lose=100", "workers=2", "deaf=1", "say=ready", "read_line", "exit=7",
+                     conf=f"leak_signal={name} leaks=0") as program:
+            program.expect("ready")
+            for nr in range(1, 4):
+                program.process.send_signal(signal.SIGUSR2)
+                program.until(lambda: program.err.count("SUMMARY") == nr, nr)
+            same([totals[:2] for _, totals in reports(program.err)], [[(112, 1), (0, 0)]] * 3)
+            program.until(lambda: len(program.copies()) <= 1, "only the last one is left")
+            program.end(7)
+
+
+def test_signal_names(bench):
+    for name in ("NO", "0", "11", "SEGV", "KILL", "99", "RTMAX+1"):
+        result = live(bench, conf=f"leak_signal={name}")
+        same((result.status, len(result.lines(f"^stitchmalloc: leak_signal={re.escape(name)}"))),
+             (7, 1), result)
+    for name in ("HUP", "RTMIN", "RTMIN+3"):
+        same(live(bench, conf=f"leak_signal={name}").err, "", name)
+
+
+def test_signal_amid_malloc(bench):
+    """A handler that comes then is put off; each report has what is lost and nothing else."""
+    with Running(bench, "lose=100", "say=ready", "work_for=2000", "say=done", "read_line",
+                 "exit=7", conf="leak_signal=USR2") as program:
+        program.expect("ready")
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            program.process.send_signal(signal.SIGUSR2)
+            time.sleep(0.02)
+        program.expect("done")
+        program.until(lambda: program.err.count("SUMMARY") >= 5)
+        program.end(7)
+        for groups, totals in reports(program.err):
+            same((groups, totals[0]), ([(112, 1, "definitely")], (112, 1)), program.err)
+
+
+def test_signal_in_python(bench):
+    """With threads; a real program."""
+    script = ("import os, threading, time\n"
+              "def work():\n  for i in range(200): [[0] * 100 for _ in range(1000)]\n"
+              "threads = [threading.Thread(target=work) for _ in range(3)]\n"
+              "for thread in threads: thread.start()\n"
+              f"os.kill(os.getpid(), {USR2})\n"
+              "for thread in threads: thread.join()\n"
+              "time.sleep(1)\nprint(os.system('exit 3') >> 8)")
+    result = bench.run("/usr/bin/python3", "-c", script, conf="leak_signal=USR2", once=False)
+    same((result.status, result.out, result.err.count("SUMMARY")), (0, "3\n", 1), result)
+
+
+def test_copy_that_waits(bench):
+    """Of a log that nobody reads yet: the program goes on, the copy has none of its descriptors."""
+    fifo = bench.folder() / "fifo"
+    os.mkfifo(fifo)
+    with Running(bench, "lose=100", "say=ready", "read_line", "work_for=100", "say=on",
+                 "read_line", "scan=4", "read_line", "exit=7",
+                 conf=f"leak_signal=USR2 log_path={fifo}") as program:
+        program.expect("ready")
+        program.process.send_signal(signal.SIGUSR2)
+        program.until(lambda: program.copies())
+        copy, = program.copies()
+        program.until(lambda: len(os.listdir(f"/proc/{copy}/fd")) == 1, "stderr alone")
+        program.tell()
+        program.expect("on")
+        program.process.send_signal(signal.SIGUSR2)
+        program.until(lambda: "the last one is still being made" in program.err)
+        os.kill(copy, signal.SIGKILL)
+        program.tell()
+        program.expect("lost 112 errno 0")
+        check("the copy of the process that looked has crashed" in program.err, program.err)
+        program.end(7)
+
+
+# --- under tools ---------------------------------------------------------------------------------
+
+def under(bench, tool, *command):
+    result = bench.run(*command, preloaded=False, once=False)
+    if re.search("ptrace.*(Operation not permitted|Permission denied)", result.err):
+        raise Skipped(f"{tool} may not trace here")
+    same(lost(result), [112, 208], result)
+    return result
+
+
+def test_strace(bench):
+    result = under(bench, "strace", needs("strace"), "-f", "-qq", "-o", "/dev/null",
+                   "-E", f"LD_PRELOAD={bench.library}", str(bench.work / "lives_on"), "lose=100",
+                   "workers=2", "scan=0", "lose=200", "scan=1", "exit=7")
+    same(result.status, 7, result)
+
+
+def test_gdb(bench):
+    result = under(bench, "gdb", needs("gdb"), "--batch", "-nx", "-ex",
+                   "set startup-with-shell off",
+                   "-ex", f"set environment LD_PRELOAD={bench.library}", "-ex", "run", "--args",
+                   str(bench.work / "lives_on"), "lose=100", "sleepers=2", "scan=0", "lose=200",
+                   "scan=1", "exit=7")
+    check("exited with code 07" in result.out, result)
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__, globals()))
