@@ -135,11 +135,13 @@ static void add_rest(struct flame_node *root, const json_t *rest, const struct l
 {
 	struct flame_frame frames[3];
 	size_t nr = upper_frames(levels, "(not listed)", frames);
+	uint64_t nr_groups = number_of(rest, "groups");
 	char name[64];
 
-	if (!number_of(rest, "groups"))
+	if (!nr_groups)
 		return;
-	snprintf(name, sizeof(name), "(%" PRIu64 " more groups)", number_of(rest, "groups"));
+	snprintf(name, sizeof(name), "(%" PRIu64 " more group%s)", nr_groups,
+		 nr_groups == 1 ? "" : "s");
 	frames[nr++] = (struct flame_frame){ .name = name };
 	flame_add(root, frames, nr, amount_of(rest));
 }
