@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "core/memcheck.h"
+#include "core/report.h"
 #include "init/kswapd.h"
 #include "init/mm_init.h"
 #include "slab/sheaf.h"
@@ -120,6 +121,7 @@ struct leak_check;
 struct leak_header;
 bool exit_look(struct leak_check *check);
 void exit_print_report(struct leak_header *header);
+int exit_report_by(report_sink *sink, void *context, struct leak_header *header);
 void exit_add_rules(void);
 void exit_begin_copy(void);
 void exit_complain(const char *format, ...) __printf_like(1, 2);

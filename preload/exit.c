@@ -145,10 +145,12 @@ static void read_command(char *command)
 /* %p, %e and %h in the option's text. */
 static void expand_log_path(char *path, const struct leak_header *header)
 {
+	static char exe[PATH_BYTES];
 	struct utsname names;
 	size_t at = 0;
 
 	uname(&names);
+	read_path(exe);
 	for (const char *from = params.log_path; *from && at < PATH_BYTES - 1; from++) {
 		size_t room = PATH_BYTES - at;
 		char letter = *from == '%' ? from[1] : 0;
@@ -156,7 +158,7 @@ static void expand_log_path(char *path, const struct leak_header *header)
 		if (letter == 'p')
 			at += format_text(path + at, room, "%d", header->pid);
 		else if (letter == 'e')
-			at += format_text(path + at, room, "%s", base_name(header->exe));
+			at += format_text(path + at, room, "%s", base_name(exe));
 		else if (letter == 'h')
 			at += format_text(path + at, room, "%s", names.nodename);
 		else
@@ -180,31 +182,31 @@ static int open_log(const struct leak_header *header)
 	return fd < 0 ? kept_stderr() : fd;
 }
 
-static int print_to(int fd, const struct leak_header *header)
+int exit_report_by(report_sink *sink, void *context, struct leak_header *header)
 {
+	static char exe[PATH_BYTES], command[COMMAND_BYTES];
 	static struct report report;
 
-	report_init(&report, report_to_fd, &fd);
+	read_path(exe);
+	read_command(command);
+	header->exe = exe;
+	header->command = command;
+	report_init(&report, sink, context);
 	leak_report_print(&report, header);
 	return report_finish(&report);
 }
 
 void exit_print_report(struct leak_header *header)
 {
-	static char exe[PATH_BYTES], command[COMMAND_BYTES];
-	int fd, error;
+	int fd = open_log(header), error;
 
-	read_path(exe);
-	read_command(command);
-	header->exe = exe;
-	header->command = command;
-	fd = open_log(header);
 	if (fd < 0)
 		return;
-	error = print_to(fd, header);
+	error = exit_report_by(report_to_fd, &fd, header);
 	if (error)
 		exit_complain("leak report: not all could be written to %s: %s",
-			 params.log_path[0] ? params.log_path : "standard error", reason(-error));
+			      params.log_path[0] ? params.log_path : "standard error",
+			      reason(-error));
 	if (fd != kept_fd && fd != 2)
 		os_close(fd);
 }
@@ -228,10 +230,10 @@ void exit_add_rules(void)
 		own = __lsan_default_suppressions();
 	if (length < 0)
 		exit_complain("suppressions=%s cannot be read: %s", params.suppressions,
-			 reason((int)-length));
+			      reason((int)-length));
 	else if (length == sizeof(text))
-		exit_complain("suppressions=%s: only the first %zu bytes count", params.suppressions,
-			 sizeof(text));
+		exit_complain("suppressions=%s: only the first %zu bytes count",
+			      params.suppressions, sizeof(text));
 	if ((params.suppressions[0] || own) && params.leaks != LEAKS_FULL)
 		exit_complain("suppressions need stacks: leaks=full");
 	if (length > 0)
@@ -267,7 +269,11 @@ static void look_quietly(struct leak_check *check)
 	sigset_t before, ours;
 
 	sigpending(&before);
+	if (!check->prepare)
+		exit_add_rules();
 	leak_check_run(check);
+	if (check->why)
+		exit_complain("no leak report: %s", check->why);
 	sigemptyset(&ours);
 	if (!sigismember(&before, SIGPIPE))
 		sigaddset(&ours, SIGPIPE);
@@ -294,8 +300,6 @@ bool exit_look(struct leak_check *check)
 	if (!atomic_compare_exchange_strong(&looking_tid, &nobody, os_gettid()))
 		return false;
 	look_quietly(check);
-	if (check->why)
-		exit_complain("no leak report: %s", check->why);
 	looking_tid = 0;
 	return true;
 }
@@ -313,7 +317,6 @@ static __attribute__((noinline)) bool look_once(bool is_last)
 	leak_check_note_caller(&check);
 	if (!unwind_to_caller((uintptr_t)exit, &check.caller))
 		unwind_to_caller((uintptr_t)quick_exit, &check.caller);
-	exit_add_rules();
 	return exit_look(&check) && check.has_leaks;
 }
 

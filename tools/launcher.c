@@ -2,8 +2,8 @@
  * launcher.c - the `stitchmalloc` program: starts a program with the library preloaded, or with the
  * recorder of allocation traces.
  *
- * An ordinary program on libc; it shares no code with the library. It only sets environment
- * variables and becomes the program: no process is left in between.
+ * An ordinary program on libc; it shares no code with the library. To run something it only sets
+ * environment variables and becomes the program: no process is left in between.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "leaks.h"
 #include "symbolize.h"
 
 #define LIBRARY "libstitchmalloc.so"
@@ -29,6 +30,7 @@ enum { EXIT_USAGE = 2, EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOU
 static const char usage[] =
 	"usage: stitchmalloc run [--leaks[=full]] [-o KEY=VALUE]... [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc record -o FILE [--limit MIB] [--lib PATH] [--] PROGRAM [ARG]...\n"
+	"       stitchmalloc leaks PID\n"
 	"       stitchmalloc symbolize [FILE]\n"
 	"       stitchmalloc --help | --version\n"
 	"\n"
@@ -39,6 +41,7 @@ static const char usage[] =
 	"                 is still reachable, too\n"
 	"  --log=FILE     the report goes there, not to stderr; %p in it is the process id,\n"
 	"                 %e the program, %h the host\n"
+	"  --leak-signal=NAME   report at this signal (USR2), too, while PROGRAM lives on\n"
 	"  --suppressions=FILE  leaks that are known, in LeakSanitizer's format\n"
 	"  --gen-suppressions   print such a rule behind each leak\n"
 	"  --exitcode=N   exit with status N if there are leaks\n"
@@ -55,6 +58,8 @@ static const char usage[] =
 	"  -o FILE        the trace; some 3 bytes a call\n"
 	"  --limit MIB    end the recording, not PROGRAM, when the file has this size\n"
 	"  --lib PATH     the recorder; by default " RECORDER ", found as above\n"
+	"leaks: what a process that runs with the library has lost by now; it needs no option for\n"
+	"that, and stands still for a moment only. Takes the right to trace it (ptrace).\n"
 	"symbolize: a leak report that was written with symbolize=0 goes to standard output with\n"
 	"functions, files and lines, which may be found on another machine.\n"
 	"LD_PRELOAD and STITCH_CONF keep what they hold. The exit status is PROGRAM's; 127 when\n"
@@ -218,6 +223,7 @@ static const struct flag {
 	{ "--leaks", "leaks", "1", false },
 	{ "--show", "leak_show", NULL, false },
 	{ "--log", "log_path", NULL, true },
+	{ "--leak-signal", "leak_signal", NULL, false },
 	{ "--suppressions", "suppressions", NULL, true },
 	{ "--gen-suppressions", "gen_suppressions", "1", false },
 	{ "--exitcode", "exitcode", NULL, false },
@@ -382,6 +388,8 @@ int main(int argc, char **argv)
 		return run(argv + 2);
 	if (!strcmp(command, "record"))
 		return record(argv + 2);
+	if (!strcmp(command, "leaks"))
+		return leaks(argv[2]);
 	if (!strcmp(command, "symbolize"))
 		return symbolize(argc > 2 ? argv[2] : "-");
 	if (!strcmp(command, "--help")) {
