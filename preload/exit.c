@@ -104,7 +104,11 @@ static void look_quietly(struct leak_check *check)
 	sigset_t before, ours;
 
 	sigpending(&before);
+	if (!check->prepare)
+		exit_add_rules();
 	leak_check_run(check);
+	if (check->why)
+		complain("no leak report: %s", check->why);
 	sigemptyset(&ours);
 	if (!sigismember(&before, SIGPIPE))
 		sigaddset(&ours, SIGPIPE);
@@ -131,8 +135,6 @@ bool exit_look(struct leak_check *check)
 	if (!atomic_compare_exchange_strong(&looking_tid, &nobody, os_gettid()))
 		return false;
 	look_quietly(check);
-	if (check->why)
-		complain("no leak report: %s", check->why);
 	looking_tid = 0;
 	return true;
 }
@@ -150,7 +152,6 @@ static __attribute__((noinline)) bool look_once(bool is_last)
 	leak_check_note_caller(&check);
 	if (!unwind_to_caller((uintptr_t)exit, &check.caller))
 		unwind_to_caller((uintptr_t)quick_exit, &check.caller);
-	exit_add_rules();
 	return exit_look(&check) && check.has_leaks;
 }
 

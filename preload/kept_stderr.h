@@ -12,7 +12,7 @@
 /* At the start of the process. */
 void keep_stderr(void);
 /*
- * -1: there is none any more. Not to be closed. Where it was not known that a report would be wanted
+ * -1: there is none any more. Not to be closed. Where it was not known that a report is wanted
  * it is what the program has now.
  */
 int kept_stderr(void);

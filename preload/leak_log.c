@@ -213,17 +213,35 @@ static void close_log(struct log *log)
 		os_close(log->fd);
 }
 
-void leak_log_write(struct leak_header *header)
+/* What of the header is not the check's. */
+static void complete(struct leak_header *header)
 {
 	static char exe[PATH_BYTES], command[COMMAND_BYTES];
-	static struct log logs[NR_LEAK_FORMATS];
-	struct leak_output outputs[NR_LEAK_FORMATS];
-	unsigned int nr;
 
 	read_path(exe);
 	read_command(command);
 	header->exe = exe;
 	header->command = command;
+}
+
+int leak_log_write_text(struct leak_header *header, report_sink *sink, void *context)
+{
+	static struct report report;
+	struct leak_output output = { &leak_text_writer, &report };
+
+	complete(header);
+	report_init(&report, sink, context);
+	leak_report_write(header, &output, 1);
+	return report_finish(&report);
+}
+
+void leak_log_write(struct leak_header *header)
+{
+	static struct log logs[NR_LEAK_FORMATS];
+	struct leak_output outputs[NR_LEAK_FORMATS];
+	unsigned int nr;
+
+	complete(header);
 	nr = open_logs(logs, header);
 	for (unsigned int i = 0; i < nr; i++)
 		outputs[i] = (struct leak_output){ logs[i].format->writer, &logs[i].report };

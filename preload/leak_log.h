@@ -14,4 +14,7 @@
 /* Write the report that is gathered, and complain if that cannot be. */
 void leak_log_write(struct leak_header *header);
 
+/* The text alone, to a sink. Returns what that has returned. */
+int leak_log_write_text(struct leak_header *header, report_sink *sink, void *context);
+
 #endif

@@ -2,8 +2,8 @@
  * launcher.c - the `stitchmalloc` program: starts a program with the library preloaded, or with the
  * recorder of allocation traces.
  *
- * An ordinary program on libc; it shares no code with the library. It only sets environment
- * variables and becomes the program: no process is left in between.
+ * An ordinary program on libc; it shares no code with the library. To run something it only sets
+ * environment variables and becomes the program: no process is left in between.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "flamegraph/flamegraph.h"
+#include "leaks.h"
 #include "symbolize.h"
 
 #define LIBRARY "libstitchmalloc.so"
@@ -30,6 +31,7 @@ enum { EXIT_USAGE = 2, EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOU
 static const char usage[] =
 	"usage: stitchmalloc run [--leaks[=full|=sample]] [-o KEY=VALUE]... [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc record -o FILE [--limit MIB] [--lib PATH] [--] PROGRAM [ARG]...\n"
+	"       stitchmalloc leaks PID\n"
 	"       stitchmalloc symbolize [FILE]\n"
 	"       stitchmalloc flamegraph REPORT [-o FILE]\n"
 	"       stitchmalloc --help | --version\n"
@@ -46,6 +48,7 @@ static const char usage[] =
 	"  --format=FORMAT,...  text, json, collapsed (for flame graphs), heap_v2 (for jeprof),\n"
 	"                 pprof; of several --log=FILE is the text and FILE.json and so on the\n"
 	"                 others\n"
+	"  --leak-signal=NAME   report at this signal (USR2), too, while PROGRAM lives on\n"
 	"  --suppressions=FILE  leaks that are known, in LeakSanitizer's format\n"
 	"  --gen-suppressions   print such a rule behind each leak\n"
 	"  --exitcode=N   exit with status N if there are leaks\n"
@@ -62,6 +65,8 @@ static const char usage[] =
 	"  -o FILE        the trace; some 3 bytes a call\n"
 	"  --limit MIB    end the recording, not PROGRAM, when the file has this size\n"
 	"  --lib PATH     the recorder; by default " RECORDER ", found as above\n"
+	"leaks: what a process that runs with the library has lost by now; it needs no option for\n"
+	"that, and stands still for a moment only. Takes the right to trace it (ptrace).\n"
 	"symbolize: a leak report that was written with symbolize=0 goes to standard output with\n"
 	"functions, files and lines, which may be found on another machine.\n"
 	"flamegraph: a leak report in JSON, or of collapsed stacks, as a page for browsers;\n"
@@ -229,6 +234,7 @@ static const struct flag {
 	{ "--show", "leak_show", NULL, false, false },
 	{ "--log", "log_path", NULL, true, false },
 	{ "--format", "leak_format", NULL, false, true },
+	{ "--leak-signal", "leak_signal", NULL, false, false },
 	{ "--suppressions", "suppressions", NULL, true, false },
 	{ "--gen-suppressions", "gen_suppressions", "1", false, false },
 	{ "--exitcode", "exitcode", NULL, false, false },
@@ -404,6 +410,8 @@ int main(int argc, char **argv)
 		return run(argv + 2);
 	if (!strcmp(command, "record"))
 		return record(argv + 2);
+	if (!strcmp(command, "leaks"))
+		return leaks(argv[2]);
 	if (!strcmp(command, "symbolize"))
 		return symbolize(argc > 2 ? argv[2] : "-");
 	if (!strcmp(command, "flamegraph"))

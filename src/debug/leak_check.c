@@ -90,13 +90,8 @@ static bool close_gate(void)
 	return false;
 }
 
-/* What is known of the threads. */
-struct threads {
-	int self; /* a copy of the process has another number */
-	unsigned int nr_records;
-};
-
-static const char *scan_roots(const struct unwind_caller *caller, const struct threads *threads)
+static const char *scan_roots(const struct unwind_caller *caller,
+			      const struct leak_stopped *threads)
 {
 	uintptr_t registers = (uintptr_t)caller->registers;
 	int error = leak_roots_begin();
@@ -104,6 +99,7 @@ static const char *scan_roots(const struct unwind_caller *caller, const struct t
 	if (!error) {
 		kmemleak_note_stack(caller->stack_pointer);
 		kmemleak_scan(registers, registers + sizeof(caller->registers), false);
+		kmemleak_scan(threads->registers, threads->registers_end, false);
 		error = leak_roots_scan(caller->stack_pointer, threads->self, threads->nr_records);
 		leak_notes_scan();
 	}
@@ -113,7 +109,7 @@ static const char *scan_roots(const struct unwind_caller *caller, const struct t
 }
 
 /* Inside the gate, others are parked. */
-static const char *look(struct leak_check *check, const struct threads *threads)
+static const char *look(struct leak_check *check, const struct leak_stopped *threads)
 {
 	const char *why;
 
@@ -137,7 +133,7 @@ static bool is_to_be_printed(const struct leak_check *check)
 		params.leak_print == LEAK_PRINT_ALWAYS);
 }
 
-static void look_and_print(struct leak_check *check, const struct threads *threads)
+static void look_and_print(struct leak_check *check, const struct leak_stopped *threads)
 {
 	if (check->prepare)
 		check->prepare(check);
@@ -151,7 +147,7 @@ static void look_and_print(struct leak_check *check, const struct threads *threa
 }
 
 /* Who is parked. */
-static void stop_others(struct leak_check *check, struct threads *threads)
+static void stop_others(struct leak_check *check, struct leak_stopped *threads)
 {
 	struct leak_header *header = &check->header;
 	int nr_running = os_park(PARK_MS, &threads->nr_records);
@@ -164,9 +160,8 @@ static void stop_others(struct leak_check *check, struct threads *threads)
 
 static void stop_and_look(struct leak_check *check)
 {
-	struct threads threads;
+	struct leak_stopped threads = { 0 };
 
-	deferred_free_all();
 	stop_others(check, &threads);
 	check->copy = check->end_copy ? os_copy_process() : -ENOSYS;
 	if (check->copy <= 0)
@@ -179,6 +174,15 @@ static void stop_and_look(struct leak_check *check)
 		check->copy = 0;
 	if (!check->is_last)
 		os_unpark();
+}
+
+static void look_inside(struct leak_check *check)
+{
+	deferred_free_all();
+	if (check->stopped)
+		look_and_print(check, check->stopped);
+	else
+		stop_and_look(check);
 }
 
 /* The loader's lock is ours: a thread that is parked may not have it when names are looked up. */
@@ -194,7 +198,7 @@ static void run_with_loader(void *argument)
 	}
 	pass = gate_enter();
 	if (pass)
-		stop_and_look(check);
+		look_inside(check);
 	else
 		check->why = "the heap is in use";
 	if (pass)
@@ -202,9 +206,14 @@ static void run_with_loader(void *argument)
 	gate_open();
 }
 
-static void run(void *check)
+static void run(void *argument)
 {
-	symbolise_with_loader(run_with_loader, check);
+	struct leak_check *check = argument;
+
+	if (check->stopped)
+		run_with_loader(check);
+	else
+		symbolise_with_loader(run_with_loader, check);
 }
 
 /* fn(argument) on another stack, that ends at `top`. */

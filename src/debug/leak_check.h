@@ -16,6 +16,13 @@
  */
 void leak_check_init(void);
 
+/* Threads that stand still. */
+struct leak_stopped {
+	int self;		 /* the one that looks; a copy of the process has another number */
+	unsigned int nr_records; /* of the others, in os_parked (os/os_park.h) */
+	uintptr_t registers, registers_end; /* more roots; 0: those are on the stacks */
+};
+
 struct leak_check {
 	struct unwind_caller caller; /* roots are what it and its callers have */
 	/* Called by who looks, before, and if there is something to report. NULL: not. */
@@ -30,6 +37,11 @@ struct leak_check {
 	 * process goes on at once. Where no copy can be had it is looked in the process after all.
 	 */
 	void (*end_copy)(struct leak_check *check);
+	/*
+	 * Not NULL: the process is a copy already, in which there are no other threads, and the
+	 * header says how many there were. The loader's lock may be anybody's.
+	 */
+	const struct leak_stopped *stopped;
 	/* Results. */
 	int copy;	 /* its process id; 0: there is none. If there is one it has the rest */
 	bool has_leaks;	 /* that the options want listed */

@@ -56,6 +56,19 @@ static bool is_inside(void)
 	return gate_visiting || (slot_is_held() && current_slot->inside);
 }
 
+bool gate_is_deserted(void)
+{
+	if (gate.closed_by)
+		return false;
+	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
+		if (gate.visitors[i])
+			return false;
+	for (uint32_t id = 1; id <= slot_count(); id++)
+		if (slot_by_id(id)->inside)
+			return false;
+	return true;
+}
+
 bool gate_is_interrupted(void)
 {
 	return is_inside() || depth;

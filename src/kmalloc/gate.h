@@ -119,6 +119,9 @@ void gate_after_fork(void);
  */
 bool gate_close_briefly(void);
 
+/* In a copy of the process: nobody was inside when it was made, so that the heap is whole. */
+bool gate_is_deserted(void);
+
 /* For a signal handler: it has interrupted a slow path of its thread, or a fork. */
 bool gate_is_interrupted(void);
 

@@ -2,9 +2,10 @@
  * os_copy.h - the contract of a copy of the process that looks at what the process is at one
  * moment, while the process goes on.
  *
- * L1. As os.h: 0, a number where said, or -errno; errno untouched. The copy is a child that sends no
- * signal when it ends and that wait() does not see without __WCLONE or __WALL, so that the program
- * never meets it. No handlers of fork run. A debugger that follows children does not follow it.
+ * L1. As os.h: 0, a number where said, or -errno; errno untouched. The copy is a child that sends
+ * no signal when it ends and that wait() does not see without __WCLONE or __WALL, so that the
+ * program never meets it. No handlers of fork run. A debugger that follows children does not follow
+ * it.
  */
 #ifndef OS_OS_COPY_H
 #define OS_OS_COPY_H

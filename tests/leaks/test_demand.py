@@ -271,6 +271,66 @@ def test_copy_that_waits(bench):
         program.end(7)
 
 
+# --- from outside --------------------------------------------------------------------------------
+
+def ask(bench, program):
+    """`stitchmalloc leaks PID`: what it prints."""
+    result = subprocess.run([bench.launcher, "leaks", str(program.pid)], text=True, check=False,
+                            capture_output=True, timeout=TIME_LIMIT)
+    if "may not be traced" in result.stderr:
+        raise Skipped(result.stderr)
+    same((result.returncode, result.stderr), (0, ""), program.err)
+    return result.stdout
+
+
+def check_from_outside(bench, *actions, conf="", size=112, times=3):
+    with Running(bench, "lose=100", *actions, "say=ready", "read_line", "work_for=50",
+                 "watch_children", "wait_for_all", "read_line", "exit=7", conf=conf) as program:
+        program.expect("ready")
+        for _ in range(times):
+            same(reports(ask(bench, program)),
+                 [([(size, 1, "definitely")], [(size, 1), (0, 0), (0, 0)])])
+            same(program.copies(), [], "a zombie is left")
+        program.tell()
+        program.expect("children 0 errno 1 signals 0")
+        program.end(7)
+        check(conf or not program.err, program.err)
+
+
+def test_outside_asleep(bench):
+    """In a read that goes on afterwards."""
+    check_from_outside(bench)
+    check_from_outside(bench, conf="leaks=full", size=100)
+
+
+def test_outside_threads(bench):
+    """That work, sleep, block all signals."""
+    check_from_outside(bench, "workers=3", "sleepers=2", "deaf=2")
+
+
+def test_outside_nap(bench):
+    """A call with a timeout goes on for the rest of it."""
+    with Running(bench, "lose=100", "say=ready", "nap=1500", "say=woke", "read_line",
+                 "exit=7") as program:
+        program.expect("ready")
+        start = time.monotonic()
+        ask(bench, program)
+        program.expect("woke")
+        check(1 < time.monotonic() - start < 10, "the nap was cut short or begun again")
+        program.end(7)
+
+
+def test_outside_wrong(bench):
+    with Running(bench, "say=ready", "read_line", "exit=7", preloaded=False) as program:
+        program.expect("ready")
+        for pid, status in ((str(program.pid), 125), ("99999999", 125), ("x", 2)):
+            result = subprocess.run([bench.launcher, "leaks", pid], text=True, check=False,
+                                    capture_output=True, timeout=TIME_LIMIT)
+            same((result.returncode, result.stdout, result.stderr.count("\n")), (status, "", 1),
+                 result.stderr)
+        program.end(7)
+
+
 # --- under tools ---------------------------------------------------------------------------------
 
 def under(bench, tool, *command):

@@ -40,7 +40,9 @@ foreach(library stitchmalloc_shared stitchmalloc_static)
 		$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 endforeach()
 
-add_executable(launcher tools/launcher.c tools/symbolize.c tools/flamegraph/flamegraph.c)
+add_executable(launcher tools/launcher.c tools/leaks.c tools/symbolize.c tools/tracee.c
+	tools/flamegraph/flamegraph.c)
+target_include_directories(launcher PRIVATE preload) # remote.h
 set_target_properties(launcher PROPERTIES OUTPUT_NAME stitchmalloc)
 target_link_libraries(launcher PRIVATE stitch_flags)
 find_library(libdw dw)

@@ -1,6 +1,6 @@
 /*
- * lives_on.c - a program that is asked for its leaks while it lives; does what its arguments say, in
- * their order: see the table at the end. What it is told by the library goes to stdout.
+ * lives_on.c - a program that is asked for its leaks while it lives; does what its arguments say,
+ * in their order: see the table at the end. What it is told by the library goes to stdout.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,0 +1,512 @@
+/*
+ * leaks.c - `stitchmalloc leaks PID`: the leak report of a process that runs with the library, and
+ * needs no preparation.
+ *
+ * The process's threads are stopped (ptrace), one of them is made to copy the process by clone, and
+ * all go on. In the copy the library looks for leaks (preload/remote.h). The copy has no use for
+ * the process's descriptors and closes them; its text is read from its memory before it ends.
+ * It is a child of the process that no wait() of it tells of; that it is not left as a zombie one
+ * of its threads is stopped once more, and waits for it.
+ *
+ * Nothing of the process's own files is executed here: the library's table is found by reading its
+ * memory.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "leaks.h"
+#include "remote.h"
+#include "tracee.h"
+
+#define MAX_THREADS 4097u
+#define STOP_MS 1000
+#define MAX_ATTEMPTS 100u
+#define NAP_US 5000u
+#define RED_ZONE_BYTES 128u
+#define TEXT_BYTES ((uint64_t)64 << 20)
+#define STACK_BYTES ((uint64_t)64 << 10)
+
+enum { EXIT_USAGE = 2, EXIT_IMPOSSIBLE = 125 };
+
+static struct target {
+	pid_t pid;
+	int memory; /* /proc/PID/mem */
+	struct stitch_remote remote;
+	struct tracee threads[MAX_THREADS];
+	size_t nr_threads;
+} target;
+
+static int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("stitchmalloc: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return EXIT_IMPOSSIBLE;
+}
+
+static int complain_of_rights(int error)
+{
+	if (error != EPERM && error != EACCES)
+		return complain("process %d: %s", target.pid, strerror(error));
+	return complain("process %d may not be traced from here: be root or its user; if "
+			"kernel.yama.ptrace_scope is not 0, only root may; in a container it takes "
+			"CAP_SYS_PTRACE. Or start the program with leak_signal=USR2",
+			target.pid);
+}
+
+/* --- the library's table ---------------------------------------------------------------------- */
+
+static bool peek(uint64_t address, void *to, size_t bytes)
+{
+	return pread(target.memory, to, bytes, (off_t)address) == (ssize_t)bytes;
+}
+
+struct image {
+	uint64_t start, bias;
+	uint64_t symbols, strings, hash; /* addresses */
+};
+
+/* The loader has made addresses of what the file has. */
+static uint64_t address_of(const struct image *image, uint64_t value)
+{
+	return value < image->start ? value + image->bias : value;
+}
+
+static bool read_dynamic(struct image *image, uint64_t at)
+{
+	Elf64_Dyn entry;
+
+	for (; peek(at, &entry, sizeof(entry)) && entry.d_tag != DT_NULL; at += sizeof(entry)) {
+		if (entry.d_tag == DT_SYMTAB)
+			image->symbols = address_of(image, entry.d_un.d_ptr);
+		else if (entry.d_tag == DT_STRTAB)
+			image->strings = address_of(image, entry.d_un.d_ptr);
+		else if (entry.d_tag == DT_GNU_HASH)
+			image->hash = address_of(image, entry.d_un.d_ptr);
+	}
+	return image->symbols && image->strings && image->hash;
+}
+
+static bool read_image(struct image *image)
+{
+	Elf64_Ehdr header;
+	Elf64_Phdr segment;
+	uint64_t dynamic = 0;
+
+	if (!peek(image->start, &header, sizeof(header)) ||
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) || header.e_ident[EI_CLASS] != ELFCLASS64)
+		return false;
+	image->bias = image->start;
+	for (unsigned int i = 0; i < header.e_phnum; i++) {
+		if (!peek(image->start + header.e_phoff + i * sizeof(segment), &segment,
+			  sizeof(segment)))
+			return false;
+		if (segment.p_type == PT_LOAD && !segment.p_offset)
+			image->bias = image->start - segment.p_vaddr;
+		if (segment.p_type == PT_DYNAMIC)
+			dynamic = segment.p_vaddr;
+	}
+	return dynamic && read_dynamic(image, image->bias + dynamic);
+}
+
+static uint32_t hash_of(const char *name)
+{
+	uint32_t hash = 5381;
+
+	for (; *name; name++)
+		hash = hash * 33 + (unsigned char)*name;
+	return hash;
+}
+
+/* 0: it is not this one. */
+static uint64_t value_if_named(const struct image *image, uint32_t index, const char *name)
+{
+	char text[64] = "";
+	Elf64_Sym symbol;
+
+	if (!peek(image->symbols + index * sizeof(symbol), &symbol, sizeof(symbol)) ||
+	    !peek(image->strings + symbol.st_name, text, strlen(name) + 1) ||
+	    strcmp(text, name) || symbol.st_shndx == SHN_UNDEF)
+		return 0;
+	return image->bias + symbol.st_value;
+}
+
+/* By DT_GNU_HASH: a chain of hashes begins at the bucket's symbol, and ends with an odd one. */
+static uint64_t find_symbol(const struct image *image, const char *name)
+{
+	uint32_t header[4]; /* buckets, first symbol, words of the filter, shift */
+	uint32_t wanted = hash_of(name), hash, index;
+	uint64_t buckets, value;
+
+	if (!peek(image->hash, header, sizeof(header)) || !header[0])
+		return 0;
+	buckets = image->hash + sizeof(header) + header[2] * sizeof(uint64_t);
+	if (!peek(buckets + wanted % header[0] * 4, &index, 4) || index < header[1])
+		return 0;
+	for (;; index++) {
+		if (!peek(buckets + ((uint64_t)header[0] + index - header[1]) * 4, &hash, 4))
+			return 0;
+		value = (hash | 1) == (wanted | 1) ? value_if_named(image, index, name) : 0;
+		if (value || hash & 1)
+			return value;
+	}
+}
+
+static bool find_table_in(uint64_t start)
+{
+	struct image image = { .start = start };
+	uint64_t table = read_image(&image) ? find_symbol(&image, STITCH_REMOTE_SYMBOL) : 0;
+
+	return table && peek(table, &target.remote, sizeof(target.remote));
+}
+
+/* In any file that is mapped from its beginning. */
+static bool find_table(void)
+{
+	char path[64], *line = NULL;
+	size_t room = 0;
+	bool found = false;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", target.pid);
+	maps = fopen(path, "re");
+	while (maps && !found && getline(&line, &room, maps) > 0) {
+		unsigned long start, offset;
+
+		found = sscanf(line, "%lx-%*x %*s %lx", &start, &offset) == 2 && !offset &&
+			strchr(line, '/') && find_table_in(start);
+	}
+	free(line);
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+static int open_target(const char *pid)
+{
+	char path[64], *end;
+
+	target.pid = (pid_t)strtol(pid, &end, 10);
+	if (target.pid <= 0 || *end)
+		return complain("leaks of which process? %s is no number", pid), EXIT_USAGE;
+	snprintf(path, sizeof(path), "/proc/%d/mem", target.pid);
+	target.memory = open(path, O_RDWR | O_CLOEXEC);
+	if (target.memory < 0 && errno == ENOENT)
+		return complain("there is no process %d", target.pid);
+	if (target.memory < 0)
+		return complain_of_rights(errno);
+	if (!find_table())
+		return complain("process %d does not run with libstitchmalloc.so, or with one "
+				"that knows of no scans from outside", target.pid);
+	if (target.remote.version != STITCH_REMOTE_VERSION)
+		return complain("process %d runs with another version of the library than this "
+				"program is of", target.pid);
+	return 0;
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+static bool is_known(pid_t tid)
+{
+	for (size_t i = 0; i < target.nr_threads; i++)
+		if (target.threads[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* Threads that are listed and not known yet. How many, or -errno. */
+static int seize_others(void)
+{
+	struct dirent *entry;
+	char path[64];
+	DIR *folder;
+	int nr = 0, error = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", target.pid);
+	folder = opendir(path);
+	while (folder && (entry = readdir(folder)) && target.nr_threads < MAX_THREADS) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (!tid || is_known(tid))
+			continue;
+		error = tracee_seize(&target.threads[target.nr_threads], tid);
+		if (error && error != -ESRCH)
+			break;
+		target.nr_threads += !error;
+		nr += !error;
+	}
+	if (folder)
+		closedir(folder);
+	return error && error != -ESRCH ? error : nr;
+}
+
+/* Threads may make others until they stand still. */
+static int stop_all(void)
+{
+	int64_t until = now_ms() + STOP_MS;
+	size_t done = 0;
+	int nr;
+
+	target.nr_threads = 0;
+	while ((nr = seize_others()) > 0)
+		for (; done < target.nr_threads; done++)
+			tracee_stop(&target.threads[done], until);
+	return nr;
+}
+
+static void release_all(void)
+{
+	for (size_t i = 0; i < target.nr_threads; i++)
+		tracee_release(&target.threads[i]);
+	target.nr_threads = 0;
+}
+
+/* One that stands still and is not about to get a signal; to the front. */
+static bool choose_thread(void)
+{
+	for (size_t i = 0; i < target.nr_threads; i++) {
+		struct tracee chosen = target.threads[i];
+
+		if (!chosen.is_stopped || chosen.signal)
+			continue;
+		target.threads[i] = target.threads[0];
+		target.threads[0] = chosen;
+		return true;
+	}
+	return false;
+}
+
+/* --- the copy --------------------------------------------------------------------------------- */
+
+/* number: of the copy where the process lives. 0 or -errno. */
+static int copy_process(pid_t *copy, long *number)
+{
+	struct tracee *thread = &target.threads[0];
+	struct tracee_call call = { .instruction = (uint64_t)target.remote.syscall,
+				    .number = SYS_clone };
+	int error;
+
+	if (ptrace(PTRACE_SETOPTIONS, thread->tid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE))
+		return -errno;
+	error = tracee_make_call(thread, &call);
+	*copy = call.child;
+	*number = call.result;
+	return error ? error : call.result < 0 ? (int)call.result : call.child ? 0 : -ECHILD;
+}
+
+static void fill_thread(struct stitch_remote_thread *to, const struct tracee *from)
+{
+	to->tid = from->tid;
+	to->stack_pointer = from->registers.rsp - RED_ZONE_BYTES;
+	to->thread_pointer = from->registers.fs_base;
+	memcpy(to->registers, &from->registers, sizeof(from->registers));
+	memcpy((char *)to->registers + sizeof(from->registers), &from->vectors,
+	       sizeof(from->vectors));
+}
+
+static struct stitch_remote_job *make_job(size_t *bytes)
+{
+	struct stitch_remote_job *job = calloc(1, sizeof(*job) + target.nr_threads *
+							 sizeof(job->threads[0]));
+
+	if (!job)
+		return NULL;
+	job->pid = target.pid;
+	for (size_t i = 0; i < target.nr_threads; i++) {
+		if (target.threads[i].is_stopped)
+			fill_thread(&job->threads[job->nr_threads++], &target.threads[i]);
+		else
+			job->nr_running++;
+	}
+	*bytes = sizeof(*job) + job->nr_threads * sizeof(job->threads[0]);
+	job->text_size = TEXT_BYTES;
+	job->bytes = (*bytes + TEXT_BYTES + STACK_BYTES + 4095) & ~(uint64_t)4095;
+	return job;
+}
+
+/* Map it in the copy; its address or -errno. */
+static long place_job(struct tracee *copy, struct stitch_remote_job *job, size_t bytes)
+{
+	struct tracee_call map = {
+		.instruction = (uint64_t)target.remote.syscall,
+		.number = SYS_mmap,
+		.arguments = { 0, job->bytes, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ul, 0 },
+	};
+	char path[64];
+	int memory;
+
+	if (tracee_make_call(copy, &map) || map.result < 0)
+		return map.result;
+	job->text = (uint64_t)map.result + bytes;
+	snprintf(path, sizeof(path), "/proc/%d/mem", copy->tid);
+	memory = open(path, O_RDWR | O_CLOEXEC);
+	if (memory < 0 || pwrite(memory, job, bytes, map.result) != (ssize_t)bytes)
+		return -EIO;
+	close(target.memory);
+	target.memory = memory; /* the copy's from now on */
+	return map.result;
+}
+
+/* As if the entry had been called. */
+static int run_job(const struct tracee *copy, uint64_t job, uint64_t bytes)
+{
+	struct user_regs_struct registers = copy->registers;
+	int status;
+
+	registers.rip = (uint64_t)target.remote.entry;
+	registers.rdi = job;
+	registers.rsp = job + bytes - 8;
+	registers.orig_rax = ~0ul;
+	if (ptrace(PTRACE_SETREGS, copy->tid, 0, &registers))
+		return -errno;
+	do
+		if (ptrace(PTRACE_CONT, copy->tid, 0, 0) ||
+		    waitpid(copy->tid, &status, __WALL) < 0)
+			return -errno;
+	while (WIFSTOPPED(status) && status >> 16 != PTRACE_EVENT_EXIT &&
+	       WSTOPSIG(status) != SIGSEGV);
+	return WIFSTOPPED(status) ? 0 : -ESRCH;
+}
+
+static void print_text(const struct stitch_remote_job *job, FILE *to)
+{
+	char piece[65536];
+
+	for (uint64_t at = 0; at < job->text_bytes;) {
+		size_t bytes = job->text_bytes - at < sizeof(piece) ? job->text_bytes - at :
+								      sizeof(piece);
+
+		if (!peek(job->text + at, piece, bytes) || fwrite(piece, 1, bytes, to) != bytes)
+			return;
+		at += bytes;
+	}
+	fflush(to);
+}
+
+/* The state it has ended in, or -errno. */
+static int look(struct tracee *copy, struct stitch_remote_job *job, size_t bytes)
+{
+	long address;
+	int error = tracee_stop(copy, now_ms() + STOP_MS);
+
+	if (!error && ptrace(PTRACE_SETOPTIONS, copy->tid, 0, PTRACE_O_TRACESYSGOOD |
+			     PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL))
+		error = -errno;
+	if (error)
+		return error;
+	address = place_job(copy, job, bytes);
+	if (address < 0)
+		return (int)address;
+	error = run_job(copy, (uint64_t)address, job->bytes);
+	if (error || !peek((uint64_t)address, job, sizeof(*job)))
+		return error ? error : -EIO;
+	if (job->state == STITCH_REMOTE_DONE)
+		print_text(job, stdout);
+	if (job->state == STITCH_REMOTE_FAILED) {
+		fprintf(stderr, "stitchmalloc: process %d: no leak report: ", target.pid);
+		print_text(job, stderr);
+		fputc('\n', stderr);
+	}
+	return (int)job->state;
+}
+
+/* Once more into the process, that it is not left with a zombie. */
+static void bury_copy(pid_t copy, long number)
+{
+	struct tracee_call wait = {
+		.instruction = (uint64_t)target.remote.syscall,
+		.number = SYS_wait4,
+		.arguments = { (uint64_t)number, 0, WNOHANG | __WALL, 0 },
+	};
+	int status;
+
+	/* One that stands at its exit does not notice a signal. */
+	kill(copy, SIGKILL);
+	ptrace(PTRACE_CONT, copy, 0, 0);
+	while (waitpid(copy, &status, __WALL) == copy && WIFSTOPPED(status))
+		ptrace(PTRACE_CONT, copy, 0, 0);
+	if (stop_all() >= 0 && choose_thread())
+		tracee_make_call(&target.threads[0], &wait);
+	release_all();
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+/* The state it has ended in, or -errno. */
+static int attempt(void)
+{
+	struct stitch_remote_job *job = NULL;
+	struct tracee copy = { 0 };
+	size_t bytes = 0;
+	long number = 0;
+	int ret = stop_all();
+
+	if (!ret && !choose_thread())
+		ret = -EAGAIN;
+	if (!ret)
+		job = make_job(&bytes);
+	if (!ret)
+		ret = job ? copy_process(&copy.tid, &number) : -ENOMEM;
+	release_all();
+	if (copy.tid) {
+		ret = ret ? ret : look(&copy, job, bytes);
+		bury_copy(copy.tid, number);
+	}
+	free(job);
+	return ret;
+}
+
+static int conclude(int state)
+{
+	switch (state) {
+	case STITCH_REMOTE_DONE:
+		return EXIT_SUCCESS;
+	case STITCH_REMOTE_BEGUN:
+		return complain("the copy of process %d that looked has crashed", target.pid);
+	case STITCH_REMOTE_FAILED:
+		return EXIT_IMPOSSIBLE; /* it has said why */
+	case STITCH_REMOTE_BUSY:
+	case -EAGAIN:
+		return complain("process %d is never out of malloc and free: try again",
+				target.pid);
+	default:
+		return complain_of_rights(-state);
+	}
+}
+
+int leaks(const char *pid)
+{
+	int status, state = -EAGAIN;
+
+	if (!pid)
+		return complain("leaks of which process?"), EXIT_USAGE;
+	status = open_target(pid);
+	if (status)
+		return status;
+	for (unsigned int i = 0; i < MAX_ATTEMPTS; i++) {
+		state = attempt();
+		if (state != STITCH_REMOTE_BUSY && state != -EAGAIN)
+			break;
+		usleep(NAP_US);
+	}
+	return conclude(state);
+}
