@@ -18,8 +18,10 @@
 
 #include "base/math.h"
 #include "core/params.h"
+#include "debug/alloc_profile.h"
 #include "debug/leak_check.h"
 #include "debug/suppress.h"
+#include "debug/symbolise.h"
 #include "debug/unwind.h"
 #include "entry.h"
 #include "kept_stderr.h"
@@ -42,7 +44,7 @@ _Noreturn void _Exit(int status);
 
 /* The process that reports; 0: none does. */
 static int reporting_pid;
-static _Atomic bool has_reported, is_done;
+static _Atomic bool has_reported, has_profiled, is_done;
 
 /* --- the leak report -------------------------------------------------------------------------- */
 
@@ -94,21 +96,17 @@ static bool is_reporting_process(void)
 static _Atomic int looking_tid;
 
 /*
- * With signals blocked; if it is the last look they stay so, for other threads stand still. Those
- * of the kernel for a closed pipe and a file that is too long are no reason to end by.
+ * fn(argument) with signals blocked; if it is the last look they stay so, for other threads stand
+ * still. Those of the kernel for a closed pipe and a file that is too long are no reason to end by.
  */
-static void look_quietly(struct leak_check *check)
+static void do_quietly(void (*fn)(void *), void *argument, bool is_last)
 {
 	uint64_t mask = os_block_signals();
 	struct timespec at_once = { 0, 0 };
 	sigset_t before, ours;
 
 	sigpending(&before);
-	if (!check->prepare)
-		exit_add_rules();
-	leak_check_run(check);
-	if (check->why)
-		complain("no leak report: %s", check->why);
+	fn(argument);
 	sigemptyset(&ours);
 	if (!sigismember(&before, SIGPIPE))
 		sigaddset(&ours, SIGPIPE);
@@ -116,7 +114,7 @@ static void look_quietly(struct leak_check *check)
 		sigaddset(&ours, SIGXFSZ);
 	while (sigtimedwait(&ours, NULL, &at_once) > 0)
 		continue;
-	if (!check->is_last)
+	if (!is_last)
 		os_restore_signals(mask);
 }
 
@@ -127,16 +125,50 @@ static void wait_for_other(void)
 		os_nap(WAIT_US);
 }
 
-bool exit_look(struct leak_check *check)
+/* False: another thread looks. */
+static bool do_alone(void (*fn)(void *), void *argument, bool is_last)
 {
 	int nobody = 0;
 
 	wait_for_other();
 	if (!atomic_compare_exchange_strong(&looking_tid, &nobody, os_gettid()))
 		return false;
-	look_quietly(check);
+	do_quietly(fn, argument, is_last);
 	looking_tid = 0;
 	return true;
+}
+
+static void run_check(void *argument)
+{
+	struct leak_check *check = argument;
+
+	if (!check->prepare)
+		exit_add_rules();
+	leak_check_run(check);
+	if (check->why)
+		complain("no leak report: %s", check->why);
+}
+
+bool exit_look(struct leak_check *check)
+{
+	return do_alone(run_check, check, check->is_last);
+}
+
+static void write_profile(void *unused)
+{
+	(void)unused;
+	leak_log_write_profile();
+}
+
+static void name_and_write_profile(void *unused)
+{
+	symbolise_with_loader(write_profile, unused);
+}
+
+static void report_profile(void *unused)
+{
+	if (!leak_run_on_own_stack(name_and_write_profile, unused))
+		complain("no allocation profile: no memory for it");
 }
 
 /*
@@ -147,7 +179,7 @@ static __attribute__((noinline)) bool look_once(bool is_last)
 {
 	struct leak_check check = { .print = leak_log_write, .is_last = is_last };
 
-	if (!is_reporting_process())
+	if (!params.leaks || !is_reporting_process())
 		return false;
 	leak_check_note_caller(&check);
 	if (!unwind_to_caller((uintptr_t)exit, &check.caller))
@@ -167,6 +199,8 @@ static int last_look(int status)
 {
 	if (!is_reporting_process())
 		return status;
+	if (params.profile && !atomic_exchange(&has_profiled, true))
+		do_alone(report_profile, NULL, false);
 	if (atomic_exchange(&has_reported, true)) {
 		wait_for_report();
 		return status;
@@ -211,7 +245,7 @@ void exit_check_leaks_now(void)
 {
 	bool leaks;
 
-	if (!is_reporting_process() || atomic_exchange(&has_reported, true))
+	if (!params.leaks || !is_reporting_process() || atomic_exchange(&has_reported, true))
 		return;
 	leaks = look_once(false);
 	is_done = true;
@@ -242,15 +276,17 @@ __visible _Noreturn void _Exit(int status)
 
 void exit_arm(void)
 {
-	if (!params.stats && !params.leaks && !params.leak_signal[0])
+	bool reports = params.leaks || params.profile;
+
+	if (!params.stats && !reports && !params.leak_signal[0])
 		return;
 	unwind_start();
 	keep_stderr();
-	if (!params.stats && !params.leaks)
+	if (!params.stats && !reports)
 		return;
-	reporting_pid = params.leaks ? os_getpid() : 0;
+	reporting_pid = reports ? os_getpid() : 0;
 	__cxa_atexit(at_exit, NULL, NULL);
-	if (params.leaks)
+	if (reports)
 		__cxa_at_quick_exit(quick_exit_begins, NULL);
 }
 
@@ -259,7 +295,8 @@ void exit_after_fork(void)
 	if (!reporting_pid)
 		return;
 	reporting_pid = params.children ? os_getpid() : 0;
-	has_reported = is_done = false;
+	has_reported = has_profiled = is_done = false;
 	looking_tid = 0;
+	alloc_profile_after_fork();
 }
 #endif

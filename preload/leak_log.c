@@ -10,6 +10,7 @@
 #include "base/format.h"
 #include "base/math.h"
 #include "core/params.h"
+#include "debug/alloc_profile.h"
 #include "debug/private_map.h"
 #include "entry.h"
 #include "kept_stderr.h"
@@ -22,18 +23,30 @@
 #define COMMAND_BYTES 512u
 #define GATHER_BYTES KIB(64)
 
+enum log_subject { LOG_LEAKS, LOG_PROFILE, NR_LOG_SUBJECTS };
+
+static const struct subject {
+	const char *name, *option, *path;
+} subjects[NR_LOG_SUBJECTS] = {
+	[LOG_LEAKS] = { "leak report", "log_path", params.log_path },
+	[LOG_PROFILE] = { "allocation profile", "profile_path", params.profile_path },
+};
+
 static const struct format {
-	const struct leak_writer *writer;
+	const struct leak_writer *writers[NR_LOG_SUBJECTS];
 	const char *name;
 	const char *suffix;   /* of its file, if there are several formats */
 	bool replaces;	      /* what the file has held: readers expect one document */
 	bool is_in_one_piece; /* what others write meanwhile would spoil it */
 } formats[NR_LEAK_FORMATS] = {
-	[LEAK_TEXT] = { &leak_text_writer, "text", "", false, false },
-	[LEAK_JSON] = { &leak_json_writer, "json", ".json", false, true },
-	[LEAK_COLLAPSED] = { &leak_collapsed_writer, "collapsed", ".collapsed", false, true },
-	[LEAK_HEAP_V2] = { &leak_heap_v2_writer, "heap_v2", ".heap", true, true },
-	[LEAK_PPROF] = { &leak_pprof_writer, "pprof", ".pprof", true, true },
+	[LEAK_TEXT] = { { &leak_text_writer, &profile_text_writer }, "text", "", false, false },
+	[LEAK_JSON] = { { &leak_json_writer, &profile_json_writer }, "json", ".json", false, true },
+	[LEAK_COLLAPSED] = { { &leak_collapsed_writer, &leak_collapsed_writer }, "collapsed",
+			     ".collapsed", false, true },
+	[LEAK_HEAP_V2] = { { &leak_heap_v2_writer, &leak_heap_v2_writer }, "heap_v2", ".heap", true,
+			   true },
+	[LEAK_PPROF] = { { &leak_pprof_writer, &leak_pprof_writer }, "pprof", ".pprof", true,
+			 true },
 };
 
 /* What one format is written to. */
@@ -124,13 +137,13 @@ static void read_command(char *command)
 }
 
 /* %p, %e and %h in the option's text. */
-static void expand_log_path(char *path, const struct leak_header *header)
+static void expand_log_path(char *path, const char *from, const struct leak_header *header)
 {
 	struct utsname names;
 	size_t at = 0;
 
 	uname(&names);
-	for (const char *from = params.log_path; *from && at < PATH_BYTES - 1; from++) {
+	for (; *from && at < PATH_BYTES - 1; from++) {
 		size_t room = PATH_BYTES - at;
 		char letter = *from == '%' ? from[1] : 0;
 
@@ -153,25 +166,28 @@ static bool are_several(void)
 }
 
 /* The descriptor, or -1. What cannot go where it should goes to stderr, if nothing else does. */
-static int open_log(const struct format *format, const struct leak_header *header, bool is_first)
+static int open_log(const struct subject *subject, const struct format *format,
+		    const struct leak_header *header, bool is_first)
 {
 	char path[PATH_BYTES];
 	int fd;
 
-	if (!params.log_path[0])
+	if (!subject->path[0])
 		return is_first ? kept_stderr() : -1;
-	expand_log_path(path, header);
+	expand_log_path(path, subject->path, header);
 	if (are_several() && strlen(path) + strlen(format->suffix) < PATH_BYTES)
 		strcat(path, format->suffix);
 	fd = os_open_log(path, format->replaces);
 	if (fd >= 0)
 		return fd;
-	complain("leak report: cannot write to log_path=%s: %s", path, reason_of(-fd));
+	complain("%s: cannot write to %s=%s: %s", subject->name, subject->option, path,
+		 reason_of(-fd));
 	return is_first ? kept_stderr() : -1;
 }
 
 /* Returns how many there are. */
-static unsigned int open_logs(struct log *logs, const struct leak_header *header)
+static unsigned int open_logs(const struct subject *subject, struct log *logs,
+			      const struct leak_header *header)
 {
 	const struct format *first = NULL;
 	unsigned int nr = 0;
@@ -182,7 +198,7 @@ static unsigned int open_logs(struct log *logs, const struct leak_header *header
 		if (!(params.leak_format & 1u << i))
 			continue;
 		*log = (struct log){ .format = &formats[i],
-				     .fd = open_log(&formats[i], header, !first) };
+				     .fd = open_log(subject, &formats[i], header, !first) };
 		first = first ? first : &formats[i];
 		if (log->fd < 0)
 			continue;
@@ -192,22 +208,21 @@ static unsigned int open_logs(struct log *logs, const struct leak_header *header
 			report_init(&log->report, report_to_fd, &log->fd);
 		nr++;
 	}
-	if (are_several() && !params.log_path[0])
-		complain("leak report: of several formats only the first, %s, goes to standard "
-			 "error; log_path=FILE takes all", first->name);
+	if (are_several() && !subject->path[0])
+		complain("%s: of several formats only the first, %s, goes to standard error; "
+			 "%s=FILE takes all", subject->name, first->name, subject->option);
 	return nr;
 }
 
-static void close_log(struct log *log)
+static void close_log(const struct subject *subject, struct log *log)
 {
 	int error = report_finish(&log->report);
 
 	if (!error)
 		error = write_gathered(log);
 	if (error)
-		complain("leak report: not all could be written to %s: %s",
-			 params.log_path[0] ? params.log_path : "standard error",
-			 reason_of(-error));
+		complain("%s: not all could be written to %s: %s", subject->name,
+			 subject->path[0] ? subject->path : "standard error", reason_of(-error));
 	private_unmap(log->gathered);
 	if (log->fd != kept_stderr())
 		os_close(log->fd);
@@ -235,19 +250,43 @@ int leak_log_write_text(struct leak_header *header, report_sink *sink, void *con
 	return report_finish(&report);
 }
 
-void leak_log_write(struct leak_header *header)
+typedef bool write_fn(const struct leak_header *header, struct leak_output *outputs,
+		      unsigned int nr_outputs);
+
+static void write_log(enum log_subject what, struct leak_header *header, write_fn *write)
 {
 	static struct log logs[NR_LEAK_FORMATS];
+	const struct subject *subject = &subjects[what];
 	struct leak_output outputs[NR_LEAK_FORMATS];
 	unsigned int nr;
 
 	complete(header);
-	nr = open_logs(logs, header);
+	nr = open_logs(subject, logs, header);
 	for (unsigned int i = 0; i < nr; i++)
-		outputs[i] = (struct leak_output){ logs[i].format->writer, &logs[i].report };
-	if (nr)
-		leak_report_write(header, outputs, nr);
+		outputs[i] = (struct leak_output){ logs[i].format->writers[what],
+						   &logs[i].report };
+	if (nr && !write(header, outputs, nr))
+		complain("no %s: no memory for it", subject->name);
 	for (unsigned int i = 0; i < nr; i++)
-		close_log(&logs[i]);
+		close_log(subject, &logs[i]);
+}
+
+static bool write_leaks(const struct leak_header *header, struct leak_output *outputs,
+			unsigned int nr_outputs)
+{
+	leak_report_write(header, outputs, nr_outputs);
+	return true;
+}
+
+void leak_log_write(struct leak_header *header)
+{
+	write_log(LOG_LEAKS, header, write_leaks);
+}
+
+void leak_log_write_profile(void)
+{
+	struct leak_header header = { .pid = os_getpid() };
+
+	write_log(LOG_PROFILE, &header, alloc_profile_write);
 }
 #endif

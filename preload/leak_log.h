@@ -1,5 +1,5 @@
 /*
- * leak_log.h - where a leak report goes: standard error, a file, or a file for each format.
+ * leak_log.h - where a leak report or a profile goes: standard error, a file, or one a format.
  *
  * L10. By the options log_path= and leak_format=. A single format goes to log_path=FILE as it
  * stands, or to standard error. Of several the text goes to FILE, and each of the others to a file
@@ -13,6 +13,9 @@
 
 /* Write the report that is gathered, and complain if that cannot be. */
 void leak_log_write(struct leak_header *header);
+
+/* The profile of what was allocated so far (debug/alloc_profile.h), to profile_path=. */
+void leak_log_write_profile(void);
 
 /* The text alone, to a sink. Returns what that has returned. */
 int leak_log_write_text(struct leak_header *header, report_sink *sink, void *context);

@@ -169,12 +169,16 @@ static bool is_known(const void *object)
 static __slow void *realloc_sampled(void *object, size_t bytes)
 {
 	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
+	struct leak_record before = leak_profiling ? leak_track_end(object) :
+						     (struct leak_record){ 0 };
 	void *resized;
 
 	if (unlikely(hit && bytes <= SIZE_CLASS_MAX_BYTES) && is_known(object))
 		resized = realloc_to_sample(object, bytes);
 	else
 		resized = heap_realloc(object, bytes);
+	if (!resized)
+		leak_track_again(object, before);
 	return note_sample(resized, bytes, hit, had_slot);
 }
 
@@ -213,23 +217,27 @@ void *memalign_slow(size_t align, size_t bytes)
 	return first_result(heap_aligned(align, wanted(bytes)), bytes);
 }
 
-static void free_without_slot(void *object)
+static void free_and_settle(void *object)
 {
+	bool had_slot = mm_thread_has_slot();
+
+	if (unlikely(leak_profiling))
+		leak_track_end(object);
 	heap_free(object);
-	thread_settle(false);
+	thread_settle(had_slot);
 }
 
 /* Without a heap a pointer can only be somebody else's. */
 __slow void free_slow(void *object)
 {
-	if (likely(mm_thread_has_slot()))
+	if (likely(mm_thread_has_slot() && !leak_profiling))
 		heap_free(object);
 	else if (!object)
 		return;
 	else if (!heap_ready())
 		heapless_free(object);
 	else
-		free_without_slot(object);
+		free_and_settle(object);
 }
 
 /* The same for what a block grows by, unless that is so much that it may never be touched. */
@@ -238,8 +246,12 @@ __slow void free_slow(void *object)
 static __slow void *realloc_tracked(void *object, size_t bytes)
 {
 	size_t old_bytes = leak_usable(object, heap_usable(object));
+	struct leak_record before = leak_profiling ? leak_track_end(object) :
+						     (struct leak_record){ 0 };
 	char *resized = heap_realloc(object, wanted(bytes));
 
+	if (!resized)
+		leak_track_again(object, before);
 	if (resized && bytes > old_bytes && bytes - old_bytes <= CLEARED_MAX_BYTES)
 		memset(resized + old_bytes, 0, bytes - old_bytes);
 	return resized;

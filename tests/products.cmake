@@ -94,6 +94,8 @@ stitch_test(leaks_sample leaks 300 /usr/bin/python3 ${leaks}/test_sample.py
 	$<TARGET_FILE:stitchmalloc_shared>)
 stitch_test(leaks_formats leaks 300 /usr/bin/python3 ${leaks}/test_formats.py
 	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+stitch_test(leaks_profile leaks 300 /usr/bin/python3 ${leaks}/test_profile.py
+	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
 stitch_test(leaks_demand leaks 300 /usr/bin/python3 ${leaks}/test_demand.py
 	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
 stitch_test(leaks_programs "leaks;slow" 900 /usr/bin/python3 ${leaks}/programs.py

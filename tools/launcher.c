@@ -41,6 +41,8 @@ static const char usage[] =
 	"  --leaks=full   also where it was allocated, and exact sizes; slow\n"
 	"  --leaks=sample[:BYTES]  the same estimated from a sample of one block in BYTES (512K)\n"
 	"                 allocated bytes; hardly slower\n"
+	"  --profile[=full]  report what each place of PROGRAM has allocated: at the peak, at the\n"
+	"                 end, in all; slow. --profile=sample[:BYTES] estimates it\n"
 	"  --show=KIND    list leaks that are definite, also possible (the default), or all that\n"
 	"                 is still reachable, too\n"
 	"  --log=FILE     the report goes there, not to stderr; %p in it is the process id,\n"
@@ -231,6 +233,7 @@ static const struct flag {
 	bool is_list;	   /* of words with commas between them, for which options have + */
 } flags[] = {
 	{ "--leaks", "leaks", "1", false, false },
+	{ "--profile", "profile", "full", false, false },
 	{ "--show", "leak_show", NULL, false, false },
 	{ "--log", "log_path", NULL, true, false },
 	{ "--format", "leak_format", NULL, false, true },

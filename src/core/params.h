@@ -21,6 +21,13 @@ enum thp_setting { THP_AUTO, THP_ALWAYS, THP_NEVER };
 enum stitch_setting { STITCH_AUTO, STITCH_UFFD, STITCH_MREMAP, STITCH_PURGE, STITCH_OFF };
 enum foreign_action { FOREIGN_FORWARD, FOREIGN_WARN, FOREIGN_ABORT };
 enum leaks_setting { LEAKS_OFF, LEAKS_SCAN, LEAKS_FULL, LEAKS_SAMPLE };
+enum profile_setting { PROFILE_OFF, PROFILE_FULL, PROFILE_SAMPLE };
+enum profile_sort {
+	PROFILE_SORT_PEAK,
+	PROFILE_SORT_LIVE,
+	PROFILE_SORT_TOTAL,
+	PROFILE_SORT_CALLS
+};
 enum leak_show { LEAK_SHOW_DEFINITE, LEAK_SHOW_POSSIBLE, LEAK_SHOW_REACHABLE };
 enum leak_sort { LEAK_SORT_BYTES, LEAK_SORT_BLOCKS };
 enum leak_print { LEAK_PRINT_LOST, LEAK_PRINT_ALWAYS };
@@ -55,7 +62,7 @@ extern struct params params;
 /* Every call of malloc and free is to take its slow path, and meet the slab at once. */
 static inline bool params_forbid_caches(void)
 {
-	return params.hardened || params.leaks == LEAKS_FULL;
+	return params.hardened || params.leaks == LEAKS_FULL || params.profile == PROFILE_FULL;
 }
 
 struct os_start;

@@ -71,13 +71,19 @@ static bool is_wanted_program(void)
 
 void leak_check_init(void)
 {
-	if (params.leaks && !is_wanted_program())
+	bool full, sample;
+
+	if ((params.leaks || params.profile) && !is_wanted_program()) {
 		params.leaks = LEAKS_OFF;
-	if (params.leaks <= LEAKS_SCAN || leak_track_init(params.leaks == LEAKS_SAMPLE))
+		params.profile = PROFILE_OFF;
+	}
+	full = params.leaks == LEAKS_FULL || params.profile == PROFILE_FULL;
+	sample = params.leaks == LEAKS_SAMPLE || params.profile == PROFILE_SAMPLE;
+	if ((!full && !sample) || leak_track_init(!full, params.profile != PROFILE_OFF))
 		return;
-	pr_err("leaks=%s: no address space for the records; doing leaks=1",
-	       params.leaks == LEAKS_FULL ? "full" : "sample");
-	params.leaks = LEAKS_SCAN;
+	pr_err("no address space for records of allocations: only leaks=1 can be done");
+	params.leaks = params.leaks ? LEAKS_SCAN : LEAKS_OFF;
+	params.profile = PROFILE_OFF;
 }
 
 static bool close_gate(void)
@@ -223,16 +229,21 @@ __asm__(".text\n.type leak_call_on_stack,@function\n.hidden leak_call_on_stack\n
 	"\tmov %rdi, %rax\n\tmov %rsi, %rdi\n\tcall *%rax\n"
 	"\tmov %rbp, %rsp\n\tpop %rbp\n\tret\n");
 
-/* Threads' stacks may be small, and those of signal handlers smaller. */
-void leak_check_run(struct leak_check *check)
+bool leak_run_on_own_stack(void (*fn)(void *), void *argument)
 {
 	char *stack = private_map(STACK_BYTES);
 
+	if (!stack)
+		return false;
+	leak_call_on_stack(fn, argument, stack + STACK_BYTES);
+	private_unmap(stack);
+	return true;
+}
+
+void leak_check_run(struct leak_check *check)
+{
 	check->copy = 0;
 	check->has_leaks = false;
-	check->why = "no memory for it";
-	if (!stack)
-		return;
-	leak_call_on_stack(run, check, stack + STACK_BYTES);
-	private_unmap(stack);
+	if (!leak_run_on_own_stack(run, check))
+		check->why = "no memory for it";
 }

@@ -60,6 +60,9 @@ static __inline_always void leak_check_note_caller(struct leak_check *check)
 	check->caller.stack_pointer = (uintptr_t)__builtin_frame_address(0);
 }
 
+/* fn(argument) on a stack of its own: threads' may be small. False: no memory for one. */
+bool leak_run_on_own_stack(void (*fn)(void *), void *argument);
+
 /*
  * Look for leaks, on a stack of its own, with all other threads parked. The caller has blocked all
  * signals: handlers may wait for a parked thread.

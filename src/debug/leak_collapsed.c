@@ -85,7 +85,7 @@ static void put_frame(struct report *report, const struct leak_frame *frame)
 static void end_group(struct report *report, const struct leak_group *group)
 {
 	report_text(report, line.text + line.start, LINE_BYTES - line.start);
-	report_printf(report, " %zu\n", leak_group_amount(group).bytes);
+	report_printf(report, " %zu\n", leak_group_value(group));
 }
 
 static void end(struct report *report, const struct leak_summary *summary)
@@ -94,7 +94,7 @@ static void end(struct report *report, const struct leak_summary *summary)
 
 	if (nr)
 		report_printf(report, "(%zu_more_group%s) %zu\n", nr, nr == 1 ? "" : "s",
-			      summary->rest.bytes);
+			      summary->rest.value);
 }
 
 const struct leak_writer leak_collapsed_writer = {

@@ -17,6 +17,8 @@
 #define SCHEMA "stitchmalloc-leaks"
 /* Goes up when a reader of the version before would misunderstand; new members do not count. */
 #define SCHEMA_VERSION 1
+#define PROFILE_SCHEMA "stitchmalloc-profile"
+#define PROFILE_VERSION 1
 
 static const char *const kind_names[NR_LEAK_KINDS] = {
 	[LEAK_POSSIBLE] = "possible",	[LEAK_SUPPRESSED] = "suppressed",
@@ -121,22 +123,29 @@ static const char *comma(size_t index)
 
 /* --- the beginning ---------------------------------------------------------------------------- */
 
+static void put_header(struct report *report, const char *schema, int version,
+		       const struct leak_header *header)
+{
+	report_printf(report, "{\"schema\":\"%s\",\"version\":%d,\"stitchmalloc\":\"%s\","
+			      "\"pid\":%d,\"exe\":", schema, version, STITCH_VERSION, header->pid);
+	put_text(report, header->exe);
+	report_printf(report, ",\"command\":");
+	put_text(report, header->command);
+	report_printf(report, ",\"mode\":\"%s\",\"symbolized\":%s,",
+		      leak_tracking ? "full" : leak_sampling ? "sample" : "1",
+		      params.symbolize ? "true" : "false");
+	if (leak_sampling)
+		report_printf(report, "\"sample_bytes\":%zu,", (size_t)params.leak_sample);
+}
+
 static void begin(struct report *report, const struct leak_header *header,
 		  const struct leak_summary *summary)
 {
 	(void)summary;
-	report_printf(report, "{\"schema\":\"" SCHEMA "\",\"version\":%d,\"stitchmalloc\":\"%s\","
-			      "\"pid\":%d,\"exe\":", SCHEMA_VERSION, STITCH_VERSION, header->pid);
-	put_text(report, header->exe);
-	report_printf(report, ",\"command\":");
-	put_text(report, header->command);
-	report_printf(report, ",\"mode\":\"%s\",\"sizes\":\"%s\",\"symbolized\":%s,\"threads\":%u,"
-			      "\"threads_running\":%u,",
-		      leak_tracking ? "full" : leak_sampling ? "sample" : "1",
-		      leak_tracking ? "requested" : "usable",
-		      params.symbolize ? "true" : "false", header->nr_threads, header->nr_running);
-	if (leak_sampling)
-		report_printf(report, "\"sample_bytes\":%zu,", (size_t)params.leak_sample);
+	put_header(report, SCHEMA, SCHEMA_VERSION, header);
+	report_printf(report, "\"sizes\":\"%s\",\"threads\":%u,\"threads_running\":%u,",
+		      leak_tracking ? "requested" : "usable", header->nr_threads,
+		      header->nr_running);
 	if (header->scan)
 		report_printf(report, "\"scan\":%u,", header->scan);
 	if (header->since)
@@ -287,7 +296,7 @@ static void end(struct report *report, const struct leak_summary *summary)
 
 	report_printf(report, "],\"rest\":{\"groups\":%zu,",
 		      summary->nr_groups - summary->nr_listed);
-	put_amount(report, summary->rest);
+	put_amount(report, summary->rest.left);
 	report_printf(report, "}");
 	put_totals(report, summary->total);
 	report_printf(report, ",\"suppressions\":[");
@@ -303,4 +312,54 @@ const struct leak_writer leak_json_writer = {
 	.frame = put_frame,
 	.end_group = end_group,
 	.end = end,
+};
+
+/* --- a profile, after tools/schema/profile-1.schema.json -------------------------------------- */
+
+static void put_sums(struct report *report, const struct leak_sums *sums)
+{
+	put_named_amount(report, "peak", sums->peak);
+	report_printf(report, ",");
+	put_named_amount(report, "live", sums->left);
+	report_printf(report, ",");
+	put_named_amount(report, "allocated", sums->allocated);
+}
+
+static void begin_profile(struct report *report, const struct leak_header *header,
+			  const struct leak_summary *summary)
+{
+	(void)summary;
+	put_header(report, PROFILE_SCHEMA, PROFILE_VERSION, header);
+	report_printf(report, "\"groups\":[");
+}
+
+static void begin_site(struct report *report, const struct leak_group *group, size_t index,
+		       const struct leak_summary *summary)
+{
+	struct leak_sums sums = { group->direct, group->peak, group->allocated, 0 };
+
+	(void)summary;
+	report_printf(report, "%s{", comma(index));
+	put_sums(report, &sums);
+	if (leak_sampling)
+		report_printf(report, ",\"samples\":%zu", group->nr_samples);
+	report_printf(report, ",\"frames\":[");
+}
+
+static void end_profile(struct report *report, const struct leak_summary *summary)
+{
+	report_printf(report, "],\"rest\":{\"groups\":%zu,",
+		      summary->nr_groups - summary->nr_listed);
+	put_sums(report, &summary->rest);
+	report_printf(report, "},\"totals\":{");
+	put_sums(report, &summary->all);
+	report_printf(report, "}}\n");
+}
+
+const struct leak_writer profile_json_writer = {
+	.begin = begin_profile,
+	.begin_group = begin_site,
+	.frame = put_frame,
+	.end_group = end_group,
+	.end = end_profile,
 };

@@ -3,7 +3,8 @@
  * for google-pprof and Go's pprof, which cannot read the former.
  *
  * L7. Both have addresses only, and /proc/self/maps for the reader to find the names by. Nothing is
- * named here, so that all groups go in. "Allocated" is what is still there.
+ * named here, so that all groups go in. "Allocated" is, but for a
+ * profile of allocations, what is still there.
  *
  *	heap_v2/0                      heap profile: 3: 144 [3: 144] @ heapprofile
  *	  t*: 3: 144 [3: 144]          3: 144 [3: 144] @ 0x55.. 0x55..
@@ -18,10 +19,10 @@
 #include "debug/leak_writer.h"
 #include "os/os_proc.h"
 
-static void put_amount(struct report *report, struct leak_amount amount)
+static void put_amounts(struct report *report, struct leak_amount left, struct leak_amount all)
 {
-	report_printf(report, "%zu: %zu [%zu: %zu]", amount.nr_blocks, amount.bytes,
-		      amount.nr_blocks, amount.bytes);
+	report_printf(report, "%zu: %zu [%zu: %zu]", left.nr_blocks, left.bytes, all.nr_blocks,
+		      all.bytes);
 }
 
 /*
@@ -55,10 +56,10 @@ static void end(struct report *report, const struct leak_summary *summary)
 
 /* --- jemalloc's ------------------------------------------------------------------------------- */
 
-static void put_threads(struct report *report, struct leak_amount amount)
+static void put_threads(struct report *report, struct leak_amount left, struct leak_amount all)
 {
 	report_printf(report, "  t*: ");
-	put_amount(report, amount);
+	put_amounts(report, left, all);
 	report_printf(report, "\n");
 }
 
@@ -67,7 +68,7 @@ static void begin_heap_v2(struct report *report, const struct leak_header *heade
 {
 	(void)header;
 	report_printf(report, "heap_v2/0\n");
-	put_threads(report, summary->all);
+	put_threads(report, summary->all.left, summary->all.allocated);
 }
 
 static void put_heap_v2(struct report *report, const struct leak_group *group, size_t index,
@@ -77,7 +78,7 @@ static void put_heap_v2(struct report *report, const struct leak_group *group, s
 	(void)summary;
 	put_stack(report, group->stack);
 	report_printf(report, "\n");
-	put_threads(report, leak_group_amount(group));
+	put_threads(report, leak_group_amount(group), leak_group_allocated(group));
 }
 
 const struct leak_writer leak_heap_v2_writer = {
@@ -94,7 +95,7 @@ static void begin_pprof(struct report *report, const struct leak_header *header,
 {
 	(void)header;
 	report_printf(report, "heap profile: ");
-	put_amount(report, summary->all);
+	put_amounts(report, summary->all.left, summary->all.allocated);
 	report_printf(report, " @ heapprofile\n");
 }
 
@@ -103,7 +104,7 @@ static void put_pprof(struct report *report, const struct leak_group *group, siz
 {
 	(void)index;
 	(void)summary;
-	put_amount(report, leak_group_amount(group));
+	put_amounts(report, leak_group_amount(group), leak_group_allocated(group));
 	report_printf(report, " ");
 	put_stack(report, group->stack);
 	report_printf(report, "\n");

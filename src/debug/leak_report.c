@@ -230,12 +230,6 @@ static bool is_listed(const struct leak_group *group)
 	}
 }
 
-/* Lost ones come before those that are held. */
-static size_t rank_of(enum leak_kind kind)
-{
-	return kind == LEAK_DEFINITE || kind == LEAK_INDIRECT ? 2 : kind == LEAK_POSSIBLE;
-}
-
 static size_t weight_of(const struct leak_group *group)
 {
 	struct leak_amount amount = leak_group_amount(group);
@@ -243,53 +237,20 @@ static size_t weight_of(const struct leak_group *group)
 	return params.leak_sort == LEAK_SORT_BYTES ? amount.bytes : amount.nr_blocks;
 }
 
-static bool comes_before(const struct leak_group *a, const struct leak_group *b)
-{
-	if (rank_of(a->kind) != rank_of(b->kind))
-		return rank_of(a->kind) > rank_of(b->kind);
-	if (weight_of(a) != weight_of(b))
-		return weight_of(a) > weight_of(b);
-	return a->shown[0] < b->shown[0];
-}
-
-static void swap_groups(struct leak_group *a, struct leak_group *b)
-{
-	struct leak_group kept = *a;
-
-	*a = *b;
-	*b = kept;
-}
-
-static void sift_down(size_t at, size_t nr)
-{
-	for (;;) {
-		size_t last = at, left = 2 * at + 1, right = left + 1;
-
-		if (left < nr && comes_before(&leaks.groups[last], &leaks.groups[left]))
-			last = left;
-		if (right < nr && comes_before(&leaks.groups[last], &leaks.groups[right]))
-			last = right;
-		if (last == at)
-			return;
-		swap_groups(&leaks.groups[at], &leaks.groups[last]);
-		at = last;
-	}
-}
-
-/* Those that are listed to the front, and in order. Heapsort: no memory, no deep recursion. */
+/* Those that are listed to the front, and in order. */
 static size_t sort_groups(void)
 {
 	size_t nr = 0;
 
-	for (size_t i = 0; i < leaks.nr_entries; i++)
-		if (leaks.groups[i].key && is_listed(&leaks.groups[i]))
-			leaks.groups[nr++] = leaks.groups[i];
-	for (size_t i = nr / 2; i-- > 0;)
-		sift_down(i, nr);
-	for (size_t end = nr; end-- > 1;) {
-		swap_groups(&leaks.groups[0], &leaks.groups[end]);
-		sift_down(0, end);
+	for (size_t i = 0; i < leaks.nr_entries; i++) {
+		struct leak_group *group = &leaks.groups[i];
+
+		if (!group->key || !is_listed(group))
+			continue;
+		group->weight = weight_of(group);
+		leaks.groups[nr++] = *group;
 	}
+	leak_groups_sort(leaks.groups, nr);
 	return nr;
 }
 
@@ -303,76 +264,11 @@ void leak_cache_name(const struct leak_group *group, char *name)
 		format_text(name, LEAK_CACHE_NAME_BYTES, "%zu pages", group->usable / PAGE_SIZE);
 }
 
-static struct leak_summary summarise(size_t nr_groups)
-{
-	struct leak_summary summary = { .nr_groups = nr_groups };
-
-	memcpy(summary.total, leaks.total, sizeof(summary.total));
-	summary.nr_listed = min_size(nr_groups, params.leak_groups);
-	for (size_t i = 0; i < nr_groups; i++) {
-		struct leak_amount amount = leak_group_amount(&leaks.groups[i]);
-
-		summary.all = leak_amount_sum(summary.all, amount);
-		if (i >= summary.nr_listed)
-			summary.rest = leak_amount_sum(summary.rest, amount);
-	}
-	return summary;
-}
-
-/* All that writes the report. */
-struct pass {
-	struct leak_output *outputs;
-	unsigned int nr_outputs;
-	bool has_frames; /* some output wants them */
-};
-
-/* Down to main: what has called it is libc's. */
-static bool write_frame(void *context, unsigned int number, uintptr_t pc,
-			const struct symbol *symbol)
-{
-	const struct pass *pass = context;
-	struct leak_frame frame = { number, pc, symbol };
-
-	for (unsigned int i = 0; i < pass->nr_outputs; i++)
-		if (pass->outputs[i].writer->frame)
-			pass->outputs[i].writer->frame(pass->outputs[i].report, &frame);
-	return !symbol->function || strcmp(symbol->function, "main") != 0;
-}
-
-static void write_group(struct pass *pass, size_t at, const struct leak_summary *summary)
-{
-	const struct leak_group *group = &leaks.groups[at];
-	bool is_listed = at < summary->nr_listed;
-
-	for (unsigned int i = 0; i < pass->nr_outputs; i++) {
-		const struct leak_writer *writer = pass->outputs[i].writer;
-
-		if (writer->begin_group && (is_listed || writer->takes_all_groups))
-			writer->begin_group(pass->outputs[i].report, group, at, summary);
-	}
-	if (!is_listed)
-		return;
-	if (pass->has_frames && group->stack)
-		leak_stack_visit(group->stack, write_frame, pass);
-	for (unsigned int i = 0; i < pass->nr_outputs; i++)
-		if (pass->outputs[i].writer->end_group)
-			pass->outputs[i].writer->end_group(pass->outputs[i].report, group);
-}
-
 void leak_report_write(const struct leak_header *header, struct leak_output *outputs,
 		       unsigned int nr_outputs)
 {
-	struct leak_summary summary = summarise(sort_groups());
-	struct pass pass = { outputs, nr_outputs, false };
+	struct leak_summary summary = leak_groups_summarise(leaks.groups, sort_groups());
 
-	for (unsigned int i = 0; i < nr_outputs; i++) {
-		pass.has_frames |= outputs[i].writer->frame != NULL;
-		if (outputs[i].writer->begin)
-			outputs[i].writer->begin(outputs[i].report, header, &summary);
-	}
-	for (size_t i = 0; i < summary.nr_groups; i++)
-		write_group(&pass, i, &summary);
-	for (unsigned int i = 0; i < nr_outputs; i++)
-		if (outputs[i].writer->end)
-			outputs[i].writer->end(outputs[i].report, &summary);
+	memcpy(summary.total, leaks.total, sizeof(summary.total));
+	leak_groups_write(leaks.groups, &summary, header, outputs, nr_outputs);
 }

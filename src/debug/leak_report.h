@@ -10,7 +10,7 @@
 
 #include "core/report.h"
 #include "debug/kmemleak.h"
-#include "debug/leak_writer.h"
+#include "debug/leak_groups.h"
 
 /* Between kmemleak_finish and kmemleak_end. False: no memory. */
 bool leak_report_gather(void);
@@ -20,11 +20,6 @@ bool leak_report_has_leaks(void);
 
 /* Definitely and indirectly. */
 size_t leak_report_lost_bytes(void);
-
-struct leak_output {
-	const struct leak_writer *writer;
-	struct report *report;
-};
 
 /* One report, in as many formats as there are outputs. */
 void leak_report_write(const struct leak_header *header, struct leak_output *outputs,

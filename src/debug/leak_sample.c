@@ -97,6 +97,29 @@ struct leak_estimate leak_sample_estimate(size_t bytes)
 	};
 }
 
+static __attribute__((noinline)) struct leak_weight weight_of(size_t bytes)
+{
+	struct leak_estimate estimate = leak_sample_estimate(bytes);
+
+	return (struct leak_weight){ (uint64_t)(estimate.bytes + 0.5),
+				     (uint64_t)(estimate.nr_blocks * (1u << LEAK_FRACTION_BITS)) };
+}
+
+/* Of MXCSR, and round to nearest. */
+#define MASK_ALL_EXCEPTIONS 0x1f80u
+
+/* The program may have floating point exceptions trap, and look at which there were. */
+struct leak_weight leak_sample_weight(size_t bytes)
+{
+	unsigned int mode = __builtin_ia32_stmxcsr();
+	struct leak_weight weight;
+
+	__builtin_ia32_ldmxcsr(MASK_ALL_EXCEPTIONS);
+	weight = weight_of(bytes);
+	__builtin_ia32_ldmxcsr(mode);
+	return weight;
+}
+
 /* Of a normal distribution. */
 #define DEVIATIONS 1.96
 

@@ -41,6 +41,13 @@ struct leak_estimate {
 
 struct leak_estimate leak_sample_estimate(size_t bytes);
 
+/* The same in integers, objects in 1 / 2^LEAK_FRACTION_BITS; for who allocates. */
+#define LEAK_FRACTION_BITS 8u
+struct leak_weight {
+	uint64_t bytes, nr;
+};
+struct leak_weight leak_sample_weight(size_t bytes);
+
 static inline void leak_estimate_add(struct leak_estimate *sum, struct leak_estimate one)
 {
 	sum->nr_blocks += one.nr_blocks;

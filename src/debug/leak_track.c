@@ -1,6 +1,7 @@
 /* leak_track.c - see leak_track.h. */
 #include "debug/leak_track.h"
 
+#include "debug/alloc_profile.h"
 #include "debug/leak_notes.h"
 #include "debug/private_map.h"
 #include "debug/unwind.h"
@@ -8,20 +9,21 @@
 #include "os/os.h"
 #include "slab/size_class.h"
 
-bool leak_tracking, leak_sampling;
+bool leak_tracking, leak_sampling, leak_profiling;
 
 /* One every 2^record_shift bytes of the heap; NULL: there are none. */
 static struct leak_record *records;
 static unsigned int record_shift;
 
-bool leak_track_init(bool sampling)
+bool leak_track_init(bool sampling, bool profiling)
 {
 	record_shift = sampling ? PAGE_SHIFT : GRAIN_SHIFT;
 	records = private_map((mm_map.nr_pages << PAGE_SHIFT >> record_shift) * sizeof(*records));
-	if (!records || !stack_depot_init())
+	if (!records || !stack_depot_init(profiling ? ALLOC_PROFILE_STACK_BYTES : 0))
 		return false;
 	leak_tracking = !sampling;
 	leak_sampling = sampling;
+	leak_profiling = profiling;
 	if (sampling)
 		size_class_stop_malloc();
 	return true;
@@ -58,6 +60,30 @@ __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
 		.bytes = bytes,
 		.ignored = leak_ignores_allocations(),
 	};
+	if (leak_profiling)
+		alloc_profile_add(record->stack, bytes);
+}
+
+struct leak_record leak_track_end(const void *object)
+{
+	struct leak_record *record = record_at((uintptr_t)object), ended = { 0 };
+
+	if (!record || !record->tid)
+		return ended;
+	ended = *record;
+	record->tid = 0;
+	alloc_profile_remove(ended.stack, ended.bytes);
+	return ended;
+}
+
+void leak_track_again(const void *object, struct leak_record ended)
+{
+	struct leak_record *record = record_at((uintptr_t)object);
+
+	if (!record || !ended.tid)
+		return;
+	*record = ended;
+	alloc_profile_restore(ended.stack, ended.bytes);
 }
 
 void leak_untrack(const void *object)

@@ -16,10 +16,13 @@
 #include "debug/stackdepot.h"
 
 /* Once, before threads. False: no memory, nothing is tracked. */
-bool leak_track_init(bool sampling);
+bool leak_track_init(bool sampling, bool profiling);
 
-/* leaks=full, leaks=sample. Constant after leak_track_init. */
-extern bool leak_tracking, leak_sampling;
+/*
+ * All are tracked; a sample is; and what each place of the program allocates and frees is counted
+ * (alloc_profile.h). Constant after leak_track_init.
+ */
+extern bool leak_tracking, leak_sampling, leak_profiling;
 
 /* Objects have stacks: all, or those of the sample. */
 static inline bool leak_has_stacks(void)
@@ -48,6 +51,13 @@ struct leak_record {
 
 /* object: where a live one starts. */
 struct leak_record leak_record_of(uintptr_t object);
+
+/*
+ * While profiling: before an object is freed or resized. What was of it, which leak_track_again
+ * takes when it stays as it is after all.
+ */
+struct leak_record leak_track_end(const void *object);
+void leak_track_again(const void *object, struct leak_record record);
 
 /*
  * What the program may use of an object that has so many usable bytes: with records no more than

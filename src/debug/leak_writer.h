@@ -51,17 +51,26 @@ struct leak_group {
 	/* leaks=sample: `direct` is an estimate, by so many objects, with this error. */
 	size_t nr_samples;
 	struct leak_estimate estimate;
+	/* Of a profile (alloc_profile.h), where `direct` is what is there now. */
+	struct leak_amount peak, allocated;
+	size_t weight; /* what it is sorted by */
 	unsigned int nr_threads; /* LEAK_MAX_THREADS + 1: more than that */
 	int32_t threads[LEAK_MAX_THREADS];
 	unsigned int nr_shown;
 	uintptr_t shown[LEAK_MAX_OBJECTS], holders[LEAK_MAX_OBJECTS];
 };
 
+/* Of several groups. left: what is lost with their objects included; of a profile what is live. */
+struct leak_sums {
+	struct leak_amount left, peak, allocated;
+	size_t value; /* as leak_group_value */
+};
+
 /* Groups are sorted; the first nr_listed are told of, and the rest is a sum. */
 struct leak_summary {
 	struct leak_amount total[NR_LEAK_KINDS]; /* whether listed or not */
 	size_t nr_groups, nr_listed;
-	struct leak_amount all, rest; /* of the groups, what is lost with them included */
+	struct leak_sums all, rest; /* of the groups */
 };
 
 /* number: in the stack, inlined functions counted. The symbol's texts are valid during the call. */
@@ -87,6 +96,8 @@ struct leak_writer {
 
 extern const struct leak_writer leak_text_writer, leak_json_writer, leak_collapsed_writer,
 	leak_heap_v2_writer, leak_pprof_writer;
+/* Of a profile (alloc_profile.h): the groups are places; kinds and totals say nothing. */
+extern const struct leak_writer profile_text_writer, profile_json_writer;
 
 static inline struct leak_amount leak_amount_sum(struct leak_amount a, struct leak_amount b)
 {
@@ -97,6 +108,18 @@ static inline struct leak_amount leak_amount_sum(struct leak_amount a, struct le
 static inline struct leak_amount leak_group_amount(const struct leak_group *group)
 {
 	return leak_amount_sum(group->direct, group->indirect);
+}
+
+/* What was ever allocated there; where nobody has counted that, what is left of it. */
+static inline struct leak_amount leak_group_allocated(const struct leak_group *group)
+{
+	return group->allocated.nr_blocks ? group->allocated : leak_group_amount(group);
+}
+
+/* The one number, for formats that have no more: bytes lost; of a profile what it is sorted by. */
+static inline size_t leak_group_value(const struct leak_group *group)
+{
+	return group->allocated.nr_blocks ? group->weight : leak_group_amount(group).bytes;
 }
 
 /* What "leaked" is in the last line of a report. */

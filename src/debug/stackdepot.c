@@ -11,10 +11,12 @@
 #define NR_BUCKETS (1u << 17)
 
 struct record {
-	depot_stack_handle next; /* in its bucket */
+	depot_stack_handle next;  /* in its bucket */
+	depot_stack_handle older; /* of all stacks */
 	uint32_t hash;
 	uint32_t nr;
 	uint32_t note;
+	uint32_t unused;
 	uintptr_t pcs[];
 };
 
@@ -22,9 +24,11 @@ static struct {
 	_Atomic depot_stack_handle *buckets;
 	char *records;
 	_Atomic uint32_t nr_units; /* used; the first is nobody's, for 0 is no handle */
+	_Atomic depot_stack_handle newest;
+	size_t extra_bytes;
 } depot;
 
-bool stack_depot_init(void)
+bool stack_depot_init(size_t extra_bytes)
 {
 	char *memory = private_map(NR_BUCKETS * sizeof(*depot.buckets) + DEPOT_BYTES);
 
@@ -33,6 +37,7 @@ bool stack_depot_init(void)
 	depot.buckets = (void *)memory;
 	depot.records = memory + NR_BUCKETS * sizeof(*depot.buckets);
 	depot.nr_units = 1;
+	depot.extra_bytes = extra_bytes;
 	return true;
 }
 
@@ -80,7 +85,7 @@ static depot_stack_handle take_units(uint32_t nr)
 
 static depot_stack_handle make(uint32_t hash, const uintptr_t *pcs, unsigned int nr)
 {
-	size_t bytes = sizeof(struct record) + nr * sizeof(*pcs);
+	size_t bytes = sizeof(struct record) + nr * sizeof(*pcs) + depot.extra_bytes;
 	depot_stack_handle handle = take_units((uint32_t)(bytes / UNIT));
 
 	if (!handle)
@@ -89,6 +94,16 @@ static depot_stack_handle make(uint32_t hash, const uintptr_t *pcs, unsigned int
 	record_of(handle)->nr = nr;
 	memcpy(record_of(handle)->pcs, pcs, nr * sizeof(*pcs));
 	return handle;
+}
+
+/* It is in its bucket by now. */
+static void add_to_all(depot_stack_handle made)
+{
+	depot_stack_handle older = atomic_load_explicit(&depot.newest, memory_order_relaxed);
+
+	do
+		record_of(made)->older = older;
+	while (!atomic_compare_exchange_weak(&depot.newest, &older, made));
 }
 
 depot_stack_handle stack_depot_save(const uintptr_t *pcs, unsigned int nr)
@@ -104,8 +119,10 @@ depot_stack_handle stack_depot_save(const uintptr_t *pcs, unsigned int nr)
 	while (made) {
 		seen = first;
 		record_of(made)->next = first;
-		if (atomic_compare_exchange_strong(bucket, &first, made))
+		if (atomic_compare_exchange_strong(bucket, &first, made)) {
+			add_to_all(made);
 			break;
+		}
 		found = find(first, seen, hash, pcs, nr); /* what others have added meanwhile */
 		if (found)
 			return found;
@@ -122,4 +139,17 @@ const uintptr_t *stack_depot_fetch(depot_stack_handle handle, unsigned int *nr)
 uint32_t *stack_depot_note(depot_stack_handle handle)
 {
 	return &record_of(handle)->note;
+}
+
+void *stack_depot_extra(depot_stack_handle handle)
+{
+	return record_of(handle)->pcs + record_of(handle)->nr;
+}
+
+void stack_depot_visit(stack_depot_fn *fn, void *context)
+{
+	depot_stack_handle handle = atomic_load_explicit(&depot.newest, memory_order_acquire);
+
+	for (; handle; handle = record_of(handle)->older)
+		fn(context, handle);
 }

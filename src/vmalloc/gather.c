@@ -44,7 +44,7 @@ static void count(size_t *counter, size_t n)
  */
 static bool is_wanted(void)
 {
-	if (params.leaks)
+	if (params.leaks || params.profile)
 		return false; /* the leak check knows what is in the heap */
 	if (params.stitch == STITCH_MREMAP)
 		return true;

@@ -276,7 +276,7 @@ static bool is_one_map(struct page *page)
  */
 static bool may_try(void)
 {
-	if (params.leaks)
+	if (params.leaks || params.profile)
 		return false;
 	return params.stitch == STITCH_UFFD || params.stitch == STITCH_MREMAP || !os_is_filtered();
 }

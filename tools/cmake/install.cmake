@@ -1,5 +1,5 @@
 # cmake --install: the two libraries, the launcher and its recorder, the headers, the manual pages,
-# the schema of reports, pkg-config and CMake packages.
+# schemas of reports, pkg-config and CMake packages.
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/stitchmalloc)
 
@@ -8,7 +8,8 @@ install(TARGETS stitchrecord LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/stitch TYPE INCLUDE)
 install(FILES tools/man/stitchmalloc-leaks.1 tools/man/stitchmalloc-run.1
 	DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES tools/schema/leaks-1.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/stitchmalloc)
+install(FILES tools/schema/leaks-1.schema.json tools/schema/profile-1.schema.json
+	DESTINATION ${CMAKE_INSTALL_DATADIR}/stitchmalloc)
 install(EXPORT stitchmalloc_targets FILE stitchmalloc-targets.cmake NAMESPACE stitchmalloc::
 	DESTINATION ${package_folder})
 

@@ -10,7 +10,8 @@
 #include <jansson.h>
 
 #define SCHEMA "stitchmalloc-leaks"
-#define SCHEMA_VERSION 1
+#define PROFILE_SCHEMA "stitchmalloc-profile"
+#define SCHEMA_VERSION 1 /* of both */
 #define MAX_FRAMES 4096u
 
 static bool complain(const char *path, const char *what)
@@ -31,8 +32,13 @@ static uint64_t number_of(const json_t *object, const char *name)
 	return (uint64_t)json_integer_value(json_object_get(object, name));
 }
 
+/* Of a profile what was there at the peak. */
 static struct flame_amount amount_of(const json_t *object)
 {
+	const json_t *peak = json_object_get(object, "peak");
+
+	if (peak)
+		object = peak;
 	return (struct flame_amount){ number_of(object, "bytes"), number_of(object, "blocks") };
 }
 
@@ -40,10 +46,10 @@ static bool is_report(const json_t *document, const char *path)
 {
 	const char *schema = text_of(document, "schema");
 
-	if (!schema || strcmp(schema, SCHEMA) != 0)
+	if (!schema || (strcmp(schema, SCHEMA) != 0 && strcmp(schema, PROFILE_SCHEMA) != 0))
 		return complain(path, "is no leak report: \"schema\" is not \"" SCHEMA "\"");
 	if (number_of(document, "version") != SCHEMA_VERSION)
-		return complain(path, "is a leak report of another version");
+		return complain(path, "is a report of another version");
 	return true;
 }
 

@@ -81,6 +81,7 @@ class Bench:
                         [*cc, str(SOURCES / "groups.c"), "-o", "groups"],
                         [*cc, str(SOURCES / "goes_on.c"), "-o", "goes_on"],
                         [*cc, str(SOURCES / "samples.c"), "-o", "samples"],
+                        [*cc, str(SOURCES / "places.c"), "-o", "places"],
                         [*cc, str(SOURCES / "lives_on.c"), "-o", "lives_on"],
                         [*shared, "-DMODULE_FUNCTION=lose_first", "-o", "first.so"],
                         [*shared, "-DMODULE_FUNCTION=lose_second", "-o", "second.so"],

@@ -10,13 +10,14 @@
 
 #define NR_STACKS 5000u
 #define NR_THREADS 4u
+#define EXTRA_BYTES 24u
 
 static void setup(void)
 {
 	static bool done;
 
 	if (!done)
-		ASSERT(stack_depot_init());
+		ASSERT(stack_depot_init(EXTRA_BYTES));
 	done = true;
 }
 
@@ -66,6 +67,38 @@ TEST(a_beginning_is_another_stack)
 	EXPECT(stack_depot_save(pcs, 3) != stack_depot_save(pcs, 2));
 	EXPECT(!stack_depot_fetch(0, &nr));
 	EXPECT_EQ(nr, 0);
+}
+
+static void count(void *seen, depot_stack_handle handle)
+{
+	uint64_t *extra = stack_depot_extra(handle);
+
+	for (size_t i = 0; i < EXTRA_BYTES / sizeof(*extra); i++)
+		*(uint64_t *)seen += extra[i];
+}
+
+/* Each stack's own, zero at first, and every stack is visited once. */
+TEST(extra_bytes)
+{
+	uint64_t before = 0, after = 0;
+	uintptr_t pcs[STACK_MAX_FRAMES];
+
+	setup();
+	stack_depot_visit(count, &before);
+	EXPECT_EQ(before, 0);
+	for (size_t i = 0; i < 100; i++) {
+		uint64_t *extra = stack_depot_extra(
+			stack_depot_save(pcs, make_stack(3 * NR_STACKS + i, pcs)));
+
+		EXPECT_EQ((uintptr_t)extra % sizeof(*extra), 0);
+		for (size_t j = 0; j < EXTRA_BYTES / sizeof(*extra); j++)
+			extra[j] = i + 1;
+	}
+	for (size_t i = 0; i < 100; i++)
+		EXPECT(is_stack(stack_depot_save(pcs, make_stack(3 * NR_STACKS + i, pcs)),
+				3 * NR_STACKS + i));
+	stack_depot_visit(count, &after);
+	EXPECT_EQ(after, EXTRA_BYTES / sizeof(uint64_t) * 100 * 101 / 2);
 }
 
 static depot_stack_handle by_thread[NR_THREADS][NR_STACKS];
