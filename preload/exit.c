@@ -10,6 +10,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -405,11 +406,17 @@ __visible _Noreturn void _Exit(int status)
 	leave(status);
 }
 
+/* Then we were there from the start: a library that is opened later comes behind libc. */
+static bool is_the_process_malloc(void)
+{
+	return dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc; // NOLINT
+}
+
 void exit_arm(void)
 {
 	if (!params.stats && !params.leaks)
 		return;
-	unwind_start();
+	unwind_start(is_the_process_malloc());
 	keep_stderr();
 	reporting_pid = params.leaks ? os_getpid() : 0;
 	__cxa_atexit(at_exit, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "debug/heap_objects.h"
 #include "debug/suppress.h"
 #include "debug/symbolise.h"
+#include "debug/unwind.h"
 
 /* malloc jumps to malloc_slow, operator new to new_slow, and so on: they have no frames. */
 #define ENTRY_SUFFIX "_slow"
@@ -53,17 +54,39 @@ static void visit_symbol(void *context, const struct symbol *symbol)
 	frames->stopped = !frames->fn(frames->context, frames->number++, frames->pc, &named);
 }
 
-/* A return address is that of the next instruction: one byte before is the call. */
-static void visit_frames(depot_stack_handle stack, frame_fn *fn, void *context)
+/* Those that have an address: all but the mark. */
+static const uintptr_t *fetch(depot_stack_handle stack, unsigned int *nr)
+{
+	const uintptr_t *pcs = stack_depot_fetch(stack, nr);
+
+	*nr -= *nr && pcs[*nr - 1] == UNWIND_NO_INFORMATION;
+	return pcs;
+}
+
+static bool has_mark(depot_stack_handle stack)
+{
+	unsigned int nr_all, nr;
+
+	stack_depot_fetch(stack, &nr_all);
+	fetch(stack, &nr);
+	return nr < nr_all;
+}
+
+/*
+ * A return address is that of the next instruction: one byte before is the call. Returns whether fn
+ * has seen all.
+ */
+static bool visit_frames(depot_stack_handle stack, frame_fn *fn, void *context)
 {
 	struct frames frames = { .fn = fn, .context = context };
 	unsigned int nr;
-	const uintptr_t *pcs = stack_depot_fetch(stack, &nr);
+	const uintptr_t *pcs = fetch(stack, &nr);
 
 	for (unsigned int i = 0; i < nr && !frames.stopped; i++) {
 		frames.pc = pcs[i] - 1;
 		symbolise(frames.pc, visit_symbol, &frames);
 	}
+	return !frames.stopped;
 }
 
 /* --- printing --------------------------------------------------------------------------------- */
@@ -86,10 +109,10 @@ static bool print_frame(void *context, unsigned int number, uintptr_t pc,
 }
 
 /* For who resolves the report elsewhere. */
-static void print_places(struct report *report, depot_stack_handle stack)
+static bool print_places(struct report *report, depot_stack_handle stack)
 {
 	unsigned int nr;
-	const uintptr_t *pcs = stack_depot_fetch(stack, &nr);
+	const uintptr_t *pcs = fetch(stack, &nr);
 	struct symbol symbol;
 	char id[64];
 
@@ -101,14 +124,16 @@ static void print_places(struct report *report, depot_stack_handle stack)
 			report_printf(report, " (BuildId: %s)", id);
 		report_printf(report, "\n");
 	}
+	return true;
 }
 
 void leak_stack_print(struct report *report, depot_stack_handle stack)
 {
-	if (params.symbolize)
-		visit_frames(stack, print_frame, report);
-	else
-		print_places(report, stack);
+	bool complete = params.symbolize ? visit_frames(stack, print_frame, report) :
+					   print_places(report, stack);
+
+	if (complete && has_mark(stack))
+		report_printf(report, "    (no unwind information beyond this)\n");
 }
 
 /* Of the function that allocates only the name counts: its file and library are ours. */

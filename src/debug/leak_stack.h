@@ -9,7 +9,7 @@
 #include "core/report.h"
 #include "debug/stackdepot.h"
 
-/* A line for each frame, down to main. */
+/* A line for each frame, down to main; and one where it is not known who has called the last. */
 void leak_stack_print(struct report *report, depot_stack_handle stack);
 
 /* A rule that suppresses what has this stack. */

@@ -17,7 +17,7 @@ bool leak_track_init(void)
 	size_t nr = mm_map.nr_pages * PAGE_SIZE / SIZE_CLASS_GRAIN;
 
 	records = private_map(nr * sizeof(*records));
-	leak_tracking = records && stack_depot_init();
+	leak_tracking = records && stack_depot_init() && unwind_init();
 	return leak_tracking;
 }
 
@@ -26,6 +26,24 @@ static struct leak_record *record_at(uintptr_t object)
 	size_t offset = object - mm_map.base;
 
 	return offset < mm_map.nr_pages * PAGE_SIZE ? &records[offset / SIZE_CLASS_GRAIN] : NULL;
+}
+
+/*
+ * The kernel is asked once a thread, and once more by the one thread that there is in a child. That
+ * is known after the tid, so that a signal handler in between only asks again.
+ */
+static int32_t own_tid(void)
+{
+	static _Thread_local int32_t tid __tls_initial_exec;
+	struct process_page *process = mm_map.process;
+
+	if (likely(tid && process && process->tid_known))
+		return tid;
+	tid = os_gettid();
+	barrier();
+	if (process)
+		process->tid_known = true;
+	return tid;
 }
 
 __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
@@ -39,7 +57,7 @@ __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
 	nr = unwind_stack(pcs, STACK_MAX_FRAMES);
 	*record = (struct leak_record){
 		.stack = nr ? stack_depot_save(pcs, nr) : 0,
-		.tid = os_gettid(),
+		.tid = own_tid(),
 		.bytes = bytes,
 		.ignored = leak_ignores_allocations(),
 	};
