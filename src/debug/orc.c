@@ -341,16 +341,15 @@ static union orc read_rule(const struct module *module, uintptr_t pc)
 /* The module is what is at the pc now. */
 static union orc find_in(unsigned int number, const struct module *module, uintptr_t pc)
 {
-	uint64_t hash = orc_hash(pc);
-	union orc rule = { READ_ONCE(orc_table[hash >> ORC_TAG_BITS]) };
+	union orc rule = { READ_ONCE(*orc_place(pc)) };
 
-	if (number && rule.tag == (hash & ORC_TAG_MASK) && rule.module == number)
+	if (number && rule.tag == orc_tag(pc) && rule.module == number)
 		return rule;
 	rule = read_rule(module, pc);
-	rule.tag = hash & ORC_TAG_MASK;
+	rule.tag = orc_tag(pc);
 	rule.module = number;
 	if (number)
-		WRITE_ONCE(orc_table[hash >> ORC_TAG_BITS], rule.word);
+		WRITE_ONCE(*orc_place(pc), rule.word);
 	return rule;
 }
 

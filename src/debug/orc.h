@@ -20,7 +20,6 @@
 #define ORC_PC_BITS 47u
 #define ORC_INDEX_BITS 17u
 #define ORC_TAG_BITS (ORC_PC_BITS - ORC_INDEX_BITS)
-#define ORC_TAG_MASK ((UINT64_C(1) << ORC_TAG_BITS) - 1)
 
 enum orc_kind {
 	ORC_NONE,      /* an empty word */
@@ -79,20 +78,31 @@ union orc orc_find_slow(struct orc_walk *walk, uintptr_t pc);
 
 int64_t orc_far(union orc rule);
 
-/* One-to-one on addresses: place and tag together are the address. */
-static inline uint64_t orc_hash(uintptr_t pc)
+/* Place and tag together are the address. No tag is as long as an address that is none. */
+static inline uint64_t orc_tag(uintptr_t pc)
 {
-	return (pc * 0x9e3779b97f4a7c15u) & ((UINT64_C(1) << ORC_PC_BITS) - 1);
+	return pc >> ORC_INDEX_BITS;
+}
+
+static inline _Atomic uint64_t *orc_place(uintptr_t pc)
+{
+	return &orc_table[(pc ^ pc >> ORC_INDEX_BITS) % (1u << ORC_INDEX_BITS)];
+}
+
+/* What is known already. False: orc_find has to find out. */
+static inline bool orc_recall(const struct orc_walk *walk, uintptr_t pc, union orc *rule)
+{
+	rule->word = READ_ONCE(*orc_place(pc));
+	return rule->tag == orc_tag(pc) &&
+	       walk->known[rule->module / 64] >> rule->module % 64 & 1;
 }
 
 /* Of the instruction that pc lies in. */
 static inline union orc orc_find(struct orc_walk *walk, uintptr_t pc)
 {
-	uint64_t hash = orc_hash(pc);
-	union orc rule = { READ_ONCE(orc_table[hash >> ORC_TAG_BITS]) };
+	union orc rule;
 
-	if (likely(rule.tag == (hash & ORC_TAG_MASK) && !(pc >> ORC_PC_BITS) &&
-		   walk->known[rule.module / 64] >> rule.module % 64 & 1))
+	if (likely(orc_recall(walk, pc, &rule)))
 		return rule;
 	return orc_find_slow(walk, pc);
 }

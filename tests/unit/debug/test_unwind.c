@@ -635,7 +635,7 @@ TEST(broken_information_never_faults)
 
 static union orc *entry_of(uintptr_t pc)
 {
-	return (union orc *)(uintptr_t)&orc_table[orc_hash(pc) >> ORC_TAG_BITS];
+	return (union orc *)(uintptr_t)orc_place(pc);
 }
 
 /* Any kind, register and offset for the addresses of a stack, but libgcc's way out. */
