@@ -192,7 +192,7 @@ static __attribute__((noinline)) long scan_for_caller(unsigned int flags)
 	if (!take(MAX_WAITS))
 		return -EBUSY;
 	leak_check_note_caller(&check);
-	unwind_start();
+	unwind_start(false);
 	unwind_to_caller((uintptr_t)scan_for_caller, &check.caller);
 	ret = scan_and_wait(&check, flags);
 	demand.tid = 0;

@@ -10,6 +10,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -274,13 +275,19 @@ __visible _Noreturn void _Exit(int status)
 	leave(status);
 }
 
+/* Then we were there from the start: a library that is opened later comes behind libc. */
+static bool is_the_process_malloc(void)
+{
+	return dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc; // NOLINT
+}
+
 void exit_arm(void)
 {
 	bool reports = params.leaks || params.profile;
 
 	if (!params.stats && !reports && !params.leak_signal[0])
 		return;
-	unwind_start();
+	unwind_start(is_the_process_malloc());
 	keep_stderr();
 	if (!params.stats && !reports)
 		return;

@@ -17,6 +17,7 @@ HOSTED_LAYERS = {"os", "preload"}
 # Only in builds for Valgrind; and the libraries that stacks are found and named with.
 ALLOWED = {("src/core/memcheck.h", "valgrind/memcheck.h"),
            ("src/debug/unwind.c", "unwind.h"),
+           *(("src/debug/orc.c", header) for header in ("dlfcn.h", "elf.h", "link.h")),
            *(("src/debug/symbolise.c", header) for header in (
                "backtrace.h", "dlfcn.h", "libiberty/demangle.h", "link.h"))}
 DIRECTIVE = re.compile(r"^\s*#\s*include\s*(.*)")

@@ -17,6 +17,7 @@
  * What stands behind heap_v2 is the sampling rate in bytes; with 0 readers scale nothing.
  */
 #include "debug/leak_writer.h"
+#include "debug/unwind.h"
 #include "os/os_proc.h"
 
 static void put_amounts(struct report *report, struct leak_amount left, struct leak_amount all)
@@ -35,6 +36,7 @@ static void put_stack(struct report *report, depot_stack_handle stack)
 	const uintptr_t *pcs = stack_depot_fetch(stack, &nr);
 	unsigned int first = nr > 1;
 
+	nr -= nr && pcs[nr - 1] == UNWIND_NO_INFORMATION;
 	report_printf(report, "@");
 	for (unsigned int i = first; i < nr; i++)
 		report_printf(report, " 0x%zx", i == first ? pcs[i] - 1 : pcs[i]);

@@ -7,6 +7,7 @@
 #include "core/params.h"
 #include "debug/suppress.h"
 #include "debug/symbolise.h"
+#include "debug/unwind.h"
 
 /* malloc jumps to malloc_slow, operator new to new_slow, and so on: they have no frames. */
 static const char *const entry_suffixes[] = { "_slow", "_sampled" };
@@ -74,39 +75,72 @@ static void visit_symbol(void *context, const struct symbol *symbol)
 	frames->stopped = !frames->fn(frames->context, frames->number++, frames->pc, &named);
 }
 
-/* A return address is that of the next instruction: one byte before is the call. */
-static void visit_frames(depot_stack_handle stack, leak_frame_fn *fn, void *context)
+/* Those that have an address: all but the mark. */
+static const uintptr_t *fetch(depot_stack_handle stack, unsigned int *nr)
+{
+	const uintptr_t *pcs = stack_depot_fetch(stack, nr);
+
+	*nr -= *nr && pcs[*nr - 1] == UNWIND_NO_INFORMATION;
+	return pcs;
+}
+
+static bool has_mark(depot_stack_handle stack)
+{
+	unsigned int nr_all, nr;
+
+	stack_depot_fetch(stack, &nr_all);
+	fetch(stack, &nr);
+	return nr < nr_all;
+}
+
+/*
+ * A return address is that of the next instruction: one byte before is the call. Returns whether fn
+ * has seen all.
+ */
+static bool visit_frames(depot_stack_handle stack, leak_frame_fn *fn, void *context)
 {
 	struct frames frames = { .fn = fn, .context = context };
 	unsigned int nr;
-	const uintptr_t *pcs = stack_depot_fetch(stack, &nr);
+	const uintptr_t *pcs = fetch(stack, &nr);
 
 	for (unsigned int i = 0; i < nr && !frames.stopped; i++) {
 		frames.pc = pcs[i] - 1;
 		symbolise(frames.pc, visit_symbol, &frames);
 	}
+	return !frames.stopped;
 }
 
 /* For who names them elsewhere. */
-static void visit_places(depot_stack_handle stack, leak_frame_fn *fn, void *context)
+static bool visit_places(depot_stack_handle stack, leak_frame_fn *fn, void *context)
 {
 	unsigned int nr;
-	const uintptr_t *pcs = stack_depot_fetch(stack, &nr);
+	const uintptr_t *pcs = fetch(stack, &nr);
 	struct symbol symbol;
 
 	for (unsigned int i = 0; i < nr; i++) {
 		symbolise_module(pcs[i] - 1, &symbol);
 		if (!fn(context, i, pcs[i] - 1, &symbol))
-			return;
+			return false;
 	}
+	return true;
+}
+
+static void visit_mark(depot_stack_handle stack, leak_frame_fn *fn, void *context)
+{
+	static const struct symbol mark = { .function = "(no unwind information beyond this)" };
+	unsigned int nr;
+
+	fetch(stack, &nr);
+	fn(context, nr, 0, &mark);
 }
 
 void leak_stack_visit(depot_stack_handle stack, leak_frame_fn *fn, void *context)
 {
-	if (params.symbolize)
-		visit_frames(stack, fn, context);
-	else
-		visit_places(stack, fn, context);
+	bool complete = params.symbolize ? visit_frames(stack, fn, context) :
+					   visit_places(stack, fn, context);
+
+	if (complete && has_mark(stack))
+		visit_mark(stack, fn, context);
 }
 
 /* --- rules ------------------------------------------------------------------------------------ */

@@ -14,7 +14,10 @@
 typedef bool leak_frame_fn(void *context, unsigned int number, uintptr_t pc,
 			   const struct symbol *symbol);
 
-/* Call fn for every frame, innermost first; with symbolize=0 only modules and offsets are known. */
+/*
+ * Call fn for every frame, innermost first; with symbolize=0 only modules and offsets are known.
+ * Where it is not known who has called the last one comes a frame with pc 0: its function says so.
+ */
 void leak_stack_visit(depot_stack_handle stack, leak_frame_fn *fn, void *context);
 
 /* A rule that suppresses what has this stack. */

@@ -111,6 +111,10 @@ static void print_place(struct report *report, uintptr_t pc, const struct symbol
 
 static void print_frame(struct report *report, const struct leak_frame *frame)
 {
+	if (!frame->pc) {
+		report_printf(report, "    %s\n", frame->symbol->function);
+		return;
+	}
 	report_printf(report, "    #%u 0x%zx", frame->number, frame->pc);
 	if (params.symbolize)
 		print_named(report, frame->symbol);

@@ -19,7 +19,8 @@ bool leak_track_init(bool sampling, bool profiling)
 {
 	record_shift = sampling ? PAGE_SHIFT : GRAIN_SHIFT;
 	records = private_map((mm_map.nr_pages << PAGE_SHIFT >> record_shift) * sizeof(*records));
-	if (!records || !stack_depot_init(profiling ? ALLOC_PROFILE_STACK_BYTES : 0))
+	if (!records || !stack_depot_init(profiling ? ALLOC_PROFILE_STACK_BYTES : 0) ||
+	    !unwind_init())
 		return false;
 	leak_tracking = !sampling;
 	leak_sampling = sampling;
@@ -45,6 +46,24 @@ static struct leak_record *record_at(uintptr_t object)
 	return &records[offset >> record_shift];
 }
 
+/*
+ * The kernel is asked once a thread, and once more by the one thread that there is in a child. That
+ * is known after the tid, so that a signal handler in between only asks again.
+ */
+static int32_t own_tid(void)
+{
+	static _Thread_local int32_t tid __tls_initial_exec;
+	struct process_page *process = mm_map.process;
+
+	if (likely(tid && process && process->tid_known))
+		return tid;
+	tid = os_gettid();
+	barrier();
+	if (process)
+		process->tid_known = true;
+	return tid;
+}
+
 __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
 {
 	struct leak_record *record = record_at((uintptr_t)object);
@@ -56,7 +75,7 @@ __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
 	nr = unwind_stack(pcs, STACK_MAX_FRAMES);
 	*record = (struct leak_record){
 		.stack = nr ? stack_depot_save(pcs, nr) : 0,
-		.tid = os_gettid(),
+		.tid = own_tid(),
 		.bytes = bytes,
 		.ignored = leak_ignores_allocations(),
 	};

@@ -46,15 +46,23 @@ static struct record *record_of(depot_stack_handle handle)
 	return (struct record *)(void *)(depot.records + (size_t)handle * UNIT);
 }
 
+#define FACTOR 0x9e3779b97f4a7c15u
+
+/* Four at a time, so that no multiplication waits for the one before. */
 static uint32_t hash_of(const uintptr_t *pcs, unsigned int nr)
 {
-	uint64_t hash = nr;
+	uint64_t lanes[4] = { nr, 1, 2, 3 };
+	unsigned int i = 0;
 
-	for (unsigned int i = 0; i < nr; i++) {
-		hash = (hash ^ pcs[i]) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 32;
-	}
-	return (uint32_t)hash;
+	for (; i + 4 <= nr; i += 4)
+		for (unsigned int lane = 0; lane < 4; lane++)
+			lanes[lane] = (lanes[lane] ^ pcs[i + lane]) * FACTOR;
+	for (; i < nr; i++)
+		lanes[i % 4] = (lanes[i % 4] ^ pcs[i]) * FACTOR;
+	/* The upper halves depend on all bits. */
+	for (unsigned int lane = 1; lane < 4; lane++)
+		lanes[0] = (lanes[0] ^ lanes[0] >> 32 ^ lanes[lane] >> 29) * FACTOR;
+	return (uint32_t)(lanes[0] >> 32);
 }
 
 /* From a handle on, in its bucket, up to `end`. 0: it is not there. */

@@ -1,14 +1,24 @@
 /*
  * unwind.h - the addresses of the calls that have led here.
  *
- * L7. By libgcc's unwinder, linked into the library: it reads .eh_frame, so that it sees through
- * code without frame pointers, finds it without a lock (_dl_find_object, glibc 2.35), and does not
- * allocate. Needs some 2 KiB of stack and 1.5 us for ten frames. Callable from signal handlers.
+ * L7. By what .eh_frame tells (debug/orc.h): code without frame pointers is seen through. No
+ * lock, no allocation, callable from signal handlers. Nothing is read that is not known to be
+ * mapped: a stack that cannot be followed ends with a mark.
+ *
+ * Rules that a word cannot hold (hand-written assembly) leave the stack to libgcc's unwinder, which
+ * is linked into the library: it finds .eh_frame without a lock, too (_dl_find_object, glibc 2.35),
+ * needs some 2 KiB of stack and 1.5 us for ten frames.
  */
 #ifndef DEBUG_UNWIND_H
 #define DEBUG_UNWIND_H
 
 #include "base/compiler.h"
+
+/* In place of a last address: it is not known who has called the one before. */
+#define UNWIND_NO_INFORMATION ((uintptr_t)1)
+
+/* Once, before threads. False: no memory for the table; all stacks are libgcc's then. */
+bool unwind_init(void);
 
 /*
  * Return addresses, innermost first, of at most `max` frames; where a signal has interrupted code,
@@ -17,8 +27,11 @@
  */
 unsigned int unwind_stack(uintptr_t *pcs, unsigned int max);
 
-/* libc is up: constructors run. In a static program there are no stacks before. */
-void unwind_start(void);
+/*
+ * libc is up: constructors run. In a static program there are no stacks before. is_first: no
+ * module has been loaded yet that may be unloaded.
+ */
+void unwind_start(bool is_first);
 
 /* Of a frame: registers that functions preserve (rbx, rbp, r12 to r15), and its stack pointer. */
 struct unwind_caller {

@@ -285,3 +285,13 @@ long os_read_memory(uintptr_t from, void *to, size_t bytes)
 
 	return syscall6(__NR_process_vm_readv, os_gettid(), (long)&local, 1, (long)&remote, 1, 0);
 }
+
+/* The kernel fetches the set before it finds out that there is nothing that it could do with it. */
+bool os_can_read(uintptr_t address)
+{
+	const long no_operation = -1;
+
+	/* 0: no set, to the kernel. */
+	return address && syscall6(__NR_rt_sigprocmask, no_operation, (long)address, 0,
+				   sizeof(uint64_t), 0, 0) != -EFAULT;
+}

@@ -51,6 +51,9 @@ void os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, uns
  */
 long os_read_memory(uintptr_t from, void *to, size_t bytes);
 
+/* The 8 bytes there are mapped and may be read. By a call that no filter forbids. */
+bool os_can_read(uintptr_t address);
+
 /* A file to be written to, made if need be; text goes behind what is in it. The descriptor. */
 int os_open_log(const char *path, bool empty_it);
 void os_close(int fd);
