@@ -80,7 +80,7 @@ static void note_signal(int number, void *info, void *context)
 	seen_pointer = os_signal_stack_in_use(context);
 }
 
-TEST(signal)
+TEST(signal_is_handled)
 {
 	os_signal_fn *handler;
 	char here;
