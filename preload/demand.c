@@ -221,11 +221,11 @@ static bool is_good_moment(void)
 	return false;
 }
 
+static _Atomic unsigned int nr_retries;
+
 /* The signal comes again. False: it has done so for long. */
 static bool put_off(int number)
 {
-	static unsigned int nr_retries;
-
 	if (nr_retries++ < MAX_RETRIES && !os_signal_later(number, RETRY_US))
 		return true;
 	nr_retries = 0;
@@ -236,6 +236,7 @@ static void scan_at_signal(const void *context)
 {
 	struct leak_check check = { .caller.stack_pointer = os_signal_stack_in_use(context) };
 
+	nr_retries = 0;
 	if (begin_scan(&check, STITCH_LEAKS_ALWAYS))
 		complain("no leak report: no memory for it, or another is being made");
 	demand.tid = 0;

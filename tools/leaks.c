@@ -13,9 +13,10 @@
  */
 #define _GNU_SOURCE
 #include <elf.h>
-#include <errno.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,6 +280,19 @@ static void release_all(void)
 	target.nr_threads = 0;
 }
 
+/* Whoever ends this program while threads are not themselves would damage the process. */
+static void hold_signals(int how)
+{
+	sigset_t ending;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGHUP);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGQUIT);
+	sigaddset(&ending, SIGTERM);
+	sigprocmask(how, &ending, NULL);
+}
+
 /* One that stands still and is not about to get a signal; to the front. */
 static bool choose_thread(void)
 {
@@ -458,8 +472,10 @@ static int attempt(void)
 	struct tracee copy = { 0 };
 	size_t bytes = 0;
 	long number = 0;
-	int ret = stop_all();
+	int ret;
 
+	hold_signals(SIG_BLOCK);
+	ret = stop_all();
 	if (!ret && !choose_thread())
 		ret = -EAGAIN;
 	if (!ret)
@@ -467,9 +483,12 @@ static int attempt(void)
 	if (!ret)
 		ret = job ? copy_process(&copy.tid, &number) : -ENOMEM;
 	release_all();
+	hold_signals(SIG_UNBLOCK);
 	if (copy.tid) {
 		ret = ret ? ret : look(&copy, job, bytes);
+		hold_signals(SIG_BLOCK);
 		bury_copy(copy.tid, number);
+		hold_signals(SIG_UNBLOCK);
 	}
 	free(job);
 	return ret;
@@ -502,6 +521,7 @@ int leaks(const char *pid)
 	status = open_target(pid);
 	if (status)
 		return status;
+	signal(SIGPIPE, SIG_IGN);
 	for (unsigned int i = 0; i < MAX_ATTEMPTS; i++) {
 		state = attempt();
 		if (state != STITCH_REMOTE_BUSY && state != -EAGAIN)

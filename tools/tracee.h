@@ -22,8 +22,9 @@ struct tracee {
 	struct user_fpregs_struct vectors;
 };
 
-/* Attach and ask it to stop; wait for that until tracee_deadline (now_ms). */
+/* Attach, and ask it to stop. */
 int tracee_seize(struct tracee *tracee, pid_t tid);
+/* Wait for that. -ETIMEDOUT: it is asleep where nothing wakes it. */
 int tracee_stop(struct tracee *tracee, int64_t until_ms);
 int64_t now_ms(void);
 

@@ -110,6 +110,12 @@ def test_working_threads(bench):
         check("6 threads" in result.err and "could not be stopped" not in result.err, result)
 
 
+def test_ended_thread(bench):
+    """What only the stack of one holds that has ended is lost."""
+    result = live(bench, "lose_in_thread=100", "scan=4")
+    same(lost(result), [112], result)
+
+
 def test_report_at_the_end(bench):
     """As ever, of everything."""
     result = live(bench, "lose=100", "scan=0", "lose=200", "scan=1", conf="leaks=full")
@@ -252,7 +258,8 @@ def test_copy_that_waits(bench):
     """Of a log that nobody reads yet: the program goes on, the copy has none of its descriptors."""
     fifo = bench.folder() / "fifo"
     os.mkfifo(fifo)
-    with Running(bench, "lose=100", "say=ready", "read_line", "work_for=100", "say=on",
+    with Running(bench, "lose=100", "open_high=300", "say=ready", "read_line", "work_for=100",
+                 "say=on",
                  "read_line", "scan=4", "read_line", "exit=7",
                  conf=f"leak_signal=USR2 log_path={fifo}") as program:
         program.expect("ready")
@@ -317,6 +324,22 @@ def test_outside_nap(bench):
         ask(bench, program)
         program.expect("woke")
         check(1 < time.monotonic() - start < 10, "the nap was cut short or begun again")
+        program.end(7)
+
+
+def test_outside_amid_malloc(bench):
+    """The heap is not whole then: a report that is right, or none."""
+    with Running(bench, "lose=100", "say=ready", "work_for=2000", "read_line", "exit=7") as program:
+        program.expect("ready")
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            result = subprocess.run([bench.launcher, "leaks", str(program.pid)], text=True,
+                                    check=False, capture_output=True, timeout=TIME_LIMIT)
+            if result.returncode:
+                check(re.search("never out of malloc|may not be traced", result.stderr), result)
+            else:
+                groups, totals = reports(result.stdout)[0]
+                same((groups, totals[0]), ([(112, 1, "definitely")], (112, 1)), result.stdout)
         program.end(7)
 
 

@@ -76,6 +76,23 @@ static void lose_middle(const char *unused)
 	kept_middle = NULL;
 }
 
+static void *keep_until_the_end(void *bytes)
+{
+	char *volatile object = malloc((size_t)bytes);
+
+	return object ? NULL : bytes;
+}
+
+/* Its stack, which libc keeps, still has the address. */
+static void lose_in_thread(const char *bytes)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, keep_until_the_end, (void *)strtoul(bytes, NULL, 10)) ||
+	    pthread_join(thread, NULL))
+		exit(99);
+}
+
 /* --- working ---------------------------------------------------------------------------------- */
 
 /* Objects are held by the stack, by each other, by registers; they come and go all the time. */
@@ -273,6 +290,11 @@ static void signal_self(const char *number)
 	kill(getpid(), atoi(number));
 }
 
+static void open_high(const char *number)
+{
+	dup2(1, atoi(number));
+}
+
 static void say(const char *text)
 {
 	puts(text);
@@ -303,6 +325,7 @@ static const struct action {
 	void (*function)(const char *value);
 } actions[] = {
 	{ "lose", lose },
+	{ "lose_in_thread", lose_in_thread },
 	{ "lose_head", lose_head },
 	{ "hang_on", hang_on },
 	{ "keep_middle", keep_middle },
@@ -320,6 +343,7 @@ static const struct action {
 	{ "forbid_copies", forbid_copies },
 	{ "keep_from_copies", keep_from_copies },
 	{ "signal_self", signal_self },
+	{ "open_high", open_high },
 	{ "say", say },
 	{ "read_line", read_line },
 	{ "nap", nap },
