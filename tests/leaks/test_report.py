@@ -419,6 +419,12 @@ def test_closed_module(bench):
 
 
 
+def test_stack_without_end(bench):
+    for conf in ("leaks=full", "leaks=full symbolize=0"):
+        result = bench.act("lose_without_tables=100", conf=conf)
+        same(len(result.lines("no unwind information beyond this")), 1, result)
+
+
 def test_deep_stack(bench):
     for level in ("1", "full"):
         result = bench.act("lose_deep=100000", "exit=7", conf=f"leaks={level}")

@@ -116,6 +116,24 @@ static void lose_deep(const char *depth)
 	printf("%ld", descend(strtol(depth, NULL, 10), "100"));
 }
 
+/* Nobody can tell who has called this. */
+void call_without_tables(void (*function)(const char *), const char *argument);
+__asm__(".text\n"
+	".type call_without_tables, @function\n"
+	"call_without_tables:\n"
+	"sub $8, %rsp\n"
+	"mov %rdi, %rax\n"
+	"mov %rsi, %rdi\n"
+	"call *%rax\n"
+	"add $8, %rsp\n"
+	"ret\n"
+	".size call_without_tables, . - call_without_tables\n");
+
+static void lose_without_tables(const char *bytes)
+{
+	call_without_tables(lose_one, bytes);
+}
+
 /* Calls its lose_in_module while it is loaded. */
 static void *load(const char *path)
 {
@@ -566,6 +584,7 @@ static const struct {
 	{"lose_ten", lose_ten},
 	{"lose_pair", lose_pair},
 	{"lose_deep", lose_deep},
+	{"lose_without_tables", lose_without_tables},
 	{"keep", keep},
 	{"keep_interior", keep_interior},
 	{"load", load_for_good},

@@ -577,6 +577,30 @@ static int find_segment(struct dl_phdr_info *info, size_t bytes, void *argument)
 	return frame->start != 0;
 }
 
+/* Entries of the table: where code begins, and its FDE. */
+static const int32_t *entry_at(const struct eh_frame *frame, size_t i)
+{
+	return (const int32_t *)(frame->table + 12 + 8 * i);
+}
+
+static size_t nr_entries(const struct eh_frame *frame)
+{
+	return *(const uint32_t *)(frame->table + 8);
+}
+
+/* Behind the last FDE, so that what reads on reads behind the end. */
+static void cut_behind_last(struct eh_frame *frame)
+{
+	frame->end = 0;
+	for (size_t i = 0; i < nr_entries(frame); i++) {
+		uintptr_t fde = frame->table + (uintptr_t)(int64_t)entry_at(frame, i)[1];
+		uintptr_t end = fde + 4 + *(const uint32_t *)fde;
+
+		if (end > frame->end)
+			frame->end = end;
+	}
+}
+
 /* Of libc, which has all that compilers and people write. */
 static void find_frames(struct eh_frame *frame)
 {
@@ -585,19 +609,14 @@ static void find_frames(struct eh_frame *frame)
 	ASSERT(!_dl_find_object((void *)qsort, &found)); // NOLINT
 	*frame = (struct eh_frame){ .table = (uintptr_t)found.dlfo_eh_frame };
 	dl_iterate_phdr(find_segment, frame);
-	frame->end -= frame->end % 8;
 	ASSERT(frame->start);
-}
-
-/* Entries of the table: where code begins, and its FDE. */
-static const int32_t *entry_at(const struct eh_frame *frame, size_t i)
-{
-	return (const int32_t *)(frame->table + 12 + 8 * i);
+	cut_behind_last(frame);
+	ASSERT_EQ(frame->end % 4, 0);
 }
 
 static void break_and_read(struct copy *copy, size_t nr_fdes)
 {
-	size_t which = draw(nr_fdes);
+	size_t which = draw(16) ? draw(nr_fdes) : nr_fdes - 1 - draw(8), bytes;
 	uintptr_t fde = copy->frame.table + (uintptr_t)(int64_t)entry_at(&copy->original, which)[1];
 	uintptr_t pc = copy->frame.table + (uintptr_t)(int64_t)entry_at(&copy->original, which)[0];
 	unsigned char saved[64], *place = (unsigned char *)fde;
@@ -606,30 +625,28 @@ static void break_and_read(struct copy *copy, size_t nr_fdes)
 		place = (unsigned char *)copy->frame.table;
 	else if (draw(4) == 0) /* the CIE's */
 		place = (unsigned char *)(fde + 4 - *(uint32_t *)(fde + 4));
-	if ((uintptr_t)place < copy->frame.start || (uintptr_t)place + 64 > copy->frame.end)
-		return;
-	memcpy(saved, place, sizeof(saved));
+	bytes = copy->frame.end - (uintptr_t)place;
+	bytes = bytes < sizeof(saved) ? bytes : sizeof(saved);
+	memcpy(saved, place, bytes);
 	for (uint64_t i = draw(4) + 1; i; i--)
-		place[draw(sizeof(saved))] = draw(3) ? (unsigned char)draw(256) : 0xff;
+		place[draw(bytes)] = draw(3) ? (unsigned char)draw(256) : 0xff;
 	for (int i = 0; i < 4; i++)
 		sink += (int)eh_frame_rule(&copy->frame, pc + draw(200)).kind;
-	memcpy(place, saved, sizeof(saved));
+	memcpy(place, saved, bytes);
 }
 
 TEST(broken_information_never_faults)
 {
 	for (int at_end = 0; at_end < 2; at_end++) {
 		struct copy copy;
-		uint32_t nr_fdes;
 
 		setup();
 		random_state = kunit_seed();
 		find_frames(&copy.original);
 		copy.nr_bytes = copy.original.end - copy.original.start;
 		make_copy(&copy, at_end);
-		nr_fdes = *(const uint32_t *)(copy.original.table + 8);
 		for (uint64_t i = 0; i < kunit_ops(200000); i++)
-			break_and_read(&copy, nr_fdes);
+			break_and_read(&copy, nr_entries(&copy.original));
 	}
 }
 

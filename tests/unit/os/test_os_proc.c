@@ -168,6 +168,18 @@ TEST(reading_stops_where_memory_does)
 	EXPECT_EQ(os_read_memory((uintptr_t)memory, copy, PAGE), -EFAULT);
 }
 
+TEST(what_can_be_read_is_known_without_reading)
+{
+	char *memory = mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uintptr_t start = (uintptr_t)memory;
+
+	mprotect(memory + PAGE, PAGE, PROT_NONE);
+	EXPECT(os_can_read(start) && os_can_read(start + PAGE - 8));
+	EXPECT(!os_can_read(start + PAGE - 7) && !os_can_read(start + PAGE));
+	munmap(memory, 2 * PAGE);
+	EXPECT(!os_can_read(start) && !os_can_read(0) && !os_can_read(~(uintptr_t)7));
+}
+
 /* --- files ------------------------------------------------------------------------------------ */
 
 TEST(logs_are_added_to_or_emptied)
