@@ -28,6 +28,7 @@ enum stitch_remote_state {
 	STITCH_REMOTE_DONE,   /* text: the report */
 	STITCH_REMOTE_FAILED, /* text: why */
 	STITCH_REMOTE_BUSY,   /* a thread was amid malloc or free: another time */
+	STITCH_REMOTE_FILTERED, /* the tool's own: it was not tried */
 };
 
 struct stitch_remote_job {

@@ -35,14 +35,23 @@
 #define STOP_MS 1000
 #define MAX_ATTEMPTS 100u
 #define NAP_US 5000u
+#define POLL_US 5000u
+#define ASLEEP_POLLS 100u
+#define ATTEMPTS_MS 10000
 #define RED_ZONE_BYTES 128u
 #define TEXT_BYTES ((uint64_t)64 << 20)
 #define STACK_BYTES ((uint64_t)64 << 10)
 
 enum { EXIT_USAGE = 2, EXIT_IMPOSSIBLE = 125 };
 
+/* Linux 4.3. */
+#ifndef PTRACE_O_SUSPEND_SECCOMP
+#define PTRACE_O_SUSPEND_SECCOMP (1 << 21)
+#endif
+
 static struct target {
 	pid_t pid;
+	long options; /* of ptrace, for a thread that is to make calls, and for the copy */
 	int memory; /* /proc/PID/mem */
 	struct stitch_remote remote;
 	struct tracee threads[MAX_THREADS];
@@ -180,14 +189,14 @@ static bool find_table_in(uint64_t start)
 }
 
 /* In any file that is mapped from its beginning. */
-static bool find_table(void)
+static bool find_table(pid_t tid)
 {
 	char path[64], *line = NULL;
 	size_t room = 0;
 	bool found = false;
 	FILE *maps;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", target.pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", target.pid, tid);
 	maps = fopen(path, "re");
 	while (maps && !found && getline(&line, &room, maps) > 0) {
 		unsigned long start, offset;
@@ -201,20 +210,64 @@ static bool find_table(void)
 	return found;
 }
 
+/* What the kernel says of a thread behind a name; NULL: nothing, or there is no such thread. */
+static char *status_of(pid_t tid, const char *name, char *line, size_t bytes)
+{
+	char path[64], *found = NULL;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	status = fopen(path, "re");
+	while (status && !found && fgets(line, (int)bytes, status))
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
+			found = line + strlen(name) + 1 + strspn(line + strlen(name) + 1, " \t");
+	if (status)
+		fclose(status);
+	return found;
+}
+
+/* The first thread is still listed when it has ended before the others. */
+static bool has_ended(pid_t tid)
+{
+	char line[128], *state = status_of(tid, "State", line, sizeof(line));
+
+	return !state || *state == 'Z' || *state == 'X';
+}
+
+/* Of a dead one neither memory nor mappings can be had. 0: there is none. */
+static pid_t living_thread(void)
+{
+	struct dirent *entry;
+	char path[64];
+	pid_t found = 0;
+	DIR *folder;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", target.pid);
+	folder = opendir(path);
+	while (folder && !found && (entry = readdir(folder)))
+		if (atoi(entry->d_name) && !has_ended(atoi(entry->d_name)))
+			found = atoi(entry->d_name);
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
 static int open_target(const char *pid)
 {
 	char path[64], *end;
+	pid_t tid;
 
 	target.pid = (pid_t)strtol(pid, &end, 10);
 	if (target.pid <= 0 || *end)
 		return complain("leaks of which process? %s is no number", pid), EXIT_USAGE;
-	snprintf(path, sizeof(path), "/proc/%d/mem", target.pid);
+	tid = living_thread();
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/mem", target.pid, tid);
 	target.memory = open(path, O_RDWR | O_CLOEXEC);
-	if (target.memory < 0 && errno == ENOENT)
+	if (!tid || (target.memory < 0 && errno == ENOENT))
 		return complain("there is no process %d", target.pid);
 	if (target.memory < 0)
 		return complain_of_rights(errno);
-	if (!find_table())
+	if (!find_table(tid))
 		return complain("process %d does not run with libstitchmalloc.so, or with one "
 				"that knows of no scans from outside", target.pid);
 	if (target.remote.version != STITCH_REMOTE_VERSION)
@@ -249,6 +302,8 @@ static int seize_others(void)
 		if (!tid || is_known(tid))
 			continue;
 		error = tracee_seize(&target.threads[target.nr_threads], tid);
+		if (error && has_ended(tid))
+			error = -ESRCH;
 		if (error && error != -ESRCH)
 			break;
 		target.nr_threads += !error;
@@ -290,7 +345,18 @@ static void hold_signals(int how)
 	sigaddset(&ending, SIGINT);
 	sigaddset(&ending, SIGQUIT);
 	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGTSTP);
 	sigprocmask(how, &ending, NULL);
+}
+
+/* One of these is waiting. */
+static bool is_to_end(void)
+{
+	sigset_t waiting;
+
+	sigpending(&waiting);
+	return sigismember(&waiting, SIGHUP) > 0 || sigismember(&waiting, SIGINT) > 0 ||
+	       sigismember(&waiting, SIGQUIT) > 0 || sigismember(&waiting, SIGTERM) > 0;
 }
 
 /* One that stands still and is not about to get a signal; to the front. */
@@ -310,7 +376,28 @@ static bool choose_thread(void)
 
 /* --- the copy --------------------------------------------------------------------------------- */
 
-/* number: of the copy where the process lives. 0 or -errno. */
+static long nr_filters(pid_t tid)
+{
+	char line[128], *nr = status_of(tid, "Seccomp_filters", line, sizeof(line));
+
+	return nr ? atol(nr) : 0;
+}
+
+/*
+ * A seccomp filter may kill a thread for the calls that it is made to make. It is put off where
+ * that is allowed; else it must be one that this program runs under as well, as in a container.
+ * False: it is another.
+ */
+static bool put_off_filters(const struct tracee *thread)
+{
+	target.options = PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP;
+	if (!ptrace(PTRACE_SETOPTIONS, thread->tid, 0, target.options))
+		return true;
+	target.options = PTRACE_O_TRACESYSGOOD;
+	return nr_filters(thread->tid) <= nr_filters(getpid());
+}
+
+/* number: of the copy where the process lives. 0, -errno, or STITCH_REMOTE_FILTERED. */
 static int copy_process(pid_t *copy, long *number)
 {
 	struct tracee *thread = &target.threads[0];
@@ -318,7 +405,9 @@ static int copy_process(pid_t *copy, long *number)
 				    .number = SYS_clone };
 	int error;
 
-	if (ptrace(PTRACE_SETOPTIONS, thread->tid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE))
+	if (!put_off_filters(thread))
+		return STITCH_REMOTE_FILTERED;
+	if (ptrace(PTRACE_SETOPTIONS, thread->tid, 0, target.options | PTRACE_O_TRACECLONE))
 		return -errno;
 	error = tracee_make_call(thread, &call);
 	*copy = call.child;
@@ -380,11 +469,35 @@ static long place_job(struct tracee *copy, struct stitch_remote_job *job, size_t
 	return map.result;
 }
 
+/*
+ * Until the copy stops. It waits for nothing but locks of threads that it does not have: when it
+ * has slept for long, that is what it does. -EAGAIN: so it is; -EINTR: this program is to end.
+ */
+static int wait_for_copy(pid_t copy)
+{
+	unsigned int nr_asleep = 0;
+	int status, ret;
+
+	while (!(ret = waitpid(copy, &status, __WALL | WNOHANG))) {
+		char line[128], *state = status_of(copy, "State", line, sizeof(line));
+
+		nr_asleep = state && *state == 'S' ? nr_asleep + 1 : 0;
+		if (is_to_end())
+			return -EINTR;
+		if (nr_asleep > ASLEEP_POLLS)
+			return -EAGAIN;
+		usleep(POLL_US);
+	}
+	if (ret < 0)
+		return -errno;
+	/* Its signals are blocked: any other stop than at its exit is for a fault. */
+	return WIFSTOPPED(status) ? 0 : -ESRCH;
+}
+
 /* As if the entry had been called. */
 static int run_job(const struct tracee *copy, uint64_t job, uint64_t bytes)
 {
 	struct user_regs_struct registers = copy->registers;
-	int status;
 
 	registers.rip = (uint64_t)target.remote.entry;
 	registers.rdi = job;
@@ -392,13 +505,9 @@ static int run_job(const struct tracee *copy, uint64_t job, uint64_t bytes)
 	registers.orig_rax = ~0ul;
 	if (ptrace(PTRACE_SETREGS, copy->tid, 0, &registers))
 		return -errno;
-	do
-		if (ptrace(PTRACE_CONT, copy->tid, 0, 0) ||
-		    waitpid(copy->tid, &status, __WALL) < 0)
-			return -errno;
-	while (WIFSTOPPED(status) && status >> 16 != PTRACE_EVENT_EXIT &&
-	       WSTOPSIG(status) != SIGSEGV);
-	return WIFSTOPPED(status) ? 0 : -ESRCH;
+	if (ptrace(PTRACE_CONT, copy->tid, 0, 0))
+		return -errno;
+	return wait_for_copy(copy->tid);
 }
 
 static void print_text(const struct stitch_remote_job *job, FILE *to)
@@ -422,8 +531,8 @@ static int look(struct tracee *copy, struct stitch_remote_job *job, size_t bytes
 	long address;
 	int error = tracee_stop(copy, now_ms() + STOP_MS);
 
-	if (!error && ptrace(PTRACE_SETOPTIONS, copy->tid, 0, PTRACE_O_TRACESYSGOOD |
-			     PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL))
+	if (!error && ptrace(PTRACE_SETOPTIONS, copy->tid, 0,
+			     target.options | PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL))
 		error = -errno;
 	if (error)
 		return error;
@@ -458,7 +567,7 @@ static void bury_copy(pid_t copy, long number)
 	ptrace(PTRACE_CONT, copy, 0, 0);
 	while (waitpid(copy, &status, __WALL) == copy && WIFSTOPPED(status))
 		ptrace(PTRACE_CONT, copy, 0, 0);
-	if (stop_all() >= 0 && choose_thread())
+	if (stop_all() >= 0 && choose_thread() && put_off_filters(&target.threads[0]))
 		tracee_make_call(&target.threads[0], &wait);
 	release_all();
 }
@@ -483,13 +592,11 @@ static int attempt(void)
 	if (!ret)
 		ret = job ? copy_process(&copy.tid, &number) : -ENOMEM;
 	release_all();
-	hold_signals(SIG_UNBLOCK);
 	if (copy.tid) {
 		ret = ret ? ret : look(&copy, job, bytes);
-		hold_signals(SIG_BLOCK);
 		bury_copy(copy.tid, number);
-		hold_signals(SIG_UNBLOCK);
 	}
+	hold_signals(SIG_UNBLOCK);
 	free(job);
 	return ret;
 }
@@ -503,9 +610,13 @@ static int conclude(int state)
 		return complain("the copy of process %d that looked has crashed", target.pid);
 	case STITCH_REMOTE_FAILED:
 		return EXIT_IMPOSSIBLE; /* it has said why */
+	case STITCH_REMOTE_FILTERED:
+		return complain("process %d runs under a seccomp filter, which may kill it for "
+				"being looked at; start it with leak_signal=USR2 for that",
+				target.pid);
 	case STITCH_REMOTE_BUSY:
 	case -EAGAIN:
-		return complain("process %d is never out of malloc and free: try again",
+		return complain("process %d is never out of malloc, free and the loader: try again",
 				target.pid);
 	default:
 		return complain_of_rights(-state);
@@ -515,6 +626,7 @@ static int conclude(int state)
 int leaks(const char *pid)
 {
 	int status, state = -EAGAIN;
+	int64_t until = now_ms() + ATTEMPTS_MS;
 
 	if (!pid)
 		return complain("leaks of which process?"), EXIT_USAGE;
@@ -522,7 +634,7 @@ int leaks(const char *pid)
 	if (status)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
-	for (unsigned int i = 0; i < MAX_ATTEMPTS; i++) {
+	for (unsigned int i = 0; i < MAX_ATTEMPTS && now_ms() < until; i++) {
 		state = attempt();
 		if (state != STITCH_REMOTE_BUSY && state != -EAGAIN)
 			break;

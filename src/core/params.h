@@ -65,6 +65,12 @@ static inline bool params_forbid_caches(void)
 	return params.hardened || params.leaks == LEAKS_FULL || params.profile == PROFILE_FULL;
 }
 
+/* Objects of the sample have pages of their own, however small. */
+static inline bool params_take_samples(void)
+{
+	return params.leaks == LEAKS_SAMPLE || params.profile == PROFILE_SAMPLE;
+}
+
 struct os_start;
 
 /*

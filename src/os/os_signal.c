@@ -7,6 +7,7 @@
 #include <linux/time.h>
 #include <linux/time_types.h>
 
+#include "os/os.h"
 #include "os/os_signal.h"
 #include "os/syscall.h"
 
@@ -74,16 +75,15 @@ uintptr_t os_signal_stack_in_use(const void *context)
 /* A timer of the kernel's: neither a thread nor a process is needed. */
 int os_signal_later(int number, uint32_t us)
 {
-	static int timer;
-	static bool has_timer;
+	static int timer, timer_pid; /* children do not inherit it, but may have others of its id */
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = number };
 	struct __kernel_itimerspec when = { .it_value = { us / 1000000, us % 1000000 * 1000ll } };
 	long error;
 
-	if (has_timer)
+	if (timer_pid == os_getpid())
 		syscall3(__NR_timer_delete, timer, 0, 0);
 	error = syscall3(__NR_timer_create, CLOCK_MONOTONIC, (long)&event, (long)&timer);
-	has_timer = !error;
+	timer_pid = error ? 0 : os_getpid();
 	if (!error)
 		error = syscall6(__NR_timer_settime, timer, 0, (long)&when, 0, 0, 0);
 	return (int)error;

@@ -343,6 +343,72 @@ def test_outside_amid_malloc(bench):
         program.end(7)
 
 
+def run_outside(bench, program):
+    result = subprocess.run([bench.launcher, "leaks", str(program.pid)], text=True, check=False,
+                            capture_output=True, timeout=TIME_LIMIT)
+    if "may not be traced" in result.stderr:
+        raise Skipped(result.stderr)
+    return result
+
+
+def check_alive(program):
+    program.tell()
+    program.end(7)
+
+
+def test_outside_filtered(bench):
+    """A filter that kills for clone: a report (it is put off) or none, and nobody is killed."""
+    with Running(bench, "lose=100", "kill_who_copies", "say=ready", "read_line",
+                 "exit=7") as program:
+        program.expect("ready")
+        result = run_outside(bench, program)
+        check("definitely lost" in result.stdout or "seccomp filter" in result.stderr, result)
+        check_alive(program)
+
+
+def test_outside_loader_is_held(bench):
+    """No report that needs names, but an answer."""
+    with Running(bench, "lose=100", "hold_loader", "say=ready", "read_line", "exit=7",
+                 conf="leaks=full") as program:
+        program.expect("ready")
+        result = run_outside(bench, program)
+        check("definitely lost" in result.stdout or "and the loader" in result.stderr, result)
+        program.process.kill()
+
+
+def test_outside_first_thread_ended(bench):
+    """It is listed to the end of the process."""
+    code = ("import threading, ctypes, time\n"
+            "def last():\n time.sleep(0.3); print('ready', flush=True); time.sleep(30)\n"
+            "threading.Thread(target=last).start()\n"
+            "ctypes.CDLL(None).pthread_exit(None)\n")
+    with subprocess.Popen(["/usr/bin/python3", "-c", code], env=bench.environment(""),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        same(process.stdout.readline(), "ready\n")
+        result = subprocess.run([bench.launcher, "leaks", str(process.pid)], text=True,
+                                check=False, capture_output=True, timeout=TIME_LIMIT)
+        alive = process.poll() is None
+        process.kill()
+    if "may not be traced" in result.stderr:
+        raise Skipped(result.stderr)
+    check(alive and "SUMMARY" in result.stdout, result)
+
+
+def test_outside_interrupted(bench):
+    """The tool is ended at any moment: the process goes on."""
+    with Running(bench, "lose=100", "workers=2", "say=ready", "read_line", "exit=7") as program:
+        program.expect("ready")
+        for i in range(30):
+            with subprocess.Popen([bench.launcher, "leaks", str(program.pid)],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as tool:
+                time.sleep(0.0007 * i)
+                tool.send_signal(signal.SIGTERM if i % 2 else signal.SIGINT)
+                tool.wait(TIME_LIMIT)
+            same(program.process.poll(), None, i)
+        same(program.copies(), [], "a zombie is left")
+        check_alive(program)
+
+
 def test_outside_wrong(bench):
     with Running(bench, "say=ready", "read_line", "exit=7", preloaded=False) as program:
         program.expect("ready")

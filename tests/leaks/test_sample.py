@@ -95,6 +95,15 @@ def check_bounds(estimates):
     print(f"{nr_inside} of {nr} within their bounds")
 
 
+def check_hardened(bench):
+    """Blocks of the sample are larger than others of their size, and still right or wrong."""
+    conf = "hardened=1 leaks=sample:300"
+    result = bench.run(str(bench.work / "sized"), conf=conf)
+    same((result.status, result.err), (7, ""), result)
+    result = bench.run(str(bench.work / "sized"), "wrong", conf=conf)
+    check(result.status < 0 and "wrong size 20 for" in result.err, result)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,6 +114,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(os.path.abspath(options.library), None, Path(work).resolve())
         bench.build()
+        check_hardened(bench)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             for found in pool.map(lambda _: run_once(bench), range(options.n)):
                 for estimate in found:

@@ -86,6 +86,7 @@ class Bench:
                         [*shared, "-DMODULE_FUNCTION=lose_first", "-o", "first.so"],
                         [*shared, "-DMODULE_FUNCTION=lose_second", "-o", "second.so"],
                         [*cxx, str(SOURCES / "names.cc"), "-o", "names"],
+                        [*cxx, "-fsized-deallocation", str(SOURCES / "sized.cc"), "-o", "sized"],
                         ["strip", "actions", "-o", "stripped"]):
             subprocess.run(command, cwd=self.work, check=True)
 

@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -253,20 +254,58 @@ static void fork_child(const char *status)
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
-static void forbid_copies(const char *unused)
+static void filter_copies(uint32_t answer)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, answer),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
 
-	(void)unused;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		exit(99);
+}
+
+static void forbid_copies(const char *unused)
+{
+	(void)unused;
+	filter_copies(SECCOMP_RET_ERRNO | EPERM);
+}
+
+static void kill_who_copies(const char *unused)
+{
+	(void)unused;
+	filter_copies(SECCOMP_RET_KILL_PROCESS);
+}
+
+static int stay_for_good(struct dl_phdr_info *info, size_t bytes, void *unused)
+{
+	(void)info;
+	(void)bytes;
+	(void)unused;
+	while (pause() < 0)
+		continue;
+	return 0;
+}
+
+static void *visit_modules(void *unused)
+{
+	dl_iterate_phdr(stay_for_good, unused);
+	return NULL;
+}
+
+/* The loader's lock is a thread's that sleeps. */
+static void hold_loader(const char *unused)
+{
+	pthread_t thread;
+
+	(void)unused;
+	if (pthread_create(&thread, NULL, visit_modules, NULL))
+		exit(99);
+	usleep(100000);
 }
 
 /* Part of the heap is not there in a copy: large objects, and small ones. */
@@ -341,6 +380,8 @@ static const struct action {
 	{ "wait_for_all", wait_for_all },
 	{ "fork_child", fork_child },
 	{ "forbid_copies", forbid_copies },
+	{ "kill_who_copies", kill_who_copies },
+	{ "hold_loader", hold_loader },
 	{ "keep_from_copies", keep_from_copies },
 	{ "signal_self", signal_self },
 	{ "open_high", open_high },
