@@ -101,7 +101,7 @@ def check_hardened(bench):
     result = bench.run(str(bench.work / "sized"), conf=conf)
     same((result.status, result.err), (7, ""), result)
     result = bench.run(str(bench.work / "sized"), "wrong", conf=conf)
-    check(result.status < 0 and "wrong size 20 for" in result.err, result)
+    check(result.status < 0 and "wrong size 5000 for" in result.err, result)
 
 
 def main():

@@ -9,6 +9,6 @@ int main(int argc, char **)
 			::operator delete(::operator new(bytes), bytes);
 	if (argc > 1)
 		for (int i = 0; i < 1000; i++)
-			::operator delete(::operator new(3000), 20);
+			::operator delete(::operator new(3000), 5000);
 	return 7;
 }
