@@ -355,13 +355,13 @@ static union orc find_in(unsigned int number, const struct module *module, uintp
 
 union orc orc_find_slow(struct orc_walk *walk, uintptr_t pc)
 {
-	union orc unknown = { .kind = ORC_UNKNOWN }, complex = { .kind = ORC_COMPLEX };
+	union orc no_table = { .kind = ORC_NO_TABLE }, complex = { .kind = ORC_COMPLEX };
 	struct dl_find_object found;
 	struct module there;
 	unsigned int number;
 
 	if (pc >> ORC_PC_BITS || _dl_find_object((void *)pc, &found) || !found.dlfo_eh_frame)
-		return unknown;
+		return no_table;
 	there = what_is_there(&found);
 	number = find_module(&there);
 	if (!number) {

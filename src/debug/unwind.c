@@ -272,6 +272,14 @@ static enum step step_by_register(struct walk *walk, union orc rule)
 	return step_to_caller(walk, rule, base + 8 * (uintptr_t)(int64_t)rule.near);
 }
 
+/* In a static program libgcc has a registry of code that has no table. A library's is empty. */
+static bool is_registered(uintptr_t pc)
+{
+	struct dwarf_eh_bases bases;
+
+	return !is_library() && _Unwind_Find_FDE((void *)pc, &bases);
+}
+
 static __slow enum step step_otherwise(struct walk *walk, union orc rule)
 {
 	switch (rule.kind) {
@@ -289,6 +297,8 @@ static __slow enum step step_otherwise(struct walk *walk, union orc rule)
 		return STEP_END;
 	case ORC_COMPLEX:
 		return STEP_COMPLEX;
+	case ORC_NO_TABLE:
+		return is_registered(walk->pc) ? STEP_COMPLEX : STEP_UNKNOWN;
 	}
 	return STEP_UNKNOWN;
 }
@@ -351,6 +361,19 @@ static inline enum step collect(struct walk *walk, struct stack *stack)
 	return result;
 }
 
+static inline enum step collect_by_table(struct walk *walk, struct stack *stack)
+{
+	enum step result;
+
+	orc_begin(&walk->orc);
+	recall_range(walk);
+	result = collect(walk, stack);
+	keep_range(walk);
+	if (result == STEP_UNKNOWN)
+		add_mark(stack);
+	return result;
+}
+
 /* Where this is. */
 static __inline_always void begin_here(struct walk *walk)
 {
@@ -365,28 +388,24 @@ static __inline_always void begin_here(struct walk *walk)
 
 __attribute__((noinline)) unsigned int unwind_stack(uintptr_t *pcs, unsigned int max)
 {
-	/* In a static program libgcc's unwinder allocates at its first use, under a lock. */
+	/* In a static program libgcc allocates at its first use, under a lock. */
 	static _Thread_local volatile bool is_inside __tls_initial_exec;
 	struct stack stack = { .pcs = pcs, .max = max, .nr_skipped = NR_INNERMOST };
 	enum step result = STEP_COMPLEX;
 	struct walk walk;
 
-	if (is_inside || !can_unwind())
+	if (is_inside)
 		return 0;
-	if (likely(orc_table)) {
-		begin_here(&walk);
-		orc_begin(&walk.orc);
-		recall_range(&walk);
-		result = collect(&walk, &stack);
-		keep_range(&walk);
+	is_inside = true;
+	if (can_unwind()) {
+		if (likely(orc_table)) {
+			begin_here(&walk);
+			result = collect_by_table(&walk, &stack);
+		}
+		if (result == STEP_COMPLEX)
+			collect_by_libgcc(&stack);
 	}
-	if (result == STEP_COMPLEX) {
-		is_inside = true;
-		collect_by_libgcc(&stack);
-		is_inside = false;
-	} else if (result == STEP_UNKNOWN) {
-		add_mark(&stack);
-	}
+	is_inside = false;
 	return stack.nr;
 }
 
