@@ -30,18 +30,18 @@ struct collected {
 };
 
 static struct collected ours, theirs;
-static unsigned int nr_by_libgcc; /* how often unwind_stack has left it to libgcc */
 static unsigned int nr_compared, nr_different;
 
-static _Unwind_Reason_Code (*libgcc_backtrace)(_Unwind_Trace_Fn function, void *argument);
-
 /* In front of libgcc's, which begins with its caller: no frame may be added. */
-__attribute__((optimize("O2"))) _Unwind_Reason_Code _Unwind_Backtrace(_Unwind_Trace_Fn function,
-								      void *argument)
-{
-	nr_by_libgcc++;
-	return libgcc_backtrace(function, argument);
-}
+unsigned int nr_by_libgcc; /* how often unwind_stack has left it to libgcc */
+_Unwind_Reason_Code (*libgcc_backtrace)(_Unwind_Trace_Fn function, void *argument);
+__asm__(".text\n"
+	".globl _Unwind_Backtrace\n"
+	".type _Unwind_Backtrace, @function\n"
+	"_Unwind_Backtrace:\n"
+	"incl nr_by_libgcc(%rip)\n"
+	"jmp *libgcc_backtrace(%rip)\n"
+	".size _Unwind_Backtrace, . - _Unwind_Backtrace\n");
 
 static void setup(void)
 {
