@@ -13,6 +13,22 @@
 /* malloc jumps to malloc_slow, operator new to new_slow, and so on: they have no frames. */
 #define ENTRY_SUFFIX "_slow"
 
+/* Our own names of exported functions: which of two symbols is found cannot be told beforehand. */
+static const char *const exported_as[][2] = {
+	{ "own_new", "operator new(unsigned long)" },
+	{ "own_new_array", "operator new[](unsigned long)" },
+	{ "own_new_aligned", "operator new(unsigned long, std::align_val_t)" },
+	{ "own_new_array_aligned", "operator new[](unsigned long, std::align_val_t)" },
+};
+
+static const char *exported_name(const char *function)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(exported_as) && function; i++)
+		if (!strcmp(function, exported_as[i][0]))
+			return exported_as[i][1];
+	return function;
+}
+
 static const char *name_for_program(const char *function)
 {
 	static char name[64];
@@ -20,7 +36,7 @@ static const char *name_for_program(const char *function)
 	size_t kept = length - min_size(length, strlen(ENTRY_SUFFIX));
 
 	if (!kept || length >= sizeof(name) || strcmp(function + kept, ENTRY_SUFFIX) != 0)
-		return function;
+		return exported_name(function);
 	if (!strncmp(function, "new", 3))
 		return "operator new";
 	memcpy(name, function, kept);
