@@ -178,12 +178,13 @@ static bool is_still_there(const struct module *module, const struct module *the
 
 static unsigned int first_place(const struct module *there)
 {
-	return (unsigned int)((there->start >> 12) * 0x9e3779b97f4a7c15u >> 40) % ORC_MODULES;
+	return (unsigned int)((there->start >> 12) * 0x9e3779b97f4a7c15u >> 40) %
+		       (ORC_MODULES - 1) + 1;
 }
 
 static unsigned int next_place(unsigned int place)
 {
-	return (place + 1) % ORC_MODULES;
+	return place % (ORC_MODULES - 1) + 1;
 }
 
 /* The number of what is there; 0: not seen yet, or nothing that is known by a number. */
@@ -197,7 +198,7 @@ static unsigned int find_module(const struct module *there)
 
 		if (state == MODULE_FREE)
 			return 0;
-		if (place && state == MODULE_READY &&
+		if (state == MODULE_READY &&
 		    (is_staying(place) ? is_said_to_be(module, there) :
 					 is_still_there(module, there)))
 			return place;
@@ -217,7 +218,7 @@ static unsigned int add_module(const struct module *there)
 		struct module *module = &modules[place];
 		uint32_t state = MODULE_FREE;
 
-		if (!place || !atomic_compare_exchange_strong(&module->state, &state, MODULE_NEW))
+		if (!atomic_compare_exchange_strong(&module->state, &state, MODULE_NEW))
 			continue;
 		memcpy(module, there, offsetof(struct module, state));
 		atomic_store_explicit(&module->state, MODULE_READY, memory_order_release);
@@ -355,13 +356,13 @@ static union orc find_in(unsigned int number, const struct module *module, uintp
 
 union orc orc_find_slow(struct orc_walk *walk, uintptr_t pc)
 {
-	union orc unknown = { .kind = ORC_UNKNOWN }, complex = { .kind = ORC_COMPLEX };
+	union orc no_table = { .kind = ORC_NO_TABLE }, complex = { .kind = ORC_COMPLEX };
 	struct dl_find_object found;
 	struct module there;
 	unsigned int number;
 
 	if (pc >> ORC_PC_BITS || _dl_find_object((void *)pc, &found) || !found.dlfo_eh_frame)
-		return unknown;
+		return no_table;
 	there = what_is_there(&found);
 	number = find_module(&there);
 	if (!number) {

@@ -33,6 +33,7 @@ enum orc_kind {
 	ORC_OUTERMOST,
 	ORC_COMPLEX,
 	ORC_UNKNOWN,
+	ORC_NO_TABLE, /* in no module, or in one that has no .eh_frame_hdr */
 };
 
 /* rbp: in units of 8 bytes below the CFA; but: */

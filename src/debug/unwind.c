@@ -1,6 +1,7 @@
 /* unwind.c - see unwind.h. */
 #include "debug/unwind.h"
 
+#include <string.h>
 #include <unwind.h>
 
 #include "debug/orc.h"
@@ -129,7 +130,7 @@ struct walk {
 	bool moved; /* it is not the one that the walk began in */
 	uintptr_t pc, rsp, rbp;
 	bool is_exact;		    /* the pc was interrupted, and is no return address */
-	const uintptr_t *registers; /* of code that was interrupted; NULL: those of a caller */
+	uintptr_t registers;	    /* of code that was interrupted; 0: of a caller */
 };
 
 /*
@@ -204,9 +205,13 @@ static inline void keep_range(const struct walk *walk)
 		known_range = range;
 }
 
+/* Nothing says that it is aligned. */
 static inline uintptr_t word_at(uintptr_t address)
 {
-	return *(const uintptr_t *)address;
+	uintptr_t word;
+
+	memcpy(&word, (const void *)address, sizeof(word));
+	return word;
 }
 
 /* --- from frame to frame ---------------------------------------------------------------------- */
@@ -218,6 +223,11 @@ enum step { STEP_DONE, STEP_END, STEP_UNKNOWN, STEP_COMPLEX };
 static const unsigned char context_index[] = { 13, 12, 14, 11, 9, 8, 10, 15,
 					       0,  1,  2,  3,  4, 5, 6,  7, 16 };
 
+static inline uintptr_t interrupted(const struct walk *walk, unsigned int reg)
+{
+	return word_at(walk->registers + context_index[reg] * sizeof(uintptr_t));
+}
+
 static __slow enum step step_over_signal(struct walk *walk)
 {
 	uintptr_t registers = walk->rsp + CONTEXT_REGISTERS;
@@ -225,10 +235,10 @@ static __slow enum step step_over_signal(struct walk *walk)
 
 	if (!can_read(walk, registers) || !can_read(walk, last))
 		return STEP_UNKNOWN;
-	walk->registers = (const uintptr_t *)registers;
-	walk->pc = walk->registers[context_index[DWARF_RIP]];
-	walk->rsp = walk->registers[context_index[DWARF_RSP]];
-	walk->rbp = walk->registers[context_index[DWARF_RBP]];
+	walk->registers = registers;
+	walk->pc = interrupted(walk, DWARF_RIP);
+	walk->rsp = interrupted(walk, DWARF_RSP);
+	walk->rbp = interrupted(walk, DWARF_RBP);
 	walk->is_exact = true;
 	return STEP_DONE;
 }
@@ -248,7 +258,7 @@ static inline enum step step_to_caller(struct walk *walk, union orc rule, uintpt
 		walk->rbp = likely(can_read(walk, rbp_at)) ? word_at(rbp_at) : 0;
 	walk->rsp = cfa;
 	walk->is_exact = false;
-	walk->registers = NULL;
+	walk->registers = 0;
 	return STEP_DONE;
 }
 
@@ -268,8 +278,16 @@ static enum step step_by_register(struct walk *walk, union orc rule)
 
 	if (!walk->registers)
 		return STEP_COMPLEX;
-	base = walk->registers[context_index[rule.part]];
+	base = interrupted(walk, rule.part);
 	return step_to_caller(walk, rule, base + 8 * (uintptr_t)(int64_t)rule.near);
+}
+
+/* In a static program libgcc has a registry of code that has no table. A library's is empty. */
+static bool is_registered(uintptr_t pc)
+{
+	struct dwarf_eh_bases bases;
+
+	return !is_library() && _Unwind_Find_FDE((void *)pc, &bases);
 }
 
 static __slow enum step step_otherwise(struct walk *walk, union orc rule)
@@ -289,6 +307,8 @@ static __slow enum step step_otherwise(struct walk *walk, union orc rule)
 		return STEP_END;
 	case ORC_COMPLEX:
 		return STEP_COMPLEX;
+	case ORC_NO_TABLE:
+		return is_registered(walk->pc) ? STEP_COMPLEX : STEP_UNKNOWN;
 	}
 	return STEP_UNKNOWN;
 }
@@ -351,6 +371,19 @@ static inline enum step collect(struct walk *walk, struct stack *stack)
 	return result;
 }
 
+static inline enum step collect_by_table(struct walk *walk, struct stack *stack)
+{
+	enum step result;
+
+	orc_begin(&walk->orc);
+	recall_range(walk);
+	result = collect(walk, stack);
+	keep_range(walk);
+	if (result == STEP_UNKNOWN)
+		add_mark(stack);
+	return result;
+}
+
 /* Where this is. */
 static __inline_always void begin_here(struct walk *walk)
 {
@@ -360,33 +393,29 @@ static __inline_always void begin_here(struct walk *walk)
 			 : "=&r"(walk->pc), "=&r"(walk->rsp), "=r"(walk->rbp));
 	walk->is_exact = true;
 	walk->moved = false;
-	walk->registers = NULL;
+	walk->registers = 0;
 }
 
 __attribute__((noinline)) unsigned int unwind_stack(uintptr_t *pcs, unsigned int max)
 {
-	/* In a static program libgcc's unwinder allocates at its first use, under a lock. */
+	/* In a static program libgcc allocates at its first use, under a lock. */
 	static _Thread_local volatile bool is_inside __tls_initial_exec;
 	struct stack stack = { .pcs = pcs, .max = max, .nr_skipped = NR_INNERMOST };
 	enum step result = STEP_COMPLEX;
 	struct walk walk;
 
-	if (is_inside || !can_unwind())
+	if (is_inside)
 		return 0;
-	if (likely(orc_table)) {
-		begin_here(&walk);
-		orc_begin(&walk.orc);
-		recall_range(&walk);
-		result = collect(&walk, &stack);
-		keep_range(&walk);
+	is_inside = true;
+	if (can_unwind()) {
+		if (likely(orc_table)) {
+			begin_here(&walk);
+			result = collect_by_table(&walk, &stack);
+		}
+		if (result == STEP_COMPLEX)
+			collect_by_libgcc(&stack);
 	}
-	if (result == STEP_COMPLEX) {
-		is_inside = true;
-		collect_by_libgcc(&stack);
-		is_inside = false;
-	} else if (result == STEP_UNKNOWN) {
-		add_mark(&stack);
-	}
+	is_inside = false;
 	return stack.nr;
 }
 
