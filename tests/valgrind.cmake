@@ -18,7 +18,7 @@ list(APPEND unit_tests ${model_tests})
 list(FILTER unit_tests EXCLUDE REGEX
 	"/unit/(os|preload)/|test_(fork|mm_init|section|section_limited|barn)\\.c$|model_failures")
 list(FILTER unit_tests EXCLUDE REGEX
-	"test_(gate_fork_steps|emergency_fork|deferred_steps)\\.c$") # step through instructions
+	"test_(gate_fork_steps|emergency_fork|deferred_steps|unwind)\\.c$") # step through code
 foreach(source ${unit_tests})
 	stitch_test_name(name ${source})
 	set(labels valgrind)

@@ -43,7 +43,7 @@ static _Atomic uint64_t staying[ORC_MODULES / 64];
 /* Offsets that do not fit into a rule; 0: a place that is free. Frames of large arrays, few. */
 static _Atomic int64_t *far;
 
-_Atomic uint64_t *orc_table;
+uint64_t *orc_table;
 
 bool orc_init(void)
 {

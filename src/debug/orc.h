@@ -63,7 +63,7 @@ struct orc_walk {
 	uint64_t known[ORC_MODULES / 64];
 };
 
-extern _Atomic uint64_t *orc_table; /* NULL: there is no memory for it */
+extern uint64_t *orc_table; /* words are read and written as one; NULL: no memory */
 
 /* Once. False: no memory. */
 bool orc_init(void);
@@ -85,7 +85,7 @@ static inline uint64_t orc_tag(uintptr_t pc)
 	return pc >> ORC_INDEX_BITS;
 }
 
-static inline _Atomic uint64_t *orc_place(uintptr_t pc)
+static inline uint64_t *orc_place(uintptr_t pc)
 {
 	return &orc_table[(pc ^ pc >> ORC_INDEX_BITS) % (1u << ORC_INDEX_BITS)];
 }

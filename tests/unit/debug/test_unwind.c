@@ -699,7 +699,7 @@ TEST(broken_information_never_faults)
 
 static union orc *entry_of(uintptr_t pc)
 {
-	return (union orc *)(uintptr_t)orc_place(pc);
+	return (union orc *)orc_place(pc);
 }
 
 /* Any kind, register and offset for the addresses of a stack, but libgcc's way out. */
@@ -725,7 +725,7 @@ static NOINLINE void look_with_broken_rules(void)
 	}
 	nr = unwind_stack(pcs, MAX_FRAMES);
 	EXPECT(nr >= 1 && nr <= MAX_FRAMES);
-	memset((void *)(uintptr_t)orc_table, 0, sizeof(*orc_table) << ORC_INDEX_BITS);
+	memset(orc_table, 0, sizeof(*orc_table) << ORC_INDEX_BITS);
 }
 
 TEST(broken_rules_never_fault)
