@@ -166,7 +166,7 @@ SYMBOL_OF(own_new_array_aligned) void *_ZnamSt11align_val_t(size_t bytes, size_t
 static __slow void *new_nothrow_slow(const char *name, bool replaced, size_t bytes, const void *tag)
 {
 	void *(*form)(size_t, const void *);
-	void *object = replaced ? NULL : malloc_slow(bytes);
+	void *object = replaced ? NULL : malloc_miss(bytes);
 
 	if (object || (!replaced && !new_handler_read()))
 		return object;

@@ -23,7 +23,7 @@
 #endif
 
 /* malloc.c. These, like the entry points, set errno to ENOMEM with NULL and else keep it. */
-void *malloc_slow(size_t bytes);
+void *malloc_miss(size_t bytes);
 void *memalign_slow(size_t align, size_t bytes);
 void free_slow(void *object);
 
@@ -44,7 +44,7 @@ static __inline_always void *malloc_inline(size_t bytes)
 
 	if (likely(object))
 		return object;
-	return malloc_slow(bytes);
+	return malloc_miss(bytes);
 }
 
 static __inline_always void free_inline(void *object)

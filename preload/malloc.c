@@ -182,16 +182,19 @@ static __slow void *realloc_sampled(void *object, size_t bytes)
 	return note_sample(resized, bytes, hit, had_slot);
 }
 
-__slow void *malloc_slow(size_t bytes)
+static __slow void *malloc_slow(size_t bytes)
 {
 	if (likely(mm_thread_has_slot()))
-		return unlikely(leak_sampling) ? malloc_counted(bytes) :
-						 slow_result(heap_alloc(bytes));
+		return slow_result(heap_alloc(bytes));
 	if (!heap_ready())
 		return heapless_malloc(bytes);
-	if (unlikely(leak_sampling))
-		return malloc_counted(bytes);
 	return first_result(heap_new(bytes), bytes);
+}
+
+/* Without a frame, for the sake of those that are counted. */
+__attribute__((noinline)) void *malloc_miss(size_t bytes)
+{
+	return unlikely(leak_sampling) ? malloc_counted(bytes) : malloc_slow(bytes);
 }
 
 static __slow void *calloc_slow(size_t bytes)

@@ -105,14 +105,15 @@ static bool is_same_build(struct module *module, const struct frame *frame)
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-/* As the report itself has it: the library's malloc_slow is what malloc jumps to. */
+/* As the report itself has it: the library's malloc_slow or _sampled is what malloc jumps to. */
 static char *name_for_program(const struct frame *frame, char *function)
 {
-	size_t length = strlen(function), suffix = strlen("_slow");
+	char *suffix = strrchr(function, '_');
 
-	if (frame->index || length <= suffix || strcmp(function + length - suffix, "_slow") != 0)
+	if (frame->index || !suffix || suffix == function ||
+	    (strcmp(suffix, "_slow") != 0 && strcmp(suffix, "_sampled") != 0))
 		return function;
-	function[length - suffix] = '\0';
+	*suffix = '\0';
 	return strncmp(function, "new", 3) ? function : "operator new";
 }
 
