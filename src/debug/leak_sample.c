@@ -2,18 +2,18 @@
 #include "debug/leak_sample.h"
 
 #include "core/params.h"
-#include "os/os.h"
 
 _Thread_local int64_t leak_sample_left __tls_initial_exec;
 
-/* 0: not seeded. Those of a fork's child go on as its parent's. */
-static _Thread_local uint64_t state __tls_initial_exec;
-
-/* Sebastiano Vigna's splitmix64. */
+/* Sebastiano Vigna's splitmix64, one sequence for all threads. Seeded by the first. */
 static uint64_t next_random(void)
 {
-	uint64_t z = state += 0x9e3779b97f4a7c15u;
+	static _Atomic uint64_t state;
+	uint64_t z = 0;
 
+	if (!state)
+		atomic_compare_exchange_strong(&state, &z, __builtin_ia32_rdtsc() | 1);
+	z = atomic_fetch_add(&state, 0x9e3779b97f4a7c15u);
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
 	return z ^ (z >> 31);
@@ -49,19 +49,22 @@ int64_t leak_sample_distance(uint64_t random)
 	return (int64_t)((__uint128_t)log * params.leak_sample >> LOG_BITS);
 }
 
+/* As leak_sample_left has it. */
+static int64_t draw(void)
+{
+	return 2 * leak_sample_distance(next_random()) + 1;
+}
+
 /* A new thread's first event is as far away as any other. */
 bool leak_sample_draw(void)
 {
-	bool is_first = !state;
+	bool is_first = !(leak_sample_left & 1);
 
 	if (is_first)
-		state = __builtin_ia32_rdtsc() ^ (uint64_t)os_gettid() << 40 ^ (uintptr_t)&state;
-	if (!is_first)
-		leak_sample_left = 0;
-	leak_sample_left += leak_sample_distance(next_random());
-	if (!is_first || leak_sample_left >= 0)
-		return !is_first;
-	leak_sample_left = leak_sample_distance(next_random());
+		leak_sample_left += draw();
+	if (is_first && leak_sample_left >= 0)
+		return false;
+	leak_sample_left = draw();
 	return true;
 }
 

@@ -12,7 +12,7 @@
 #include "base/compiler.h"
 #include "base/math.h"
 
-/* Bytes until the thread's next event. */
+/* Twice the bytes until the thread's next event, and 1; even: the thread has drawn none yet. */
 extern _Thread_local int64_t leak_sample_left __tls_initial_exec;
 
 /* More than that is certain to be sampled. */
@@ -24,7 +24,8 @@ bool leak_sample_draw(void);
 /* Count an allocation: is it of the sample? */
 static __inline_always bool leak_sample_hits(size_t bytes)
 {
-	int64_t left = leak_sample_left - (int64_t)min_size(bytes, LEAK_SAMPLE_MAX_BYTES) - !bytes;
+	int64_t counted = (int64_t)min_size(bytes, LEAK_SAMPLE_MAX_BYTES) + !bytes;
+	int64_t left = leak_sample_left - 2 * counted;
 
 	leak_sample_left = left;
 	return unlikely(left < 0) && leak_sample_draw();

@@ -23,7 +23,7 @@ struct slot slots_of_nobody[2] = { { .top = EMPTY_TOPS }, { .top = EMPTY_TOPS } 
 _Thread_local struct slot *current_slot __tls_initial_exec = &slot_none;
 
 /* Frees of a thread that has had no slot yet, and how many make it worth one. */
-static _Thread_local uint32_t nr_visits __tls_initial_exec;
+static _Thread_local uint8_t nr_visits __tls_initial_exec;
 #define VISITS_BEFORE_SLOT 64u
 
 /* LOCK_SLOTS; the tables and nr_slots are read without it by slot_by_id. */
