@@ -23,6 +23,8 @@ extern void free_aligned_sized(void *, size_t, size_t) LATER;
 extern void cfree(void *) LATER;
 extern const char *stitch_version(void) LATER;
 extern const char *__asan_default_options(void) LATER;
+extern long stitch_leak_scan(unsigned int) LATER;
+extern const uint64_t stitch_remote LATER;
 extern void __lsan_ignore_object(const void *) LATER;
 extern void __lsan_disable(void) LATER;
 extern void __lsan_enable(void) LATER;
@@ -173,7 +175,7 @@ static inline bool entry_call_info(const char *name)
 	return true;
 }
 
-static inline bool entry_call_lsan(const char *name)
+static inline bool entry_call_leaks(const char *name)
 {
 	static char region[64];
 
@@ -184,6 +186,8 @@ static inline bool entry_call_lsan(const char *name)
 	SAYS(__lsan_unregister_root_region, (__lsan_unregister_root_region(region, 64), true))
 	SAYS(__lsan_do_leak_check, (__lsan_do_leak_check(), true))
 	SAYS(__lsan_do_recoverable_leak_check, !__lsan_do_recoverable_leak_check())
+	SAYS(stitch_leak_scan, stitch_leak_scan(4) >= 0) /* quietly */
+	SAYS(stitch_remote, stitch_remote >> 32 == 0x53544348) /* no function: a table */
 	return false;
 }
 
@@ -220,7 +224,7 @@ static inline bool entry_call(const char *name, void *to_free)
 	GIVES(valloc, 4096, valloc(100))
 	GIVES(pvalloc, 4096, pvalloc(100))
 	return entry_call_second_names(name) || entry_call_info(name) || entry_call_new(name) ||
-	       entry_call_delete(name, to_free) || entry_call_lsan(name) || entry_call_end(name);
+	       entry_call_delete(name, to_free) || entry_call_leaks(name) || entry_call_end(name);
 }
 
 #undef GIVES
