@@ -3,8 +3,8 @@
  * for google-pprof and Go's pprof, which cannot read the former.
  *
  * L7. Both have addresses only, and /proc/self/maps for the reader to find the names by. Nothing is
- * named here, so that all groups go in. "Allocated" is, but for a
- * profile of allocations, what is still there.
+ * named here, so that all groups go in. "Allocated" is what is still there, but for a profile of
+ * allocations.
  *
  *	heap_v2/0                      heap profile: 3: 144 [3: 144] @ heapprofile
  *	  t*: 3: 144 [3: 144]          3: 144 [3: 144] @ 0x55.. 0x55..
