@@ -174,9 +174,11 @@ void *kmalloc_pages_of_own(size_t bytes)
 	struct page *page;
 
 	if (unlikely(!pass))
-		return kmalloc_refused(bytes, KMALLOC_MIN_ALIGN);
+		return kmalloc_refused(bytes, PAGE_SIZE);
 	page = kmalloc_stocked(max_size(bytes, 1));
 	if (!page)
+		page = kmalloc_pages(bytes, PAGE_SIZE);
+	if (unlikely(!page) && make_room(bytes))
 		page = kmalloc_pages(bytes, PAGE_SIZE);
 	come_by();
 	gate_leave(pass);

@@ -22,7 +22,7 @@ void *kzalloc(size_t bytes);
 /* align: a power of two (any up to half the reserve). */
 void *kmalloc_aligned(size_t align, size_t bytes);
 
-/* As kmalloc, but pages of its own, however few bytes it is. */
+/* As kmalloc, but starting on a page boundary: on pages of its own, however few bytes it is. */
 void *kmalloc_pages_of_own(size_t bytes);
 
 /* The parts of kmalloc and kfree that the inline fast paths did not take. */

@@ -52,6 +52,10 @@ static void expect_all_served(void)
 		expect_emergency(object, sizes[i]);
 		kfree(object);
 		expect_zero_emergency(sizes[i]);
+		object = kmalloc_pages_of_own(sizes[i]);
+		expect_emergency(object, sizes[i]);
+		EXPECT_EQ((uintptr_t)object % PAGE_SIZE, 0);
+		kfree(object);
 		for (size_t align = 16; align <= MIB(2); align *= 4) {
 			object = kmalloc_aligned(align, sizes[i]);
 			expect_emergency(object, sizes[i]);
