@@ -28,7 +28,7 @@ struct bench_run {
 	int64_t argument;	  /* of the benchmark's range */
 	unsigned int thread, nr_threads;
 	void *data;		  /* what set_up returned: the same for all threads */
-	uint64_t random;	  /* a seed: the same in every process, another one in every thread */
+	uint64_t random;	  /* a seed: the same in every process, its own in every thread */
 	struct bench_counter *counters;
 };
 
@@ -36,11 +36,11 @@ struct bench {
 	const char *name;
 	const char *group; /* the source file: each group has processes of its own */
 	/*
-	 * Do it `count` times. Called again and again, always with the same count, by each thread.
+	 * Do it `count` times. Called again and again, by each thread, always with the same count.
 	 * The row's time is that of once.
 	 */
 	void (*run)(struct bench_run *run, uint64_t count);
-	/* Optional, not timed: before the threads' first and after their last call, by one of them. */
+	/* Optional, not timed, by one thread: before all first calls, after all last ones. */
 	void *(*set_up)(const struct bench_run *run);
 	void (*tear_down)(struct bench_run *run);
 	/* The arguments: from, from * times, ... to. All 0: none. quick_times: --quick's. */

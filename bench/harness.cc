@@ -1,9 +1,9 @@
 /*
  * harness.cc - the benchmarks of bench.h on Google Benchmark: one process, one allocator.
  *
- *	bench [--allocator=PATH|libc] [--quick] [--groups] [--group=NAME]... [Google Benchmark's options]
+ *	bench [--allocator=PATH|libc] [--quick] [--groups] [--group=NAME]... [OPTION]...
  *
- * --allocator ends the program unless malloc is that library's: a preload that the dynamic linker
+ * OPTIONs are Google Benchmark's. --allocator ends the program unless malloc is that library's: a preload that the dynamic linker
  * could not follow would otherwise measure glibc. Each row has, beside its time, what one operation
  * costs in instructions and cycles of user code (where the machine has counters) and in page
  * faults, and the process's peak of resident memory during the row. What was measured where is in
@@ -194,7 +194,8 @@ void register_bench(const bench *bench)
 		return;
 	auto *row = benchmark::RegisterBenchmark(
 		bench->name, [bench](benchmark::State &state) { run_row(state, bench); });
-	for (int64_t argument = bench->from; bench->to && argument <= bench->to; argument *= times) {
+	for (int64_t argument = bench->from; bench->to && argument <= bench->to;
+	     argument *= times) {
 		row->Arg(argument);
 		if (times < 2)
 			break;
