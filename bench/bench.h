@@ -35,6 +35,7 @@ struct bench_run {
 struct bench {
 	const char *name;
 	const char *group; /* the source file: each group has processes of its own */
+	const char *text;  /* what it does, in a sentence for the report; optional */
 	/*
 	 * Do it `count` times. Called again and again, by each thread, always with the same count.
 	 * The row's time is that of once.

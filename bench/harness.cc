@@ -3,11 +3,11 @@
  *
  *	bench [--allocator=PATH|libc] [--quick] [--groups] [--group=NAME]... [OPTION]...
  *
- * OPTIONs are Google Benchmark's. --allocator ends the program unless malloc is that library's: a preload that the dynamic linker
- * could not follow would otherwise measure glibc. Each row has, beside its time, what one operation
- * costs in instructions and cycles of user code (where the machine has counters) and in page
- * faults, and the process's peak of resident memory during the row. What was measured where is in
- * the context of the JSON.
+ * OPTIONs are Google Benchmark's. --allocator ends the program unless malloc is that library's: a
+ * preload that the dynamic linker could not follow would otherwise measure glibc. Each row has,
+ * beside its time, what one operation costs in instructions and cycles of user code (where the
+ * machine has counters) and in page faults, and the process's peak of resident memory during the
+ * row. What was measured where is in the context of the JSON.
  */
 #include "bench.h"
 
@@ -174,6 +174,8 @@ void run_row(benchmark::State &state, const bench *bench)
 		if (bench->tear_down)
 			bench->tear_down(&run);
 	}
+	if (bench->text)
+		state.SetLabel(bench->text);
 	for (const bench_counter &counter : counters)
 		if (counter.name)
 			state.counters[counter.name] = counter.value;
