@@ -28,7 +28,7 @@ WORKS = ("python3-malloc", "perl", "sqlite3", "g++")
 LSAN = "/usr/lib/x86_64-linux-gnu/liblsan.so.0"
 # Valgrind takes minutes for what others take seconds for.
 SLOW_ROUNDS = 1
-LIMIT_SECONDS = 900  # of one run
+LIMIT_SECONDS = 300  # of one run; heaptrack hangs in some of perl's forks
 
 
 class Mode:
@@ -111,7 +111,7 @@ def rounds_of(modes, options):
 
 
 def measure_program(work, modes, options):
-    """Seconds of each round, by mode."""
+    """Seconds of each round, by mode; None of a run that failed."""
     seconds = {mode.name: [] for mode in modes}
     with programs.make_scratch() as tmp:
         run = programs.Run(work, options, tmp)
@@ -126,6 +126,7 @@ def measure_program(work, modes, options):
                 if not mode.needs:
                     raise
                 progress(f"{work.name} fails: {failure}")
+                seconds[mode.name].append(None)
     return seconds
 
 
@@ -143,10 +144,13 @@ def measure_pairs(modes, options):
 
 
 def cell(seconds, base):
-    if not seconds:
+    """Median seconds and ratio to glibc's; how many of the runs failed."""
+    pairs = [(value, other) for value, other in zip(seconds, base) if value]
+    if not pairs:
         return "fails"
-    ratios = [value / other for value, other in zip(seconds, base)]
-    return f"{statistics.median(seconds):.2f} ({statistics.median(ratios):.2f})"
+    text = "%.2f (%.2f)" % (statistics.median(value for value, _ in pairs),
+                            statistics.median(value / other for value, other in pairs))
+    return text if len(pairs) == len(seconds) else f"{text}, {len(seconds) - len(pairs)} fail"
 
 
 def print_table(results, modes):
