@@ -8,6 +8,7 @@ The allocators are glibc's, BUILD-TREE/libstitchmalloc.so and Debian's jemalloc,
 allocates, which is recorded once. The tables are of all programs chosen that DIR has figures of.
 """
 import argparse
+import glob
 import importlib.machinery
 import importlib.util
 import json
@@ -168,7 +169,50 @@ def prepare_memcached(tmp, _quick):
     write(f"{tmp}/load.conf", MEMCACHED_LOAD)
 
 
+# A server whose work is done by its children, which it waits for; clients are not preloaded.
+POSTGRESQL = """\
+set -e
+cd {tmp}
+PATH={bin}:$PATH preload=$LD_PRELOAD
+unset LD_PRELOAD
+as_user() {{ {as_user} "$@"; }}
+as_user cp -r template data
+LD_PRELOAD=$preload {as_user} postgres -D data -k {tmp} -c listen_addresses= -c fsync=off \\
+	-c shared_buffers=64MB -c work_mem=2MB -c max_wal_size=512MB >server.log 2>&1 &
+server=$!
+until pg_isready -q -h {tmp} -U postgres; do
+	kill -0 $server
+	sleep 0.05
+done
+pgbench -h {tmp} -U postgres -q -i -s {scale} postgres >pgbench.log 2>&1
+pgbench -h {tmp} -U postgres --random-seed=5 -c 4 -j 2 -t {transactions} -n postgres
+psql -h {tmp} -U postgres -d postgres -X -q -A -t -v ON_ERROR_STOP=1 -c "
+	select count(*), max(length(t)) from (select string_agg(filler || aid, ',' order by bid, aid
+	desc) t from pgbench_accounts group by aid % 997) x; vacuum (full, analyze)"
+kill -INT $server
+wait $server
+rm -r data
+"""
+
+
+def prepare_postgresql(tmp, quick):
+    """initdb and postgres refuse root."""
+    folder = max(glob.glob("/usr/lib/postgresql/*/bin"))
+    as_user = ""
+    if os.getuid() == 0:
+        as_user = "setpriv --reuid=postgres --regid=postgres --init-groups"
+        shutil.chown(tmp, "postgres")
+    write(f"{tmp}/work.sh", POSTGRESQL.format(tmp=tmp, bin=folder, as_user=as_user,
+                                              scale=1 if quick else 3,
+                                              transactions=50 if quick else 2500))
+    subprocess.run(shlex.split(as_user) + [f"{folder}/initdb", "-D", f"{tmp}/template", "-U",
+                                           "postgres", "-A", "trust", "--no-locale", "-E", "UTF8",
+                                           "-N"],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
 PYTHON = [("/usr/bin/python3", "python3")]
+POSTGRES = (glob.glob("/usr/lib/postgresql/*/bin/postgres") or ["postgres"])[0]
 REDIS_PACKAGES = [("redis-server", "redis-server"), ("redis-benchmark", "redis-tools")]
 ALL_WORKS = [
     Work("python3", PYTHON, "/usr/bin/python3 {tmp}/work.py", prepare=prepare_python3),
@@ -203,6 +247,9 @@ ALL_WORKS = [
          "db_bench --db={tmp}/db --num={keys} --value_size=200 --seed=1 --compression_type=none "
          "--benchmarks=fillrandom,overwrite,readrandom,readseq,compact "
          "--write_buffer_size=8388608 --stats_interval=100000000", keys=(100000, 2000)),
+    Work("postgresql", [(POSTGRES, "postgresql"), ("/usr/bin/pgbench", "postgresql"),
+                        ("setpriv", "util-linux")],
+         "sh {tmp}/work.sh", prepare=prepare_postgresql),
 ]
 
 

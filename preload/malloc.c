@@ -106,23 +106,26 @@ static __slow void *malloc_sampled(size_t bytes, bool hit)
 	return note_sample(object, bytes, hit, had_slot);
 }
 
-/* The fast path of leaks=sample. */
-static __attribute__((noinline, hot)) void *malloc_counted(size_t bytes)
+/* The fast path of leaks=sample. NULL: hit, or nothing in the sheaf. */
+static __inline_always void *counted_pop(size_t bytes, bool *hit)
 {
-	bool hit = leak_sample_hits(bytes);
-	void *object;
-
-	if (likely(!hit && bytes <= SIZE_CLASS_MAX_BYTES) && !CONFIG_VALGRIND) {
-		object = sheaf_pop(current_slot, size_class_of(bytes));
-		if (likely(object))
-			return object;
-	}
-	return malloc_sampled(bytes, hit);
+	*hit = leak_sample_hits(bytes);
+	if (unlikely(*hit || bytes > SIZE_CLASS_MAX_BYTES) || CONFIG_VALGRIND)
+		return NULL;
+	return sheaf_pop(current_slot, size_class_of(bytes));
 }
 
-static __slow void *calloc_sampled(size_t bytes)
+static __attribute__((noinline, hot)) void *malloc_counted(size_t bytes)
 {
-	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
+	bool hit;
+	void *object = counted_pop(bytes, &hit);
+
+	return likely(object) ? object : malloc_sampled(bytes, hit);
+}
+
+static __slow void *calloc_sampled(size_t bytes, bool hit)
+{
+	bool had_slot = mm_thread_has_slot();
 	void *object;
 
 	if (hit && bytes <= SIZE_CLASS_MAX_BYTES) {
@@ -133,6 +136,14 @@ static __slow void *calloc_sampled(size_t bytes)
 		object = heap_zalloc(bytes);
 	}
 	return note_sample(object, bytes, hit, had_slot);
+}
+
+static __attribute__((noinline, hot)) void *calloc_counted(size_t bytes)
+{
+	bool hit;
+	void *object = counted_pop(bytes, &hit);
+
+	return likely(object) ? memset(object, 0, bytes) : calloc_sampled(bytes, hit);
 }
 
 static __slow void *memalign_sampled(size_t align, size_t bytes)
@@ -199,12 +210,12 @@ __attribute__((noinline)) void *malloc_miss(size_t bytes)
 
 static __slow void *calloc_slow(size_t bytes)
 {
-	if (likely(mm_thread_has_slot() && !leak_sampling))
+	if (unlikely(leak_sampling))
+		return calloc_counted(bytes);
+	if (likely(mm_thread_has_slot()))
 		return slow_result(heap_zalloc(bytes));
 	if (!heap_ready())
 		return heapless_calloc(bytes);
-	if (unlikely(leak_sampling))
-		return calloc_sampled(bytes);
 	return first_result(heap_zalloc(wanted(bytes)), bytes);
 }
 

@@ -107,6 +107,11 @@ if(symbolise_archives)
 		$<TARGET_FILE:core_prefixed> ${symbolise_archives})
 endif()
 
+if(STITCH_BENCH)
+	stitch_test(bench_run "bench;slow" 900 /usr/bin/python3
+		${CMAKE_CURRENT_SOURCE_DIR}/bench/test_run.py ${PROJECT_BINARY_DIR})
+endif()
+
 stitch_test(style_exports style 60 /usr/bin/python3 ${tools}/check_exports.py
 	$<TARGET_FILE:stitchmalloc_shared> ${PROJECT_SOURCE_DIR}/preload/exports.map)
 file(GLOB script_tests CONFIGURE_DEPENDS launcher/test_*.sh install/test_*.sh)

@@ -11,8 +11,8 @@ usage: sh tools/bootstrap.sh run | test | packages | help
   run       install what the build needs, build build/release, run Python's parser over its own
             library under the allocator and show what the allocator did
   test      the same with warnings as errors, then the quick tests (3 to 12 minutes)
-  packages  install what the slow tests and .ci/run need besides (servers and their clients;
-            none of them is started)
+  packages  install what the slow tests, bench/run and .ci/run need besides (servers and their
+            clients; none of them is started)
   help      this text
 
 Debian packages are installed with apt-get, by root or with sudo, and only those that are missing.
@@ -27,6 +27,8 @@ report_packages='python3-jsonschema libjemalloc-dev google-perftools'
 # The scripts of the quick tests name their packages themselves.
 quick_packages=$(sed -n 's/^need [^ ]* //p' tests/preload/quick_*.sh tests/hostile/*.sh | sort -u)
 ci_packages='clang libzstd-dev'
+# bench/run: the harness, and its report.
+bench_packages='libbenchmark-dev python3-scipy python3-matplotlib python3-jinja2'
 
 step()
 {
@@ -184,7 +186,7 @@ command_test()
 command_packages()
 {
 	# shellcheck disable=SC2046  # several words
-	install_packages $ci_packages $(sed 's/#.*//' tests/preload/packages.txt)
+	install_packages $ci_packages $bench_packages $(sed 's/#.*//' tests/preload/packages.txt)
 }
 
 case ${1-} in

@@ -44,9 +44,9 @@ static bool boot(void)
 		mm_map = (struct mm_map){ 0 }; /* free() finds nothing of ours */
 		return false;
 	}
-	leak_check_init();
 	gate_boot(mm_map.process);
 	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
+	leak_check_init(); /* last: from then on other threads may be counted before they ask for us */
 	return true;
 }
 
