@@ -16,36 +16,60 @@
 #define CACHE_LINES 128 /* the processor fetches them in pairs */
 #define RING_BLOCKS 4096u
 #define BATCH_BLOCKS 500u
+#define SAID_BLOCKS 64u
 #define MAX_THREADS 8u
 #define WRITTEN 64u
 #define SHARED_BLOCKS 1000u /* a thread */
 
-/* One thread puts, another takes. */
+/*
+ * One thread puts, another takes. Each side says how far it is only now and then, and looks where
+ * the other is only when it must: cache lines of the blocks shall wander, not those of the ring.
+ */
+struct side {
+	_Alignas(CACHE_LINES) atomic_size_t said;
+	size_t nr, seen; /* of this side so far; of the other */
+};
+
 struct ring {
-	_Alignas(CACHE_LINES) atomic_size_t nr_put;
-	_Alignas(CACHE_LINES) atomic_size_t nr_taken;
+	struct side putter, taker;
 	_Alignas(CACHE_LINES) void *blocks[RING_BLOCKS];
 };
 
+static void side_say(struct side *side)
+{
+	atomic_store_explicit(&side->said, side->nr, memory_order_release);
+}
+
+static void side_advance(struct side *side)
+{
+	if (++side->nr % SAID_BLOCKS == 0)
+		side_say(side);
+}
+
+/* Until the other side is no longer where it was at `limit`. */
+static void side_wait(struct side *side, const struct side *other, size_t limit)
+{
+	while (side->seen == limit) {
+		side->seen = atomic_load_explicit(&other->said, memory_order_acquire);
+		if (side->seen == limit)
+			sched_yield();
+	}
+}
+
 static void ring_put(struct ring *ring, void *block)
 {
-	size_t nr_put = atomic_load_explicit(&ring->nr_put, memory_order_relaxed);
-
-	while (nr_put - atomic_load_explicit(&ring->nr_taken, memory_order_acquire) == RING_BLOCKS)
-		sched_yield();
-	ring->blocks[nr_put % RING_BLOCKS] = block;
-	atomic_store_explicit(&ring->nr_put, nr_put + 1, memory_order_release);
+	side_wait(&ring->putter, &ring->taker, ring->putter.nr - RING_BLOCKS);
+	ring->blocks[ring->putter.nr % RING_BLOCKS] = block;
+	side_advance(&ring->putter);
 }
 
 static void *ring_take(struct ring *ring)
 {
-	size_t nr_taken = atomic_load_explicit(&ring->nr_taken, memory_order_relaxed);
 	void *block;
 
-	while (atomic_load_explicit(&ring->nr_put, memory_order_acquire) == nr_taken)
-		sched_yield();
-	block = ring->blocks[nr_taken % RING_BLOCKS];
-	atomic_store_explicit(&ring->nr_taken, nr_taken + 1, memory_order_release);
+	side_wait(&ring->taker, &ring->putter, ring->taker.nr);
+	block = ring->blocks[ring->taker.nr % RING_BLOCKS];
+	side_advance(&ring->taker);
 	return block;
 }
 
@@ -59,7 +83,7 @@ static void tear_down_rings(struct bench_run *run)
 	struct ring *rings = run->data;
 
 	for (unsigned int i = 0; i < run->nr_threads; i++)
-		while (atomic_load(&rings[i].nr_put) != atomic_load(&rings[i].nr_taken))
+		while (rings[i].taker.nr != rings[i].putter.nr)
 			free(ring_take(&rings[i]));
 	bench_unmap(rings, run->nr_threads * sizeof(*rings));
 }
@@ -73,6 +97,7 @@ static void put_blocks(struct ring *ring, size_t size, uint64_t count)
 {
 	while (count--)
 		ring_put(ring, new_block(size));
+	side_say(&ring->putter); /* the taker may have nothing else to wait for */
 }
 
 static void take_blocks(struct ring *ring, uint64_t count)
@@ -84,6 +109,7 @@ static void take_blocks(struct ring *ring, uint64_t count)
 			bench_fail("a block has lost its contents");
 		free(block);
 	}
+	side_say(&ring->taker);
 }
 
 /*
