@@ -17,6 +17,8 @@
 #include <fcntl.h>
 #include <gnu/libc-version.h>
 #include <linux/perf_event.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -126,7 +128,25 @@ bool reset_peak()
 /* --- one row --------------------------------------------------------------------------------- */
 
 /* What the first thread prepares for all; they meet before the first call and after the last. */
-std::atomic<void *> shared_data;
+void *shared_data;
+std::atomic<bool> is_set_up;
+
+/* A call that is not timed: the first one pays for memory that the kernel has never seen used. */
+void prepare(const bench *bench, bench_run *run, bool is_first, unsigned int batch)
+{
+	if (is_first) {
+		reset_peak();
+		shared_data = bench->set_up ? bench->set_up(run) : nullptr;
+		is_set_up.store(true, std::memory_order_release);
+	}
+	while (!is_set_up.load(std::memory_order_acquire))
+		sched_yield();
+	run->data = shared_data;
+	if (bench->warm_up)
+		bench->warm_up(run);
+	if (!bench->rounds)
+		bench->run(run, batch);
+}
 
 void add_counter(benchmark::State &state, const char *name, double value)
 {
@@ -145,16 +165,12 @@ void run_row(benchmark::State &state, const bench *bench)
 	run.nr_threads = static_cast<unsigned int>(state.threads());
 	run.random = 0x5eed + run.thread;
 	run.counters = counters.data();
-	if (is_first) {
-		reset_peak();
-		shared_data = bench->set_up ? bench->set_up(&run) : nullptr;
-	}
+	prepare(bench, &run, is_first, batch);
 	Counter instructions(PERF_COUNT_HW_INSTRUCTIONS), cycles(PERF_COUNT_HW_CPU_CYCLES);
 	uint64_t nr_instructions = 0, nr_cycles = 0;
 	double nr_faults = 0;
 	while (state.KeepRunningBatch(batch)) {
 		if (first_call) {
-			run.data = shared_data;
 			nr_faults = faults_of_thread();
 			nr_cycles = cycles.read_now();
 			nr_instructions = instructions.read_now();
@@ -170,12 +186,12 @@ void run_row(benchmark::State &state, const bench *bench)
 	if (cycles.works())
 		add_counter(state, "cycles", static_cast<double>(nr_cycles));
 	if (is_first) {
+		is_set_up = false;
 		state.counters["peak_kib"] = peak_rss();
 		if (bench->tear_down)
 			bench->tear_down(&run);
 	}
-	if (bench->text)
-		state.SetLabel(bench->text);
+	state.SetLabel(bench->text);
 	for (const bench_counter &counter : counters)
 		if (counter.name)
 			state.counters[counter.name] = counter.value;
@@ -188,22 +204,35 @@ std::string group_of(const bench *bench)
 	return name.substr(0, name.find('.'));
 }
 
-void register_bench(const bench *bench)
+void add_arguments(benchmark::internal::Benchmark *row, const bench *bench)
 {
 	int64_t times = quick && bench->quick_times ? bench->quick_times : bench->times;
+	int64_t argument = bench->from;
 
+	if (!bench->to)
+		return;
+	do
+		row->Arg(argument);
+	while (times > 1 && (argument *= times) <= bench->to);
+}
+
+void add_threads(benchmark::internal::Benchmark *row, const bench *bench)
+{
+	unsigned int most = quick && bench->quick_threads ? bench->quick_threads : bench->threads;
+	unsigned int fewest = bench->fewest_threads ? bench->fewest_threads : 1;
+
+	if (bench->threads)
+		row->ThreadRange(static_cast<int>(fewest), static_cast<int>(most));
+}
+
+void register_bench(const bench *bench)
+{
 	if (quick && bench->only_full)
 		return;
 	auto *row = benchmark::RegisterBenchmark(
 		bench->name, [bench](benchmark::State &state) { run_row(state, bench); });
-	for (int64_t argument = bench->from; bench->to && argument <= bench->to;
-	     argument *= times) {
-		row->Arg(argument);
-		if (times < 2)
-			break;
-	}
-	if (bench->threads > 1)
-		row->ThreadRange(1, static_cast<int>(bench->threads));
+	add_arguments(row, bench);
+	add_threads(row, bench);
 	if (bench->rounds)
 		row->Iterations(static_cast<benchmark::IterationCount>(
 			bench->rounds * (bench->batch ? bench->batch : 1)));
@@ -384,6 +413,36 @@ extern "C" void bench_count(bench_run *run, const char *name, double value)
 extern "C" void bench_fail(const char *text)
 {
 	fail(text);
+}
+
+extern "C" void *bench_map(size_t bytes)
+{
+	void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
+
+	if (memory == MAP_FAILED)
+		bench_fail("no memory for a table");
+	return memory;
+}
+
+extern "C" void bench_unmap(void *memory, size_t bytes)
+{
+	if (munmap(memory, bytes))
+		bench_fail("munmap of a table failed");
+}
+
+extern "C" uint64_t bench_resident_kib(void)
+{
+	int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	char text[256] = {}, *end;
+	uint64_t pages;
+
+	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
+		bench_fail("cannot read /proc/self/statm");
+	close(file);
+	std::strtoull(text, &end, 10);
+	pages = std::strtoull(end, nullptr, 10);
+	return pages * (static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) / 1024);
 }
 
 int main(int argc, char **argv)
