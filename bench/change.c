@@ -23,5 +23,5 @@ static void change_sizes(struct bench_run *run, uint64_t count)
 	}
 }
 
-BENCH(change_of_sizes, "64 MiB of blocks of 64 bytes, all freed, then of 96, and so on through the sizes",
+BENCH(change_of_sizes, "64 MiB of blocks of 64 bytes, all freed, then of 96, and so on",
       .run = change_sizes, .rounds = 1)

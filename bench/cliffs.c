@@ -172,7 +172,7 @@ static void fill_medium(struct bench_run *run)
 
 BENCH(calloc_huge, "calloc of 64 MiB of which a sixteenth of the pages is written, then free",
       .run = calloc_huge, .warm_up = use_huge, .rounds = 5)
-BENCH(churn_of_large, "four live blocks of 5 to 25 MiB, written in full, replaced in turn by random sizes",
+BENCH(churn_of_large, "four live blocks of 5 to 25 MiB, written in full, replaced in turn",
       .run = churn_large, .set_up = few_set_up, .warm_up = fill_few, .tear_down = few_tear_down,
       .rounds = 20)
 BENCH(memalign_mixed, "blocks aligned to 64 bytes up to 64 KiB replace each other at random",

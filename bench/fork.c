@@ -76,7 +76,7 @@ static void fork_storm(struct bench_run *run, uint64_t count)
 			fork_once(STORM_BLOCKS);
 }
 
-BENCH(fork_large_heap, "fork with so many MiB of heap, until a child that mallocs a little has ended",
+BENCH(fork_large_heap, "fork with so many MiB of heap, until its child has ended",
       .run = fork_large, .from = 16, .to = 256, .times = 16, .set_up = build_heap,
       .tear_down = free_heap)
 BENCH(fork_hundred_times, "a hundred forks, one after the other, of children that malloc and free",

@@ -44,5 +44,5 @@ static void idle_kib(struct bench_run *run)
 	bench_unmap(before, sizeof(*before));
 }
 
-BENCH(burst_then_idle, "256 MiB of small blocks, freed; then a second of nothing (idle_kib is left)",
+BENCH(burst_then_idle, "256 MiB of small blocks, freed; a second of nothing (idle_kib is left)",
       .run = burst, .set_up = burst_set_up, .tear_down = idle_kib, .rounds = 1)

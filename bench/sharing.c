@@ -45,8 +45,8 @@ static void tear_down(struct bench_run *run)
 	bench_unmap(run->data, MAX_THREADS * sizeof(void *));
 }
 
-BENCH(active_sharing, "each thread allocates a small block, writes it often and frees it (cache-thrash)",
+BENCH(active_sharing, "each thread allocates a block, writes it often, frees it (cache-thrash)",
       .run = write_often, .batch = 100, .threads = 4, .quick_threads = 2)
-BENCH(passive_sharing, "the same, starting with blocks that one thread has allocated for all (cache-scratch)",
+BENCH(passive_sharing, "the same from blocks that one thread has allocated (cache-scratch)",
       .run = write_often, .batch = 100, .threads = 4, .quick_threads = 2,
       .set_up = allocate_for_all, .warm_up = free_own, .tear_down = tear_down)

@@ -77,5 +77,5 @@ BENCH(calloc_free, "one block is allocated cleared and freed",
       .run = calloc_pairs, .batch = 10, .from = 8, .to = 64 << 20, .times = 2, .quick_times = 32)
 BENCH(aligned_free, "one block aligned to its size, to a page at most, is allocated and freed",
       .run = aligned_pairs, .batch = 10, .from = 8, .to = 64 << 20, .times = 2, .quick_times = 32)
-BENCH(realloc_growth, "a block grows from 16 bytes by half of its size at a time, written at its end",
+BENCH(realloc_growth, "a block grows from 16 bytes by half of its size, written at its end",
       .run = grow, .from = 64, .to = 64 << 20, .times = 2, .quick_times = 64)

@@ -46,7 +46,8 @@ static bool boot(void)
 	}
 	gate_boot(mm_map.process);
 	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
-	leak_check_init(); /* last: from then on other threads may be counted before they ask for us */
+	/* Last: from then on calls of other threads are counted before they ask whether we are up. */
+	leak_check_init();
 	return true;
 }
 

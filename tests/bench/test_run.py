@@ -109,7 +109,8 @@ class RunTest(RunCase):
 
     def runs(self):
         """Those that succeeded, with their times: which of them are run again shows there."""
-        return {path: os.stat(path).st_mtime_ns for path in glob.glob(f"{self.out}/runs/[0-9]*.json")
+        paths = glob.glob(f"{self.out}/runs/[0-9]*.json")
+        return {path: os.stat(path).st_mtime_ns for path in paths
                 if "error" not in read_json(path)}
 
     def wait_for_results(self, number):
