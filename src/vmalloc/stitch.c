@@ -148,6 +148,18 @@ static void purge(size_t pfn, size_t nr_pages)
 	zone_unlock();
 }
 
+/* A fault would bring a huge page. */
+static bool is_for_huge_pages(const struct stitch *st)
+{
+	return pfn_to_pageblock(st->pfn)->part == RANGE_HIGH;
+}
+
+static bool is_worth_moving(const struct stitch *st, size_t nr_pages)
+{
+	return params.stitch == STITCH_UFFD ||
+	       cost_is_worth_moving(nr_pages, is_for_huge_pages(st));
+}
+
 static size_t min_run(void)
 {
 	return slot_count_held() > 1 ? MIN_RUN_THREADED : MIN_RUN_ALONE;
@@ -172,6 +184,15 @@ static size_t find_resident(const unsigned char *resident, size_t nr_pages, size
 	return nr_pages;
 }
 
+static size_t count_resident(const unsigned char *resident, size_t nr_pages)
+{
+	size_t nr_resident = 0;
+
+	for (size_t page = 0; page < nr_pages; page++)
+		nr_resident += resident[page] & 1;
+	return nr_resident;
+}
+
 /*
  * Ask which pages of the run have frames, and drop all in front of the first long stretch of them:
  * what has none, whatever mincore does not tell of, and what is scattered too thinly. That is a
@@ -183,8 +204,10 @@ static size_t resolve(size_t pfn, size_t nr_pages, size_t *nr_resident)
 	size_t nr_passed = 1;
 
 	*nr_resident = 0;
-	if (!os_mincore(pfn_to_virt(pfn), nr_pages * PAGE_SIZE, resident))
+	if (!os_mincore(pfn_to_virt(pfn), nr_pages * PAGE_SIZE, resident)) {
+		cost_note_touched(count_resident(resident, nr_pages), nr_pages);
 		nr_passed = find_resident(resident, nr_pages, min_run(), nr_resident);
+	}
 	if (nr_passed)
 		purge(pfn, nr_passed);
 	return nr_passed;
@@ -235,15 +258,20 @@ static void note_failure(struct stitch *st, int error)
 		mover_give_up();
 }
 
-/* Too many runs with pages that have no frame, for what they bring. */
+/* A run with pages that have no frame. Too many for what they bring, or nobody uses its pages. */
 static void note_thin_run(struct stitch *st)
 {
 	if (++st->nr_thin > MAX_THIN_RUNS && st->nr_moved < st->nr_thin * min_run())
 		st->broken = true;
+	if (!is_worth_moving(st, LONG_RUN))
+		st->broken = true;
 }
 
-/* A move ended at a page, for this reason. Returns how many pages of the source to pass over. */
-static size_t handle_error(struct stitch *st, int error, size_t pfn, size_t nr_pages,
+/*
+ * A move of nr_pages ended at the first page of the run, for this reason. Returns how many pages of
+ * the run to pass over.
+ */
+static size_t handle_error(struct stitch *st, int error, struct source_run run, size_t nr_pages,
 			   unsigned int *nr_retries)
 {
 	size_t nr_resident, nr_passed;
@@ -251,14 +279,14 @@ static size_t handle_error(struct stitch *st, int error, size_t pfn, size_t nr_p
 	st->clean = false;
 	switch (error) {
 	case -ENOENT:
+		nr_passed = resolve(run.pfn, run.nr_pages, &nr_resident);
 		note_thin_run(st);
-		nr_passed = resolve(pfn, nr_pages, &nr_resident);
 		return nr_passed ? nr_passed : 1; /* it may have come back from disk */
 	case -EEXIST: /* locked memory; what lies behind an area's end in its last huge page */
 		note_taken_hole(st, PAGEBLOCK_PAGES - st->hole % PAGEBLOCK_PAGES);
 		return 0;
 	case -EBUSY:
-		return !*nr_retries && make_our_own(pfn, nr_pages) && ++*nr_retries ? 0 : nr_pages;
+		return !*nr_retries && make_our_own(run.pfn, nr_pages) && ++*nr_retries ? 0 : nr_pages;
 	case -EAGAIN:
 		return ++*nr_retries < MAX_RETRIES ? 0 : nr_pages;
 	default:
@@ -286,14 +314,17 @@ static size_t nr_movable(struct source_run *run, size_t nr_pages)
 }
 
 /* One move. Returns how many pages of the run are dealt with. */
-static size_t move_some(struct stitch *st, size_t from, size_t nr_pages, unsigned int *nr_retries)
+static size_t move_some(struct stitch *st, struct source_run run, size_t nr_pages,
+			unsigned int *nr_retries)
 {
 	size_t nr_moved;
-	int error = mover_move(st->hole, from, nr_pages, false, &nr_moved);
+	int error = mover_move(st->hole, run.pfn, nr_pages, false, &nr_moved);
 
 	if (!nr_moved)
-		return handle_error(st, error, from, nr_pages, nr_retries);
-	note_moved(st, from, nr_moved);
+		return handle_error(st, error, run, nr_pages, nr_retries);
+	if (!mover_must_ask() && !st->whole)
+		cost_note_touched(nr_moved, nr_moved); /* else resolve() has */
+	note_moved(st, run.pfn, nr_moved);
 	*nr_retries = 0;
 	return nr_moved;
 }
@@ -304,7 +335,7 @@ static void move_run(struct stitch *st, struct source_run run)
 
 	while (run.nr_pages && !is_exhausted(st) && next_hole(st)) {
 		size_t nr_pages = nr_movable(&run, min_size(st->nr_hole, st->nr_budget));
-		size_t nr_done = nr_pages ? move_some(st, run.pfn, nr_pages, &nr_retries) : 0;
+		size_t nr_done = nr_pages ? move_some(st, run, nr_pages, &nr_retries) : 0;
 
 		run.pfn += nr_done;
 		run.nr_pages -= nr_done;
@@ -367,6 +398,8 @@ static void move_runs(struct stitch *st, const struct source_run *runs, unsigned
 	count(&stitch_counts.ns, ns);
 	if (st->clean)
 		cost_note_moves(st->nr_runs - nr_before, st->nr_moved - nr_moved, ns);
+	if (!st->whole)
+		cost_note_batch(st->nr_moved - nr_moved, ns);
 }
 
 /* Runs of at least so many pages, as long as there are some. */
@@ -388,17 +421,14 @@ static void stitch_runs(struct stitch *st, size_t min_pages, bool from_ranges)
 	} while (st->nr_moved > nr_before || batch.no_high != st->no_high);
 }
 
-/* A fault would bring a huge page. */
-static bool is_for_huge_pages(const struct stitch *st)
-{
-	return pfn_to_pageblock(st->pfn)->part == RANGE_HIGH;
-}
-
 static bool is_worth_it(const struct stitch *st, size_t min_pages)
 {
+	bool huge = is_for_huge_pages(st);
+
 	if (is_exhausted(st))
 		return false;
-	if (params.stitch == STITCH_UFFD || cost_allows_moving(min_pages, is_for_huge_pages(st)))
+	if (params.stitch == STITCH_UFFD ||
+	    (cost_allows_batch(huge) && cost_allows_moving(min_pages, huge)))
 		return true;
 	count(&stitch_counts.dear, 1);
 	return false;
@@ -504,6 +534,8 @@ static void purge_as_much(const struct stitch *st)
 
 	if (is_for_huge_pages(st))
 		nr_faulted += align_up(st->end, PAGEBLOCK_PAGES) - st->end;
+	else
+		nr_faulted = cost_expect_touched(nr_faulted);
 	nr_pages = min_size(nr_faulted, stitch_count_available());
 	if (nr_pages >= STITCH_MIN_PAGES)
 		count(&stitch_counts.purged, decay_drop_locked(nr_pages));

@@ -26,6 +26,8 @@ struct stitch_costs stitch_costs = {
 #define WORTH_TENTHS 7u
 /* By this share a refused cost falls: it is measured again after some dozens of refusals. */
 #define FORGET_SHIFT 6u
+/* A sixteenth counts as touched at the least: else nothing would ever be tried again. */
+#define MAX_UNTOUCHED (PAGES_OF_SHARE - PAGES_OF_SHARE / 16)
 
 /* Upwards, so that an average of 0 rises. */
 static int64_t round_away(int64_t difference, uint32_t divisor)
@@ -61,6 +63,20 @@ void cost_note_moves(size_t nr_runs, size_t nr_pages, uint64_t ns)
 		average_in(&stitch_costs.page, (ns > of_runs ? ns - of_runs : 0) / nr_pages);
 }
 
+void cost_note_touched(size_t nr_touched, size_t nr_pages)
+{
+	int64_t share = (int64_t)((nr_pages - nr_touched) * PAGES_OF_SHARE / nr_pages);
+	int64_t average = stitch_costs.untouched;
+
+	average += round_away(share - average, NR_AVERAGED);
+	stitch_costs.untouched = (uint32_t)min_size((size_t)average, MAX_UNTOUCHED);
+}
+
+size_t cost_expect_touched(size_t nr_pages)
+{
+	return nr_pages * (PAGES_OF_SHARE - stitch_costs.untouched) / PAGES_OF_SHARE;
+}
+
 void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns)
 {
 	average_in(cost, ns / nr_pages);
@@ -68,15 +84,50 @@ void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns)
 
 static void forget_some(struct cost *cost)
 {
-	WRITE_ONCE(cost->ns, cost->ns - (cost->ns >> FORGET_SHIFT));
+	WRITE_ONCE(cost->ns, cost->ns - div_round_up(cost->ns, 1u << FORGET_SHIFT));
+}
+
+/* The first page of a huge one that is touched brings all of them. */
+static uint64_t ns_saved(size_t nr_pages, bool huge)
+{
+	if (huge)
+		return nr_pages * (uint64_t)stitch_costs.huge.ns;
+	return nr_pages * (uint64_t)stitch_costs.fresh.ns *
+	       (PAGES_OF_SHARE - stitch_costs.untouched) / PAGES_OF_SHARE;
+}
+
+bool cost_is_worth_moving(size_t nr_pages, bool huge)
+{
+	uint64_t page = (uint64_t)stitch_costs.page.ns + stitch_costs.touch.ns;
+
+	return (stitch_costs.run.ns + nr_pages * page) * 10 <=
+	       ns_saved(nr_pages, huge) * WORTH_TENTHS;
+}
+
+void cost_note_batch(size_t nr_pages, uint64_t ns)
+{
+	struct cost_total *total = &stitch_costs.batches;
+
+	total->ns += ns - total->ns / NR_AVERAGED;
+	total->nr_pages += nr_pages * PAGES_OF_SHARE - total->nr_pages / NR_AVERAGED;
+}
+
+bool cost_allows_batch(bool huge)
+{
+	struct cost_total *total = &stitch_costs.batches;
+	size_t nr_pages = total->nr_pages / PAGES_OF_SHARE;
+	uint64_t ns = total->ns + nr_pages * (uint64_t)stitch_costs.touch.ns;
+
+	if (ns * 10 <= ns_saved(nr_pages, huge) * WORTH_TENTHS)
+		return true;
+	total->ns -= div_round_up(total->ns, 1u << FORGET_SHIFT);
+	forget_some(&stitch_costs.touch);
+	return false;
 }
 
 bool cost_allows_moving(size_t nr_pages, bool huge)
 {
-	uint64_t saved = nr_pages * (uint64_t)(huge ? stitch_costs.huge.ns : stitch_costs.fresh.ns);
-	uint64_t page = (uint64_t)stitch_costs.page.ns + stitch_costs.touch.ns;
-
-	if ((stitch_costs.run.ns + nr_pages * page) * 10 <= saved * WORTH_TENTHS)
+	if (cost_is_worth_moving(nr_pages, huge))
 		return true;
 	forget_some(&stitch_costs.run);
 	forget_some(&stitch_costs.page);

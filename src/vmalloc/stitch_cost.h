@@ -17,18 +17,46 @@ struct cost {
 	uint32_t ns, nr_measured;
 };
 
+/* What went by of late: sums that fade. */
+struct cost_total {
+	uint64_t ns, nr_pages;
+};
+
 struct stitch_costs {
 	struct cost run, page;	 /* of a move: per run, and per page of it */
 	struct cost touch;	 /* of the first access to a moved page */
 	struct cost fresh, huge; /* of a page fault, and of a huge one for each of its pages */
 	struct cost remap;	 /* of a run moved out of the heap (vmalloc/gather.h) */
 	struct cost repopulated; /* for each page that a fork has left shared, to make it our own */
+	struct cost_total batches;
+	/*
+	 * Of PAGES_OF_SHARE pages that blocks had, so many were never touched: a moving average.
+	 * Who does not use what it asks for does not fault it in either, and moving saves that less.
+	 */
+	uint32_t untouched;
 };
+
+#define PAGES_OF_SHARE 1024u
 
 extern struct stitch_costs stitch_costs;
 
 /* So many runs of so many pages in all took so long. */
 void cost_note_moves(size_t nr_runs, size_t nr_pages, uint64_t ns);
+
+/* A batch of runs has moved so many pages, and all of it took so long. */
+void cost_note_batch(size_t nr_pages, uint64_t ns);
+
+/*
+ * Batches have been worth their time of late, those moves included that found nothing to move.
+ * After some dozens of refusals another is tried.
+ */
+bool cost_allows_batch(bool huge);
+
+/* Of so many free pages, which blocks have had, so many had frames. */
+void cost_note_touched(size_t nr_touched, size_t nr_pages);
+
+/* How many of so many fresh pages the program will touch, if it does as it did. */
+size_t cost_expect_touched(size_t nr_pages);
 
 /* So many pages took so long; `cost`: a member of stitch_costs. */
 void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns);
@@ -38,6 +66,9 @@ void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns);
  * refused seems a little cheaper the next time, so that it is tried again after a while.
  */
 bool cost_allows_moving(size_t nr_pages, bool huge);
+
+/* The same without that: what is asked once more in the middle. */
+bool cost_is_worth_moving(size_t nr_pages, bool huge);
 
 /*
  * As cost_note_moves and cost_allows_moving, of moves by mremap: a run costs the same at any

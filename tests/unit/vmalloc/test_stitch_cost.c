@@ -91,4 +91,61 @@ TEST(the_first_access_counts)
 	EXPECT(!cost_allows_moving(64, false));
 }
 
+/* 2000 ns a fault, of which a sixteenth is saved at the least. */
+TEST(pages_that_nobody_touches_are_not_worth_moving)
+{
+	reset();
+	EXPECT(cost_is_worth_moving(64, false));
+	EXPECT_EQ(cost_expect_touched(1000), 1000);
+	for (unsigned int i = 0; i < 50; i++)
+		cost_note_touched(1, 128);
+	EXPECT(cost_expect_touched(1024) <= 64 + 8);
+	EXPECT(!cost_is_worth_moving(64, false));
+	EXPECT(cost_is_worth_moving(512, true)); /* one touch brings a huge page */
+	for (unsigned int i = 0; i < 50; i++)
+		cost_note_touched(64, 64);
+	EXPECT(cost_expect_touched(1024) > 1000);
+	EXPECT(cost_is_worth_moving(64, false));
+}
+
+TEST(batches_that_take_longer_than_faults_end_and_are_tried_again)
+{
+	unsigned int nr_refused = 0;
+
+	reset();
+	EXPECT(cost_allows_batch(false));
+	for (unsigned int i = 0; i < 20; i++)
+		cost_note_batch(10, 10 * 5000);
+	cost_note_batch(0, 5000); /* nothing was moved in all that time */
+	while (!cost_allows_batch(false) && nr_refused < 10000)
+		nr_refused++;
+	EXPECT(nr_refused > 20);
+	EXPECT(nr_refused < 1000);
+}
+
+/* Where the last sources are looked for in vain most of the time goes into those that were found. */
+TEST(a_batch_that_moves_little_counts_by_its_time)
+{
+	reset();
+	for (unsigned int i = 0; i < 100; i++) {
+		cost_note_batch(1000, 1000 * 200);
+		cost_note_batch(1, 20000);
+	}
+	EXPECT(cost_allows_batch(false));
+}
+
+TEST(even_a_fault_that_saves_little_is_tried_again)
+{
+	unsigned int nr_refused = 0;
+
+	reset();
+	stitch_costs.fresh.ns = 100;
+	for (unsigned int i = 0; i < 50; i++)
+		cost_note_touched(0, 128);
+	cost_note_batch(1, 1000);
+	while (!cost_allows_batch(false) && nr_refused < 10000)
+		nr_refused++;
+	EXPECT(nr_refused < 1000);
+}
+
 RUN_TESTS
