@@ -1,4 +1,4 @@
-"""What all plots share: colours, axes, and matplotlib's SVG made small enough to stand in a page."""
+"""What all plots share: colours, axes, and matplotlib's SVG made small enough for a page."""
 import io
 import math
 import re
@@ -6,7 +6,10 @@ import re
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import (FixedFormatter, FixedLocator, FuncFormatter, NullFormatter,
+                               NullLocator)
 
 import units
 
@@ -73,15 +76,14 @@ def svg(drawing, name, title):
     text = re.sub(r"(url\(#|xlink:href=\"#)", rf"\g<1>{name}-", text)
     text = re.sub(r"(font: (?:[\w.]+ )*?[\d.]+px) [^;\"]*", r"\1 sans-serif", text)
     text = re.sub(r"<g>\s*</g>\s*", "", re.sub(r"\n\s+", "\n", text))
-    text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    text = re.sub(r'(?<= )(?:d|x|y|points|transform)="[^"]*"',
+                  lambda found: re.sub(r"(\d+\.\d\d)\d+", r"\1", found[0]), text)
     return re.sub(r'<svg ([^>]*?)height="[\d.]+pt"([^>]*?)width="[\d.]+pt"',
                   rf'<svg \1role="img" aria-label="{title}"\2', text, count=1).strip()
 
 
-def legend(drawing, results, styles, names, bars=False, y=1.0):
-    """In one line at the top of the figure."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
+def legend(drawing, results, styles, names, bars=False, further=()):
+    """In one line at the top of the figure; `further` handles at its end."""
     handles = []
     for name in names:
         style = styles[name]
@@ -93,7 +95,8 @@ def legend(drawing, results, styles, names, bars=False, y=1.0):
             handles.append(Line2D([], [], color=style["color"], linestyle=style["line"],
                                   linewidth=style["width"], marker=style["marker"],
                                   markersize=3.5, label=label))
-    drawing.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, y), ncol=len(handles),
+    handles += further
+    drawing.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 1), ncol=len(handles),
                    fontsize=8.5, handlelength=1.8, columnspacing=1.6, borderaxespad=0.2)
 
 
@@ -115,14 +118,20 @@ def ratio_axis(axis, low, high):
     if span < 1.2:
         ticks = [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5]
     elif span < 2.6:
-        ticks = [0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4]
+        ticks = [1 / 4, 1 / 3, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4]
     else:
         ticks = [2.0 ** k for k in range(-12, 13, 1 if span < 7 else 2)]
     ticks = [tick for tick in ticks if low <= tick <= high]
     axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FixedFormatter([f"{tick:.3g}×" for tick in ticks]))
+    axis.set_major_formatter(FixedFormatter([factor_text(tick) for tick in ticks]))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
+
+
+def factor_text(factor):
+    if factor < 0.5:
+        return f"1/{1 / factor:.3g}×"
+    return f"{factor:.3g}×"
 
 
 def log_axis(axis, metric):

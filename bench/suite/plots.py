@@ -2,6 +2,7 @@
 import math
 import statistics
 
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 import stats
@@ -12,6 +13,7 @@ from results import MICRO, PEAK, TIME
 
 VERDICT_COLOURS = {stats.LESS: BETTER, stats.MORE: WORSE, stats.SAME: NEUTRAL,
                    stats.UNKNOWN: NEUTRAL}
+CONTROL = "#d4d4d4"
 LATENCIES = ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "p9999_ns", "worst_ns")
 MOST_POINTS = 300 # of a curve
 
@@ -33,12 +35,11 @@ def ratio_of(results, row, metric, name):
 
 def panel_grid(count, columns, height, top=0.45, bottom=0.5, between=0.62):
     """(figure, axes): so many panels in rows of `columns`; lengths in inches."""
-    columns = min(columns, count)
     rows = -(-count // columns)
     total = top + bottom + rows * height + (rows - 1) * between
     drawing = figure(WIDTH, total)
     left, right, gap = 0.62, 0.1, 0.62
-    width = (WIDTH - left - right - (max(columns, 2) - 1) * gap) / max(columns, 2)
+    width = (WIDTH - left - right - (columns - 1) * gap) / columns
     axes = []
     for number in range(count):
         row, column = divmod(number, columns)
@@ -60,7 +61,7 @@ def beside(total, top, bottom, lefts, widths):
 
 def overview(results, styles):
     """A dot for each row, in a lane of its allocator and group."""
-    names, lane = compared(results), 0.13
+    names, lane = compared(results), 0.095
     groups = [(group, [row for row in rows if not row.is_control])
               for group, rows in results.groups.items()]
     groups = [(group, rows) for group, rows in groups if rows]
@@ -89,7 +90,7 @@ def overview(results, styles):
         axis.set_yticks([number * step + (step - 1) / 2 for number in range(len(groups))])
         axis.set_yticklabels([group for group, _ in groups] if metric == TIME else [])
         axis.tick_params(axis="y", length=0)
-        axis.set_title(f"{title} of a row / {results.baseline}'s      ← less   |   more →")
+        axis.set_title(f"{title} / {results.baseline}'s:  ← less | more →")
     legend(drawing, results, styles, names)
     return svg(drawing, "overview", f"All rows relative to {results.baseline}, by group")
 
@@ -99,7 +100,7 @@ def draw_lane(axis, results, style, rows, metric, name, y, low, high):
     if not values:
         return
     inside = [min(max(value, low * 1.02), high / 1.02) for value in values]
-    axis.plot(inside, [y] * len(inside), "o", color=style["color"], markersize=3.2, alpha=0.5,
+    axis.plot(inside, [y] * len(inside), "o", color=style["color"], markersize=3.4, alpha=0.45,
               markeredgewidth=0, zorder=style["order"])
     middle = min(max(statistics.median(values), low), high)
     axis.plot([middle], [y], "|", color=style["color"], markersize=9,
@@ -117,7 +118,7 @@ def forest(results, metric, name=None):
     columns = 2 if len(items) > 24 else 1
     length = -(-len(items) // columns)
     height = 0.135 * length + 0.75
-    drawing, axes = beside(height, 0.3, 0.4, (2.1, 7.9)[:columns], (3.55, 3.55)[:columns])
+    drawing, axes = beside(height, 0.3, 0.4, (1.9, 7.65)[:columns], (3.85, 3.85)[:columns])
     low, high = ratio_limits([found.ratio for _, found in items])
     for number, axis in enumerate(axes):
         part = items[number * length:(number + 1) * length]
@@ -153,9 +154,14 @@ def draw_interval(axis, found, y, low, high):
               markeredgewidth=0.9)
     if marker != "o":
         right = marker == "<"
-        axis.annotate(f"{units.three_digits(found.ratio)}×", (place, y), fontsize=6.5,
-                      xytext=(5 if right else -5, 0), textcoords="offset points", va="center",
-                      ha="left" if right else "right", color=colour)
+        annotate_end(axis, found.ratio, place, y, colour, 5 if right else -5)
+
+
+def annotate_end(axis, ratio, x, y, colour, distance):
+    """The number of what does not fit."""
+    axis.annotate(f"{units.three_digits(ratio)}×", (x, y), fontsize=6.5, xytext=(distance, 0),
+                  textcoords="offset points", va="center_baseline", color=colour,
+                  ha="left" if distance > 0 else "right")
 
 
 # --- the groups ----------------------------------------------------------------------------------
@@ -163,17 +169,21 @@ def draw_interval(axis, found, y, low, high):
 def bars(results, styles, group):
     """Bars from the baseline's 1, for time and for peak memory."""
     names, rows = compared(results), results.groups[group]
-    if not names:
+    if not any(ratio_of(results, row, metric, name) for row in rows for name in names
+               for metric in (TIME, PEAK)):
         return ""
     thick = 0.075 if len(rows) * len(names) < 200 else 0.05
     step = len(names) + 1.2
     height = thick * step * len(rows) + 0.95
     drawing, axes = beside(height, 0.5, 0.35, (1.9, 6.95), (4.75, 4.55))
     for axis, metric in zip(axes, (TIME, PEAK)):
+        for number in range(1, len(rows), 2):
+            axis.axhspan(number * step - 1, (number + 1) * step - 1, color="#f6f6f6", linewidth=0,
+                         zorder=0)
         draw_bars(axis, results, styles, rows, metric, step)
         axis.set_yticks([number * step + (len(names) - 1) / 2 for number in range(len(rows))])
         axis.set_yticklabels([row.name for row in rows] if metric == TIME else [], fontsize=7.5)
-        axis.set_ylim(len(rows) * step - 0.6, -1)
+        axis.set_ylim(len(rows) * step - 1, -1)
         axis.tick_params(axis="y", length=0)
         axis.yaxis.grid(False)
         axis.set_title(f"{units.label_of(metric)} / {results.baseline}'s")
@@ -201,6 +211,10 @@ def draw_bars(axis, results, styles, rows, metric, step):
         ends = [min(max(one.ratio, low), high) for _, one in mine]
         axis.barh([y for y, _ in mine], [end - 1 for end in ends], left=1, height=0.9,
                   color=style["color"], alpha=1 if name == results.ours else 0.7, linewidth=0)
+        for y, one in mine:
+            if not low <= one.ratio <= high:
+                end = min(max(one.ratio, low), high)
+                annotate_end(axis, one.ratio, end, y, "#000000", 3 if end < 1 else -3)
         with_interval = [(y, one.interval) for y, one in mine if one.interval]
         if with_interval:
             axis.hlines([y for y, _ in with_interval],
@@ -227,7 +241,7 @@ def sweeps(results, styles):
         if argument and (threads or 1) == 1 and not has_latencies:
             operations.setdefault(operation, []).append(row)
     operations = {name: rows for name, rows in operations.items() if len(rows) >= 4}
-    if not operations:
+    if not operations or not measured(results):
         return ""
     drawing, axes = panel_grid(len(operations), 3, 2.5)
     for axis, (operation, rows) in zip(axes, operations.items()):
@@ -257,7 +271,7 @@ def threads(results, styles):
         series.setdefault(title, {})[count or 1] = row
     series = {title: rows for title, rows in series.items()
               if len(rows) > 1 and any(row.kind == MICRO for row in rows.values())}
-    if not series:
+    if not series or not measured(results):
         return ""
     drawing, axes = panel_grid(len(series), 4, 1.9)
     for axis, (title, rows) in zip(axes, series.items()):
@@ -283,7 +297,7 @@ def threads(results, styles):
 # --- latency, memory -----------------------------------------------------------------------------
 
 def latencies(results, styles):
-    """Percentiles, a panel for each row; the control row's are a grey area in all of them."""
+    """Percentiles, a panel for each row; the control row's are a grey band in all of them."""
     rows = [row for row in results.rows
             if any(key in metrics for metrics in results.values.get(row.name, {}).values()
                    for key in LATENCIES)]
@@ -305,7 +319,8 @@ def latencies(results, styles):
         log_axis(axis.yaxis, TIME)
         axis.set_title(row.name)
     axes[-1].set_xlabel("percentile")
-    legend(drawing, results, styles, measured(results))
+    legend(drawing, results, styles, measured(results), further=[
+        Patch(color=CONTROL, label=f"{row.name}, all allocators") for row in controls])
     return svg(drawing, "latency", "Latency percentiles")
 
 
@@ -324,7 +339,7 @@ def draw_control(axis, results, controls):
     if places:
         xs = sorted(places)
         axis.fill_between(xs, [min(places[x]) for x in xs], [max(places[x]) for x in xs],
-                          color="#cccccc", linewidth=1.5, zorder=1)
+                          color=CONTROL, linewidth=5, joinstyle="round", zorder=1)
 
 
 def thinned(points):

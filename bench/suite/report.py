@@ -14,10 +14,13 @@ try:
     import jinja2
     import matplotlib # pylint: disable=unused-import
     import scipy # pylint: disable=unused-import
+    from markupsafe import Markup
 except ImportError as error:
-    raise ImportError(f"{error.name} is missing: apt-get install python3-scipy "
-                      "python3-matplotlib python3-jinja2", name=error.name) from None
-from markupsafe import Markup
+    TEXT = (f"report: {error.name} is missing: apt-get install python3-scipy python3-matplotlib "
+            "python3-jinja2")
+    if __name__ == "__main__":
+        sys.exit(TEXT)
+    raise ImportError(TEXT, name=error.name) from None
 
 # pylint: disable=wrong-import-position
 import drawing
@@ -36,7 +39,7 @@ class Table:
     """A metric of a group's rows; what the template asks for."""
 
     def __init__(self, results, group, metric):
-        self.metric, self.label = metric, units.label_of(metric)
+        self.metric, self.label = metric, verdicts.label(metric)
         self.lines = [(row, [cell(results, row, name, metric) for name in results.names])
                       for row in results.groups[group]]
 
@@ -49,8 +52,8 @@ def ratio_cell(found, metric):
     """Of a Comparison; None: a dash."""
     if not found:
         return None
-    return {"text": f"{units.three_digits(found.ratio)}×", "value": found.ratio,
-            "interval": units.interval_text("", found.ratio, found.interval),
+    return {"text": f"{units.ratio_text(found.ratio)}×", "value": found.ratio,
+            "interval": units.interval_text(units.RATIO, found.ratio, found.interval),
             "class": CLASSES[found.verdict], "sign": SIGNS[found.verdict],
             "word": verdicts.word(metric, found.verdict), "p": f"{found.p:.2g}",
             "much": not 1 / verdicts.MUCH < found.ratio < verdicts.MUCH}
@@ -80,21 +83,33 @@ def counts_of(results):
         rows = [row for row in results.counted_rows if row.kind == kind]
         if rows:
             by_kind.append(line(label, results.ours, None, rows))
-    return {"base": against_base, "each": against_each, "kinds": by_kind,
+    further = [(units.label_of(metric), results.ours,
+                [verdicts.count(results, metric, results.ours)]) for metric in results.further]
+    return {"base": against_base, "each": against_each, "kinds": by_kind, "further": further,
             "groups": [line(group, results.ours, None,
                             [row for row in rows if not row.is_control])
                        for group, rows in results.groups.items()]}
 
 
-def findings_of(results, metric, verdict):
-    """Lines of the sections of losses and wins."""
-    return [{"row": one.row, "ours": units.text_of(metric, ours), "ours_value": ours,
-             "base": units.text_of(metric, base), "base_value": base,
-             "ratio": ratio_cell(one.found, metric), "best": one.best,
-             "to_best": ratio_cell(one.to_best, metric)}
-            for one in verdicts.findings(results, metric, verdict)
-            for ours in [results.median(one.row, results.ours, metric)]
-            for base in [results.median(one.row, results.baseline, metric)]]
+def findings_of(results, verdict):
+    """The lists of a section of losses or wins: (label, word, of what, lines)."""
+    def line(one, with_metric):
+        ours, base = (results.median(one.row, name, one.metric)
+                      for name in (results.ours, results.baseline))
+        return {"row": one.row, "what": units.label_of(one.metric) if with_metric else "",
+                "ours": units.text_of(one.metric, ours), "ours_value": ours,
+                "base": units.text_of(one.metric, base), "base_value": base,
+                "ratio": ratio_cell(one.found, one.metric), "best": one.best,
+                "to_best": ratio_cell(one.to_best, one.metric)}
+
+    lists = [(verdicts.label(metric), verdicts.word(metric, verdict), "row",
+              [line(one, False) for one in verdicts.findings(results, [metric], verdict)])
+             for metric in (TIME, PEAK)]
+    if results.further:
+        lists.append(("Latencies and further memory figures", verdict, "figure",
+                      [line(one, True) for one in
+                       verdicts.findings(results, results.further, verdict)]))
+    return lists
 
 
 def sections_of(results, styles):
@@ -103,9 +118,10 @@ def sections_of(results, styles):
         tables = [Table(results, group, metric) for metric in results.metrics]
         sections.append({
             "name": group, "rows": results.groups[group],
-            "tables": [one for one in tables if one.metric in (TIME, PEAK)],
-            "further": [one for one in tables
-                        if one.metric not in (TIME, PEAK) and not one.is_empty],
+            "tables": [one for one in tables if one.metric in (TIME, PEAK) or
+                       one.metric in results.further and not one.is_empty],
+            "counted": [one for one in tables if one.metric not in (TIME, PEAK) and
+                        one.metric not in results.further and not one.is_empty],
             "bars": Markup(plots.bars(results, styles, group))})
     return sections
 
@@ -139,19 +155,15 @@ def render(results):
                                      trim_blocks=True, lstrip_blocks=True)
     noise = [(one, units.label_of(one.metric), stats.ALPHA * one.total)
              for one in verdicts.twin_noise(results)]
-    losses, wins = ([(units.label_of(metric), verdicts.word(metric, verdict),
-                      findings_of(results, metric, verdict)) for metric in (TIME, PEAK)]
-                    for verdict in (stats.MORE, stats.LESS))
     return environment.get_template("report.html").render(
         results=results, meta=results.meta, styles=styles, ours=results.ours,
         baseline=results.baseline, title=results.meta.get("title") or "Benchmarks of malloc",
-        headlines=[(units.label_of(metric), verdicts.headline(results, metric))
-                   for metric in (TIME, PEAK)],
-        counts=counts_of(results), losses=losses, wins=wins, noise=noise,
+        headlines=verdicts.headlines(results), counts=counts_of(results),
+        losses=findings_of(results, stats.MORE), wins=findings_of(results, stats.LESS), noise=noise,
         spreads=verdicts.spreads(results, TIME), machine=verdicts.machine(results),
         reading=verdicts.statistics_text(results), sections=sections_of(results, styles),
         overview=Markup(plots.overview(results, styles)),
-        forests=[(units.label_of(metric), Markup(plots.forest(results, metric)))
+        forests=[(verdicts.label(metric), Markup(plots.forest(results, metric)))
                  for metric in (TIME, PEAK)],
         plots=plots_of(results, styles), few_rounds=results.nr_rounds[1] < 6)
 

@@ -71,7 +71,7 @@ class Results:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.problems, self.values, self.rows = [], {}, []
+        self.problems, self.values, self.labels, self.rows = [], {}, {}, []
         self.meta = self.read_json(self.folder / "meta.json") or {}
         listed = self.meta.get("allocators") or [
             {"name": path.stem} for path in sorted(self.folder.glob("*.json"))
@@ -124,6 +124,7 @@ class Results:
             self.problems.append(f"{allocator.name}: {name} failed: {text}")
 
     def add_entry(self, allocator, name, number, entry):
+        self.labels.setdefault(name, entry.get("label") or "")
         metrics = self.values.setdefault(name, {}).setdefault(allocator, {})
         unit = NS.get(entry.get("time_unit", "ns"), 1)
         for key in ("real_time", "cpu_time"):
@@ -147,7 +148,7 @@ class Results:
             used.add(key)
             entry = entries[keys[key]] if key is not None else {}
             row = Row(name, entry.get("group") or "other", entry.get("kind") or MICRO,
-                      entry.get("text") or "")
+                      entry.get("text") or self.labels[name])
             rows.append((groups.get(row.group, len(groups)), keys.get(key, len(keys)), row))
         for key, number in keys.items():
             if key in used:
@@ -209,7 +210,13 @@ class Results:
     def metrics(self):
         """All there are, time and peak first."""
         found = {key for row in self.values.values() for metrics in row.values() for key in metrics}
-        return [TIME, PEAK] + sorted(found - {TIME, PEAK, "real_time", "cpu_time"})
+        return [TIME, PEAK] + sorted(found - {TIME, PEAK, "real_time", "cpu_time"},
+                                     key=metric_order)
+
+    @functools.cached_property
+    def further(self):
+        """Latencies and memory figures beside time and peak."""
+        return [key for key in self.metrics[2:] if key.endswith("_ns") or "kib" in key]
 
     def rounds(self, row, name, metric):
         return self.values.get(row.name, {}).get(name, {}).get(metric) or {}
@@ -252,6 +259,12 @@ class Results:
         own = {name for pair in self.twins if self.ours in pair for name in pair}
         return [name for name in self.names
                 if name != self.ours and name not in again and name not in own]
+
+
+def metric_order(metric):
+    """Percentiles by their number, and the worst after them."""
+    found = re.fullmatch(r"p(\d+)_ns", metric)
+    return (metric == "worst_ns", found is not None, found[1] if found else metric)
 
 
 def is_number(value):

@@ -11,7 +11,7 @@ COLUMNS = 100
 
 
 def ratio_text(found):
-    return f"{units.three_digits(found.ratio)}{MARKS[found.verdict]}" if found else "-"
+    return f"{units.ratio_text(found.ratio)}{MARKS[found.verdict]}" if found else "-"
 
 
 def table(heading, lines):
@@ -40,14 +40,17 @@ def counts_table(results, metric):
     return table(heading, lines) + [""]
 
 
-def findings_table(results, metric, verdict):
-    listed = verdicts.findings(results, metric, verdict)
-    title = (f"{results.ours} {verdicts.word(metric, verdict)} than {results.baseline} "
-             f"({units.label_of(metric)}): {len(listed)} rows")
-    lines = [[one.row.name, units.text_of(metric, results.median(one.row, results.ours, metric)),
-              units.text_of(metric, results.median(one.row, results.baseline, metric)),
-              units.three_digits(one.found.ratio),
-              units.interval_text("", one.found.ratio, one.found.interval),
+def findings_table(results, metrics, verdict):
+    listed = verdicts.findings(results, metrics, verdict)
+    is_one = len(metrics) == 1
+    what = units.label_of(metrics[0]) if is_one else "latencies and further memory figures"
+    title = (f"{results.ours} {verdicts.word(metrics[0], verdict)} than {results.baseline} "
+             f"({what}): {len(listed)} {'rows' if is_one else 'figures'}")
+    lines = [[one.row.name + ("" if is_one else " " + units.label_of(one.metric)),
+              units.text_of(one.metric, results.median(one.row, results.ours, one.metric)),
+              units.text_of(one.metric, results.median(one.row, results.baseline, one.metric)),
+              units.ratio_text(one.found.ratio),
+              units.interval_text(units.RATIO, one.found.ratio, one.found.interval),
               f"{one.best} {ratio_text(one.to_best)}"] for one in listed]
     heading = ["row", results.ours, results.baseline, "ratio", "interval", "ours / best other"]
     return [title] + (table(heading, lines) if lines else []) + [""]
@@ -79,22 +82,22 @@ def write(results):
     meta = results.meta
     title = meta.get("title") or "Benchmarks of malloc"
     lines = [title, "=" * len(title), "", f"{results.ours} against {results.baseline}:"]
-    lines += [f"  {units.label_of(metric)}: {verdicts.headline(results, metric)}"
-              for metric in (TIME, PEAK)] + [""]
+    lines += paragraphs(f"{what}: {text}" for what, text in verdicts.headlines(results)) + [""]
     lines += counts_table(results, TIME) + counts_table(results, PEAK)
     lines += ["How to read", "-----------"] + paragraphs(verdicts.statistics_text(results))
     lines += paragraphs(["Ratios stand behind the medians: - significantly less than "
                          f"{results.baseline}, + more, = no difference, ? too few rounds."]) + [""]
     lines += ["Noise", "-----"]
-    lines += [f"{noise.names[1]} / {noise.names[0]}, the same library, {units.label_of(noise.metric)}: "
-              f"{noise.differ} of {noise.total} rows differ" for noise in
-              verdicts.twin_noise(results)] or ["No library was measured under two names."]
+    lines += [f"{noise.names[1]} / {noise.names[0]}, the same library, "
+              f"{units.label_of(noise.metric)}: {noise.differ} of {noise.total} rows differ"
+              for noise in verdicts.twin_noise(results)] or \
+        ["No library was measured under two names."]
     lines += [f"{name}: the middle half of a row's times spans {100 * middle:.1f} % of the median "
               f"(nine of ten rows: at most {100 * most:.1f} %)"
               for name, (middle, most) in verdicts.spreads(results, TIME).items()] + [""]
-    for metric, verdict in ((TIME, stats.MORE), (PEAK, stats.MORE), (TIME, stats.LESS),
-                            (PEAK, stats.LESS)):
-        lines += findings_table(results, metric, verdict)
+    for verdict in (stats.MORE, stats.LESS):
+        for metrics in ([TIME], [PEAK], results.further):
+            lines += findings_table(results, metrics, verdict) if metrics else []
     for group in results.groups:
         lines += [group, "-" * len(group)]
         lines += group_table(results, group, TIME) + group_table(results, group, PEAK)

@@ -1,6 +1,7 @@
 """Figures as people read them: three digits, and the unit that fits."""
 import math
 
+RATIO = "ratio" # as a metric
 TIME_UNITS = [(1, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s")]
 KIB_UNITS = [(1, "KiB"), (1024, "MiB"), (1024 ** 2, "GiB")]
 COUNT_UNITS = [(1, ""), (1e3, "k"), (1e6, "M"), (1e9, "G")]
@@ -17,6 +18,11 @@ def three_digits(value):
     if digits > 6:
         return f"{value:.2g}"
     return f"{value:.{max(digits, 0)}f}"
+
+
+def ratio_text(value):
+    """Near 1 as many decimals above as below."""
+    return f"{value:.3f}" if 0.9 <= value < 1.1 else three_digits(value)
 
 
 def units_of(metric):
@@ -53,6 +59,8 @@ def interval_text(metric, value, interval):
     """In the unit of the value."""
     if not interval:
         return ""
+    if metric == RATIO:
+        return f"[{ratio_text(interval.low)}, {ratio_text(interval.high)}]"
     divisor, _ = unit_for(metric, value)
     return f"[{three_digits(interval.low / divisor)}, {three_digits(interval.high / divisor)}]"
 

@@ -1,11 +1,12 @@
 """What the results amount to: counts of verdicts, wins and losses, noise, and the machine."""
+import itertools
 import statistics
 from collections import Counter
 from dataclasses import dataclass
 
 import stats
 import units
-from results import PEAK, TIME
+from results import PEAK, PROGRAM, TIME
 
 MUCH = 1.1 # a ratio that a reader need not fear for noise
 WORDS = {TIME: {stats.LESS: "faster", stats.MORE: "slower"},
@@ -88,19 +89,20 @@ def count_to_best(results, metric):
 class Finding:
     """A row in which ours differs from the baseline."""
     row: object
+    metric: str
     found: stats.Comparison
     best: str
     to_best: stats.Comparison
 
 
-def findings(results, metric, verdict):
+def findings(results, metrics, verdict):
     """Rows with this verdict, the largest difference first."""
     listed = []
-    for row in results.counted_rows:
+    for row, metric in itertools.product(results.counted_rows, metrics):
         found = results.compare(row, metric, results.ours)
         if found and found.verdict == verdict:
             best = best_other(results, row, metric)
-            listed.append(Finding(row, found, best,
+            listed.append(Finding(row, metric, found, best,
                                   results.compare(row, metric, results.ours, best)))
     return sorted(listed, key=lambda one: one.found.ratio, reverse=verdict == stats.MORE)
 
@@ -225,15 +227,35 @@ def few_text(rounds):
     return ", and with fewer than 5 no verdicts" if rounds < 5 else ""
 
 
-def headline(results, metric):
+def headlines(results):
+    """(what, sentence) of ours against the baseline; whole programs have their own."""
+    listed = [(label(metric), headline(results, metric)) for metric in (TIME, PEAK)]
+    programs = [row for row in results.counted_rows if row.kind == PROGRAM]
+    if programs:
+        listed += [(f"{label(metric)} of whole programs", headline(results, metric, programs))
+                   for metric in (TIME, PEAK)]
+    return listed
+
+
+def label(metric):
+    """At the beginning of a line."""
+    text = units.label_of(metric)
+    return text[0].upper() + text[1:]
+
+
+def headline(results, metric, rows=None):
     """One sentence of ours against the baseline."""
-    counts = count(results, metric, results.ours)
+    counts = count(results, metric, results.ours, None, rows)
     if not counts.total:
-        return f"{units.label_of(metric)}: no row has figures of both."
+        return "no row has figures of both."
     less, more = word(metric, stats.LESS), word(metric, stats.MORE)
     text = (f"{less} in {counts.less} of {counts.total} rows ({counts.less_much} by over 10 %), "
             f"no difference in {counts.same}, {more} in {counts.more} ({counts.more_much} by over "
             "10 %)")
     if counts.unknown:
         text += f", too few rounds in {counts.unknown}"
-    return text + "."
+    ratios = [(found.ratio, row.name) for row in (results.counted_rows if rows is None else rows)
+              if (found := results.compare(row, metric, results.ours))]
+    least, most = min(ratios), max(ratios)
+    return (f"{text}. Ratios from {units.ratio_text(least[0])} ({least[1]}) to "
+            f"{units.ratio_text(most[0])} ({most[1]}).")

@@ -159,11 +159,11 @@ def write_curves(folder, random_):
             (folder / "curves" / f"{row}.{name}.csv").write_text("\n".join(lines) + "\n")
 
 
-def write(folder, rounds=9, seed=1):
-    """The rows' names."""
+def write(folder, rounds=9, seed=1, groups=None):
+    """The rows' names; `groups`: only rows of those."""
     folder, random_ = Path(folder), random.Random(seed)
     folder.mkdir(exist_ok=True)
-    rows = list(all_rows())
+    rows = [row for row in all_rows() if not groups or row[1] in groups]
     write_meta(folder, rows)
     factor = factors(random_, rows)
     entries = {name: [] for name in NAMES}
