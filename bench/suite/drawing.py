@@ -1,4 +1,5 @@
 """What all plots share: colours, axes, and matplotlib's SVG made small enough for a page."""
+import html
 import io
 import math
 import re
@@ -31,7 +32,7 @@ matplotlib.rcParams.update({
     "axes.titlesize": 8.5, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "axes.axisbelow": True, "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.6,
     "xtick.major.size": 2.5, "ytick.major.size": 2.5, "legend.frameon": False,
-    "axes.unicode_minus": False, "path.simplify": True, "path.simplify_threshold": 0.5,
+    "axes.unicode_minus": False, "text.parse_math": False, "path.simplify": True, "path.simplify_threshold": 0.5,
 })
 
 
@@ -62,6 +63,7 @@ def figure(width, height):
 
 def svg(drawing, name, title):
     """The figure as an element of a page: no identifier in it is another figure's."""
+    name, title = re.sub(r"\W+", "-", name), html.escape(title)
     with matplotlib.rc_context({"svg.hashsalt": name}):
         out = io.StringIO()
         FigureCanvasSVG(drawing).print_svg(out, metadata={"Date": None, "Creator": None,
@@ -79,7 +81,8 @@ def svg(drawing, name, title):
     text = re.sub(r'(?<= )(?:d|x|y|points|transform)="[^"]*"',
                   lambda found: re.sub(r"(\d+\.\d\d)\d+", r"\1", found[0]), text)
     return re.sub(r'<svg ([^>]*?)height="[\d.]+pt"([^>]*?)width="[\d.]+pt"',
-                  rf'<svg \1role="img" aria-label="{title}"\2', text, count=1).strip()
+                  lambda found: f'<svg {found[1]}role="img" aria-label="{title}"{found[2]}',
+                  text, count=1).strip()
 
 
 def legend(drawing, results, styles, names, bars=False, further=()):
@@ -129,7 +132,7 @@ def ratio_axis(axis, low, high):
 
 
 def factor_text(factor):
-    if factor < 0.5:
+    if factor <= 0.5:
         return f"1/{1 / factor:.3g}×"
     return f"{factor:.3g}×"
 

@@ -255,7 +255,7 @@ class Results:
     @functools.cached_property
     def others(self):
         """The names but ours; a library under two names is one other."""
-        again = {second for _, second in self.twins}
+        again = {first if second == self.baseline else second for first, second in self.twins}
         own = {name for pair in self.twins if self.ours in pair for name in pair}
         return [name for name in self.names
                 if name != self.ours and name not in again and name not in own]

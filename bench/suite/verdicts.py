@@ -101,7 +101,7 @@ def findings(results, metrics, verdict):
     for row, metric in itertools.product(results.counted_rows, metrics):
         found = results.compare(row, metric, results.ours)
         if found and found.verdict == verdict:
-            best = best_other(results, row, metric)
+            best = best_other(results, row, metric) or results.baseline
             listed.append(Finding(row, metric, found, best,
                                   results.compare(row, metric, results.ours, best)))
     return sorted(listed, key=lambda one: one.found.ratio, reverse=verdict == stats.MORE)

@@ -305,15 +305,28 @@ class Missing(Folder):
 
         def change(content):
             content["benchmarks"] += [
-                {"name": 'new<"row">/7/real_time', "real_time": 5, "cpu_time": 5, "odd": 0,
+                {"name": 'new<"row">$_{/7/real_time', "real_time": 5, "cpu_time": 5, "odd": 0,
                  "time_unit": "us", "peak_kib": 0, "repetition_index": number}
                 for number in range(6)]
 
         self.edit("stitchmalloc", change)
         self.edit("jemalloc", change)
         page, summary = self.report()
-        self.assertIn('new<"row">/7', Page(page).first_cells)
-        self.assertTrue(re.search(r'(?m)^new<"row">/7 +5\.00 us +1\.000=', summary))
+        self.assertIn('new<"row">$_{/7', Page(page).first_cells)
+        self.assertTrue(re.search(r'(?m)^new<"row">\$_{/7 +5\.00 us +1\.000=', summary))
+
+    def test_names(self):
+        """Groups and allocators may be called anything; ours and the baseline may not be there."""
+        self.write()
+        self.edit("meta", lambda content: content["rows"]["batch_64_reverse"].update(
+            group='a "b" & <c>'))
+        self.edit("meta", lambda content: content.update(baseline="hoard", ours="scudo"))
+        page, _ = self.report()
+        self.check("hoard is not among the allocators", page)
+        self.edit("meta", lambda content: content.update(baseline="jemalloc-again",
+                                                         ours="jemalloc"))
+        page, _ = self.report()
+        self.check("a &#34;b&#34; &amp; &lt;c&gt;", page)
 
     def test_few_rounds(self):
         for rounds, text in ((1, "with fewer than 5 no verdicts"), (5, "there are no intervals.")):
