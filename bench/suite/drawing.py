@@ -32,7 +32,8 @@ matplotlib.rcParams.update({
     "axes.titlesize": 8.5, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "axes.axisbelow": True, "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.6,
     "xtick.major.size": 2.5, "ytick.major.size": 2.5, "legend.frameon": False,
-    "axes.unicode_minus": False, "text.parse_math": False, "path.simplify": True, "path.simplify_threshold": 0.5,
+    "axes.unicode_minus": False, "text.parse_math": False, "path.simplify": True,
+    "path.simplify_threshold": 0.5,
 })
 
 

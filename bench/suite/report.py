@@ -144,8 +144,8 @@ def plots_of(results, styles):
         ("curves", "Resident memory over time", "Grey: live bytes, as requested.",
          plots.curves(results, styles)),
         ("scatter", "Time against peak RSS",
-         f"A dot for each row; 1× is {base}; diamonds are whole programs and memory rows. Dots in a "
-         "line across are rows of one process, whose peak was before them.",
+         f"A dot for each row; 1× is {base}; diamonds are whole programs and memory rows. Dots in "
+         "a line across are rows of one process, whose peak was before them.",
          plots.scatter(results, styles))]
     return [(anchor, title, text, Markup(svg)) for anchor, title, text, svg in listed if svg]
 

@@ -6,9 +6,9 @@
  - A ratio is the median of the ratios of rounds that belong together (paired); its interval is the
    sign test's, from order statistics, as in bench/pair: at least 95 %, 6 rounds at least.
 
-The two are different tests. Where slow minutes of the machine fell on all allocators, ratios of
-pairs are steadier than the rounds, and the interval may leave out 1 where the verdict stays
-"no difference"; that is the careful side.
+The two are different tests, and one may see what the other does not. Where slow minutes of the
+machine fell on all allocators, ratios of pairs are steadier than the rounds, and the interval may
+leave out 1 where the verdict stays "no difference"; that is the careful side.
 """
 import functools
 import math

@@ -214,7 +214,8 @@ def statistics_text(results):
         f"hundred rows without a difference, {100 * stats.ALPHA:g} is expected to show one. "
         '"No difference" is a difference that these rounds do not show, not a proof of equality.',
         "Verdict and interval are two tests. Where slow minutes fell on all allocators alike, "
-        'ratios are steadier than rounds, and an interval may leave out 1 beside "no difference".',
+        'ratios are steadier than rounds, and an interval may leave out 1 beside "no difference"; '
+        "and where single rounds strayed, it may have 1 in it beside a difference.",
     ]
     if not level:
         lines.append(f"Fewer than 6 rounds: there are no intervals{few_text(most)}.")
