@@ -1,7 +1,7 @@
 /*
  * harness.cc - the benchmarks of bench.h on Google Benchmark: one process, one allocator.
  *
- *	bench [--allocator=PATH|libc] [--quick] [--groups] [--group=NAME]... [OPTION]...
+ *	bench [--allocator=PATH|libc] [--quick] [--list] [--only=NAME]... [OPTION]...
  *
  * OPTIONs are Google Benchmark's. --allocator ends the program unless malloc is that library's: a
  * preload that the dynamic linker could not follow would otherwise measure glibc. Each row has,
@@ -240,14 +240,14 @@ void register_bench(const bench *bench)
 }
 
 /* Rows keep their order whatever the linker did with the constructors: by group, then by name. */
-void register_all(const std::set<std::string> &groups)
+void register_all(const std::set<std::string> &names)
 {
 	std::map<std::pair<std::string, std::string>, const bench *> sorted;
 
 	for (const bench *bench = first_bench; bench; bench = bench->next)
 		sorted[{ group_of(bench), bench->name }] = bench;
 	for (const auto &[key, bench] : sorted)
-		if (groups.empty() || groups.count(key.first))
+		if (names.empty() || names.count(bench->name))
 			register_bench(bench);
 }
 
@@ -378,15 +378,16 @@ const char *take_option(int *argc, char **argv, const char *name)
 	return nullptr;
 }
 
-void print_groups()
+/* Names, each with its group. */
+void print_list()
 {
-	std::set<std::string> groups;
+	std::set<std::string> lines;
 
 	for (const bench *bench = first_bench; bench; bench = bench->next)
 		if (!quick || !bench->only_full)
-			groups.insert(group_of(bench));
-	for (const std::string &group : groups)
-		std::puts(group.c_str());
+			lines.insert(group_of(bench) + " " + bench->name);
+	for (const std::string &line : lines)
+		std::puts(line.c_str());
 }
 
 } // namespace
@@ -448,17 +449,17 @@ extern "C" uint64_t bench_resident_kib(void)
 int main(int argc, char **argv)
 {
 	const char *allocator = take_option(&argc, argv, "--allocator");
-	std::set<std::string> groups;
+	std::set<std::string> names;
 
 	quick = take_option(&argc, argv, "--quick");
-	while (const char *group = take_option(&argc, argv, "--group"))
-		groups.insert(group);
+	while (const char *name = take_option(&argc, argv, "--only"))
+		names.insert(name);
 	check_allocator(allocator ? allocator : "");
-	if (take_option(&argc, argv, "--groups")) {
-		print_groups();
+	if (take_option(&argc, argv, "--list")) {
+		print_list();
 		return 0;
 	}
-	register_all(groups);
+	register_all(names);
 	add_context();
 	benchmark::Initialize(&argc, argv);
 	if (benchmark::ReportUnrecognizedArguments(argc, argv))

@@ -46,7 +46,7 @@ static bool boot(void)
 	}
 	gate_boot(mm_map.process);
 	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
-	/* Last: from then on calls of other threads are counted before they ask whether we are up. */
+	/* Last: from then on other threads' calls are counted before they ask if we are up. */
 	leak_check_init();
 	return true;
 }

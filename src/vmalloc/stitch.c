@@ -258,7 +258,7 @@ static void note_failure(struct stitch *st, int error)
 		mover_give_up();
 }
 
-/* A run with pages that have no frame. Too many for what they bring, or nobody uses its pages. */
+/* A run with pages that have no frame. Too many for what they bring, or nobody uses such. */
 static void note_thin_run(struct stitch *st)
 {
 	if (++st->nr_thin > MAX_THIN_RUNS && st->nr_moved < st->nr_thin * min_run())
@@ -286,7 +286,10 @@ static size_t handle_error(struct stitch *st, int error, struct source_run run, 
 		note_taken_hole(st, PAGEBLOCK_PAGES - st->hole % PAGEBLOCK_PAGES);
 		return 0;
 	case -EBUSY:
-		return !*nr_retries && make_our_own(run.pfn, nr_pages) && ++*nr_retries ? 0 : nr_pages;
+		if (*nr_retries || !make_our_own(run.pfn, nr_pages))
+			return nr_pages;
+		++*nr_retries;
+		return 0;
 	case -EAGAIN:
 		return ++*nr_retries < MAX_RETRIES ? 0 : nr_pages;
 	default:

@@ -31,7 +31,7 @@ struct stitch_costs {
 	struct cost_total batches;
 	/*
 	 * Of PAGES_OF_SHARE pages that blocks had, so many were never touched: a moving average.
-	 * Who does not use what it asks for does not fault it in either, and moving saves that less.
+	 * Who does not use what it asks for does not fault it in either: moving saves less.
 	 */
 	uint32_t untouched;
 };

@@ -36,7 +36,7 @@ def read_json(path):
 
 
 SMALL = ["--quick", "--allocator", "stitchmalloc", "--allocator", "glibc", "--rounds", "2",
-         "--only", "sweep", "--only", "lua", "--only", "two-phases"]
+         "--only", "malloc_free", "--only", "lua", "--only", "two-phases"]
 
 
 class RunCase(unittest.TestCase):
@@ -132,7 +132,7 @@ class RunTest(RunCase):
         self.assertTrue(self.results("glibc"))
 
     def test_errors_say_what_to_do(self):
-        for arguments, text in ((["--only", "nothing"], "there are sweep"),
+        for arguments, text in ((["--only", "nothing"], "there are batch_64"),
                                 (["--peer", "x"], "NAME=PATH"),
                                 (["--peer", "x=/nowhere.so"], "no library /nowhere.so"),
                                 (["--peer", "glibc=/bin/true"], "anyway"),

@@ -123,7 +123,7 @@ TEST(batches_that_take_longer_than_faults_end_and_are_tried_again)
 	EXPECT(nr_refused < 1000);
 }
 
-/* Where the last sources are looked for in vain most of the time goes into those that were found. */
+/* The last of the sources may be hardly worth it. */
 TEST(a_batch_that_moves_little_counts_by_its_time)
 {
 	reset();
