@@ -51,11 +51,11 @@ def package_of(path):
 def find_allocators(build, own_peers, chosen):
     """Those that are here, ours first and the baseline second, and what is left out and why."""
     wanted = [(OURS, f"{build}/libstitchmalloc.so", None)] + PEERS
+    if chosen:
+        wanted = [peer for peer in wanted if peer[0] in chosen]
     wanted += [(*text.partition("=")[::2], None) for text in own_peers]
     found, left_out = [], []
     for name, path, package in wanted:
-        if chosen and name not in chosen:
-            continue
         if path == "libc" or os.path.isfile(path):
             found.append(Allocator(name, path if path == "libc" else os.path.realpath(path)))
         else:

@@ -138,7 +138,7 @@ class RunTest(RunCase):
                                 (["--peer", "glibc=/bin/true"], "anyway"),
                                 (["--rounds", "0"], "at least 1"),
                                 (["--allocator", "glibc"], "two allocators")):
-            done = run(*arguments, "--out", self.out)
+            done = run("--quick", *arguments, "--out", self.out)
             self.assertNotEqual(done.returncode, 0, arguments)
             self.assertIn(text, done.stderr)
 
