@@ -17,7 +17,7 @@ struct cost {
 	uint32_t ns, nr_measured;
 };
 
-/* What went by of late: sums that fade. */
+/* What went by of late: sums that fade. nr_pages in parts of 1 / PAGES_OF_SHARE, to fade to 0. */
 struct cost_total {
 	uint64_t ns, nr_pages;
 };
@@ -28,7 +28,7 @@ struct stitch_costs {
 	struct cost fresh, huge; /* of a page fault, and of a huge one for each of its pages */
 	struct cost remap;	 /* of a run moved out of the heap (vmalloc/gather.h) */
 	struct cost repopulated; /* for each page that a fork has left shared, to make it our own */
-	struct cost_total batches;
+	struct cost_total batches; /* of moves in the heap, failed ones too; of ordinary pages */
 	/*
 	 * Of PAGES_OF_SHARE pages that blocks had, so many were never touched: a moving average.
 	 * Who does not use what it asks for does not fault it in either: moving saves less.
