@@ -65,14 +65,16 @@ pair = load_pair()
 class Work:
     """A program and its work. In its texts {tmp} is a folder of the run's own, {port} a free TCP
     port, {wrapper} g++'s option when it is recorded, else nothing; the other names are those of
-    `sizes`, each with a value for a measurement and one for --quick."""
+    `sizes`, each with a value for a measurement and one for --quick. recorded: what it allocates
+    can be."""
 
     def __init__(self, name, packages, command=None, *, title=None, stdin=None, prepare=None,
-                 environment=None, server=None, load=None, port=None, **sizes):
+                 environment=None, server=None, load=None, port=None, recorded=True, **sizes):
         self.name, self.title, self.packages = name, title or name, packages
         self.command, self.stdin, self.prepare = command, stdin, prepare
         self.environment = environment or {}
         self.server, self.load, self.port, self.sizes = server, load, port, sizes
+        self.recorded = recorded
 
 
 def works_text(name):
@@ -180,6 +182,7 @@ as_user cp -r template data
 LD_PRELOAD=$preload {as_user} postgres -D data -k {tmp} -c listen_addresses= -c fsync=off \\
 	-c shared_buffers=64MB -c work_mem=2MB -c max_wal_size=512MB >server.log 2>&1 &
 server=$!
+trap 'kill -QUIT $server' EXIT
 until pg_isready -q -h {tmp} -U postgres; do
 	kill -0 $server
 	sleep 0.05
@@ -188,7 +191,8 @@ pgbench -h {tmp} -U postgres -q -i -s {scale} postgres >pgbench.log 2>&1
 pgbench -h {tmp} -U postgres --random-seed=5 -c 4 -j 2 -t {transactions} -n postgres
 psql -h {tmp} -U postgres -d postgres -X -q -A -t -v ON_ERROR_STOP=1 -c "
 	select count(*), max(length(t)) from (select string_agg(filler || aid, ',' order by bid, aid
-	desc) t from pgbench_accounts group by aid % 997) x; vacuum (full, analyze)"
+	desc) t from pgbench_accounts group by aid % 997) x" -c "vacuum (full, analyze)"
+trap - EXIT
 kill -INT $server
 wait $server
 rm -r data
@@ -249,7 +253,7 @@ ALL_WORKS = [
          "--write_buffer_size=8388608 --stats_interval=100000000", keys=(100000, 2000)),
     Work("postgresql", [(POSTGRES, "postgresql"), ("/usr/bin/pgbench", "postgresql"),
                         ("setpriv", "util-linux")],
-         "sh {tmp}/work.sh", prepare=prepare_postgresql),
+         "sh {tmp}/work.sh", prepare=prepare_postgresql, recorded=False),
 ]
 
 
@@ -509,7 +513,8 @@ def run_work(work, options):
             work.prepare(tmp, options.quick)
         run = Run(work, options, tmp)
         run.measure(f"{path}.json")
-        run.record(f"{path}.bytes.json")
+        if work.recorded:
+            run.record(f"{path}.bytes.json")
 
 
 def main(arguments):
