@@ -161,18 +161,11 @@ static void add_stack(void *unused, depot_stack_handle stack)
 	add_site(stack, site_of(stack));
 }
 
-static void count_stack(void *nr, depot_stack_handle stack)
-{
-	(void)stack;
-	++*(size_t *)nr;
-}
-
 /* Others may still allocate: those of their stacks that come meanwhile are left out. */
 static bool gather(void)
 {
 	list.nr = 0;
-	list.nr_entries = 1;
-	stack_depot_visit(count_stack, &list.nr_entries);
+	list.nr_entries = 1 + stack_depot_count();
 	list.groups = private_map(list.nr_entries * sizeof(*list.groups));
 	if (!list.groups)
 		return false;

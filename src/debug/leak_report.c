@@ -10,6 +10,7 @@
 #include "debug/leak_stack.h"
 #include "debug/leak_track.h"
 #include "debug/private_map.h"
+#include "debug/stackdepot.h"
 #include "slab/size_class.h"
 
 #define MAX_GROUPS (1u << 20)
@@ -158,12 +159,18 @@ static void visit_samples(void)
 	__builtin_ia32_ldmxcsr(mode);
 }
 
-bool leak_report_gather(void)
+/* Groups there can be: fewer than objects, if these come from few places. */
+static size_t max_groups(void)
 {
 	size_t nr = min_size(max_size(heap_objects_count(), 8), MAX_GROUPS);
 
+	return leak_has_stacks() ? min_size(nr, NR_LEAK_KINDS * (1 + stack_depot_count())) : nr;
+}
+
+bool leak_report_gather(void)
+{
 	memset(&leaks, 0, sizeof(leaks));
-	leaks.nr_entries = 2 * roundup_pow_of_two(nr);
+	leaks.nr_entries = 2 * roundup_pow_of_two(max_groups());
 	leaks.groups = private_map(leaks.nr_entries * sizeof(*leaks.groups));
 	if (!leaks.groups)
 		return false;

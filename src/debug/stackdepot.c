@@ -161,3 +161,17 @@ void stack_depot_visit(stack_depot_fn *fn, void *context)
 	for (; handle; handle = record_of(handle)->older)
 		fn(context, handle);
 }
+
+static void count_stack(void *nr, depot_stack_handle handle)
+{
+	(void)handle;
+	++*(size_t *)nr;
+}
+
+size_t stack_depot_count(void)
+{
+	size_t nr = 0;
+
+	stack_depot_visit(count_stack, &nr);
+	return nr;
+}

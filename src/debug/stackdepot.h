@@ -30,6 +30,9 @@ void *stack_depot_extra(depot_stack_handle handle);
 typedef void stack_depot_fn(void *context, depot_stack_handle handle);
 void stack_depot_visit(stack_depot_fn *fn, void *context);
 
+/* How many there are. Counts them. */
+size_t stack_depot_count(void);
+
 /* A number for whoever looks at the stacks later; 0 at first. handle is not 0. */
 uint32_t *stack_depot_note(depot_stack_handle handle);
 
