@@ -156,30 +156,15 @@ static void *look_and_trim(void *unused)
 	return unused;
 }
 
-#define MAX_TRIMS 1000
-
-static bool is_empty(const struct kmalloc_usage *usage)
-{
-	return !usage->small_live && !usage->small_cached && !usage->run_live &&
-	       !usage->free_resident;
-}
-
-/*
- * All threads are gone and all objects freed: after trims nothing is left in any slot. A trim that
- * does not get the gate to itself in time does only a part: on a busy machine it takes more.
- */
+/* All threads are gone and all objects freed: after trims nothing is left in any slot. */
 static void check_end(void)
 {
 	struct kmalloc_usage usage;
 
-	for (int i = 0; i < MAX_TRIMS; i++) {
+	for (int i = 0; i < 3; i++)
 		kmalloc_trim();
-		kmalloc_usage_read(&usage);
-		if (i >= 2 && is_empty(&usage))
-			return;
-		usleep(1000);
-	}
-	if (!is_empty(&usage))
+	kmalloc_usage_read(&usage);
+	if (usage.small_live || usage.small_cached || usage.run_live || usage.free_resident)
 		die("left: %zu bytes live, %zu cached, %zu in runs, %zu resident", usage.small_live,
 		    usage.small_cached, usage.run_live, usage.free_resident);
 	for (uint32_t id = 1; id <= slot_count(); id++)
