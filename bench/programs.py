@@ -201,7 +201,7 @@ rm -r data
 
 def prepare_postgresql(tmp, quick):
     """initdb and postgres refuse root."""
-    folder = max(glob.glob("/usr/lib/postgresql/*/bin"))
+    folder = os.path.dirname(POSTGRES)
     as_user = ""
     if os.getuid() == 0:
         as_user = "setpriv --reuid=postgres --regid=postgres --init-groups"
@@ -216,7 +216,7 @@ def prepare_postgresql(tmp, quick):
 
 
 PYTHON = [("/usr/bin/python3", "python3")]
-POSTGRES = (glob.glob("/usr/lib/postgresql/*/bin/postgres") or ["postgres"])[0]
+POSTGRES = max(glob.glob("/usr/lib/postgresql/*/bin/postgres"), default="postgres")
 REDIS_PACKAGES = [("redis-server", "redis-server"), ("redis-benchmark", "redis-tools")]
 ALL_WORKS = [
     Work("python3", PYTHON, "/usr/bin/python3 {tmp}/work.py", prepare=prepare_python3),

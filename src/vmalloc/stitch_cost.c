@@ -72,9 +72,14 @@ void cost_note_touched(size_t nr_touched, size_t nr_pages)
 	stitch_costs.untouched = (uint32_t)min_size((size_t)average, MAX_UNTOUCHED);
 }
 
+static uint64_t touched_share(uint64_t of)
+{
+	return of * (PAGES_OF_SHARE - stitch_costs.untouched) / PAGES_OF_SHARE;
+}
+
 size_t cost_expect_touched(size_t nr_pages)
 {
-	return nr_pages * (PAGES_OF_SHARE - stitch_costs.untouched) / PAGES_OF_SHARE;
+	return touched_share(nr_pages);
 }
 
 void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns)
@@ -92,8 +97,7 @@ static uint64_t ns_saved(size_t nr_pages, bool huge)
 {
 	if (huge)
 		return nr_pages * (uint64_t)stitch_costs.huge.ns;
-	return nr_pages * (uint64_t)stitch_costs.fresh.ns *
-	       (PAGES_OF_SHARE - stitch_costs.untouched) / PAGES_OF_SHARE;
+	return touched_share(nr_pages * (uint64_t)stitch_costs.fresh.ns);
 }
 
 bool cost_is_worth_moving(size_t nr_pages, bool huge)
