@@ -5,13 +5,13 @@
 
 #include "core/hooks.h"
 #include "core/params.h"
+#include "kmalloc/clear.h"
 #include "kmalloc/deferred.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/owner.h"
 #include "mm/decay.h"
 #include "mm/emergency.h"
 #include "mm/pagerun.h"
-#include "mm/residency.h"
 #include "slab/remote.h"
 #include "slab/sheaf.h"
 #include "vmalloc/gather.h"
@@ -190,36 +190,6 @@ void *kmalloc(size_t bytes)
 	void *object = sheaf_alloc(bytes);
 
 	return likely(object) ? object : kmalloc_slow(bytes);
-}
-
-/* The first stretch of touched pages in [*pfn, end): returns its length and moves *pfn there. */
-static size_t find_touched(size_t *pfn, size_t end)
-{
-	gate_pass *pass = gate_enter();
-	size_t nr_pages;
-
-	if (!pass)
-		return end - *pfn; /* all that is left may be */
-	zone_lock();
-	*pfn = residency_find(*pfn, end - *pfn, true, &nr_pages);
-	zone_unlock();
-	gate_leave(pass);
-	return nr_pages;
-}
-
-/*
- * Clear what is not known to be zero of the first `bytes` bytes of pages just handed out. Outside
- * the gate: it may take long.
- */
-static void clear_touched(struct page *page, size_t bytes)
-{
-	size_t pfn = page_to_pfn(page), end = pfn + div_round_up(bytes, PAGE_SIZE), nr_pages;
-
-	for (; pfn < end; pfn += nr_pages) {
-		nr_pages = find_touched(&pfn, end);
-		if (nr_pages)
-			memset(pfn_to_virt(pfn), 0, nr_pages * PAGE_SIZE);
-	}
 }
 
 static void *zeroed(void *object, size_t bytes)

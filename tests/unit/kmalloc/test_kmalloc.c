@@ -200,6 +200,26 @@ ISOLATED_TEST(holes_are_not_cleared)
 	EXPECT(is_zero(area, MIB(16)));
 }
 
+/* Whoever had them before has not touched all of them. */
+ISOLATED_TEST(what_nobody_has_touched_is_not_cleared)
+{
+	unsigned int nr_resident;
+	char *area;
+
+	heap_up("");
+	area = kzalloc(MIB(16));
+	for (size_t i = 0; i < MIB(16); i += 3 * PAGE_SIZE)
+		area[i] = 1;
+	memset(area + MIB(7), 0xff, MIB(1));
+	nr_resident = count_resident(area, MIB(16));
+	EXPECT(nr_resident < 2000);
+	kfree(area);
+	EXPECT_EQ(kzalloc(MIB(16)), area);
+	EXPECT_EQ(count_resident(area, MIB(16)), nr_resident);
+	EXPECT(is_zero(area, MIB(16)));
+	expect_valid();
+}
+
 /* --- frees ----------------------------------------------------------------------------------- */
 
 static void *freed, *resized;
