@@ -11,17 +11,21 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 import programs  # noqa: E402
 
 pair = programs.pair
-LIMIT_SECONDS = 900  # of one run
 
 
 class Failure(Exception):
     """A run that failed; the text is for the user."""
 
 
-class Task:
-    """rounds: that many at most, of what takes long. seconds: what one run takes, about."""
+class TooSlow(Failure):
+    """A run that was ended at its limit: another would take as long."""
 
-    kind, rounds, seconds = "micro", None, 1.0
+
+class Task:
+    """rounds: that many at most, of what takes long. seconds: what one run takes, about.
+    limit: seconds after which a run is ended."""
+
+    kind, rounds, seconds, limit = "micro", None, 1.0, None
 
     def __init__(self, name):
         self.name = name
@@ -58,9 +62,9 @@ class HarnessTask(Task):
         try:
             done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                                  timeout=LIMIT_SECONDS)
+                                  timeout=self.limit)
         except subprocess.TimeoutExpired:
-            raise Failure(f"still ran after {LIMIT_SECONDS} s") from None
+            raise TooSlow(f"still ran after {self.limit} s") from None
         if done.returncode:
             raise Failure(f"{pair.ending(done.returncode)}: "
                           f"{done.stdout[-300:].decode(errors='replace').strip()}")
@@ -108,6 +112,7 @@ class ProgramTask(Task):
                                      stdin=stdin or os.devnull, server=server, load=load,
                                      port=port)
         self.subject = pair.Server(options) if server else pair.Program(options)
+        self.subject.limit = self.limit
 
     def run(self, allocator, folder):
         try:
@@ -116,6 +121,8 @@ class ProgramTask(Task):
             preload = pair.Allocator(f"{allocator.name}={allocator.path}")
             preload.environment = self.environment
             figures = self.subject.run(preload)
+        except pair.TooLong as failure:
+            raise TooSlow(str(failure)) from None
         except (pair.Failure, programs.Failure, subprocess.CalledProcessError) as failure:
             raise Failure(str(failure)) from None
         return [entry_of(self.name, figures, self.work.title)], {}
@@ -150,8 +157,11 @@ class MemoryTask(Task):
             if not self.subject:
                 self.subject = pair.Program(argparse.Namespace(
                     program=command, figures=True, stdin=os.devnull))
+                self.subject.limit = self.limit
             self.subject.command = command
             figures = self.subject.run(pair.Allocator(f"{allocator.name}={allocator.path}"))
+        except pair.TooLong as failure:
+            raise TooSlow(str(failure)) from None
         except pair.Failure as failure:
             raise Failure(str(failure)) from None
         return [entry_of(self.name, figures, self.text)], {}
@@ -191,7 +201,7 @@ QUICK_SLOW_ROUNDS = 2
 QUICK_PROGRAMS = ("python3-malloc", "lua", "sqlite3")
 
 
-def all_tasks(build, quick, min_time):
+def all_tasks(build, quick, min_time, limit):
     """Everything that can be run, in the order of the report."""
     harness = f"{build}/bench/bench"
     lines = subprocess.run([harness, "--list"] + (["--quick"] if quick else []),
@@ -201,6 +211,7 @@ def all_tasks(build, quick, min_time):
               if not quick or work.name in QUICK_PROGRAMS]
     tasks += memory_tasks(build, quick)
     for task in tasks:
+        task.limit = limit
         if quick and task.group in SLOW_GROUPS:
             task.rounds = QUICK_SLOW_ROUNDS
     return tasks
