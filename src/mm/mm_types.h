@@ -42,6 +42,9 @@
 #define PAGEMAP_KIND 0x80000000u
 #define PAGEMAP_RUN (PAGEMAP_KIND | 1u)
 #define PAGEMAP_AREA (PAGEMAP_KIND | 2u)
+/* Every page of the reserve (mm/reserve.h), and of a slab of a kmem_cache. */
+#define PAGEMAP_RESERVE (PAGEMAP_KIND | 3u)
+#define PAGEMAP_CACHE (PAGEMAP_KIND | 4u)
 
 static inline bool pagemap_is_slab(uint32_t entry)
 {

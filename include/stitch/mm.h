@@ -1,0 +1,94 @@
+/*
+ * mm.h - whole pages: 2^order of them, naturally aligned (include/linux/gfp.h, mm.h of the kernel).
+ *
+ * A page is STITCH_PAGE_SIZE bytes, and has a descriptor, struct stitch_page, and a number, its
+ * pfn, counted from the heap's start. Orders are 0 to STITCH_MAX_PAGE_ORDER. Any thread may call;
+ * with STITCH_GFP_ATOMIC or NOWAIT signal handlers, too (stitch/gfp.h), and they may free what
+ * was allocated so. NULL or 0 when there is no memory. What was allocated here is freed here, as
+ * a whole, with the same order.
+ */
+#ifndef STITCH_MM_H
+#define STITCH_MM_H
+
+#include "stitch/gfp.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STITCH_PAGE_SHIFT 12
+#define STITCH_PAGE_SIZE (1ul << STITCH_PAGE_SHIFT)
+#define STITCH_MAX_PAGE_ORDER 10
+
+struct stitch_page;
+
+/*
+ * 2^order pages at a multiple of their size; not zeroed without STITCH__GFP_ZERO. With
+ * STITCH__GFP_HIGHMEM (order 0 only) a frame without an address: for vmap, see stitch/vmalloc.h.
+ * Kernel: alloc_pages, alloc_page, __free_pages, __free_page.
+ */
+struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order);
+void stitch_free_pages_of(struct stitch_page *page, unsigned int order);
+
+/*
+ * The same by address, which is 0 when there is no memory. Not HIGHMEM.
+ * Kernel: __get_free_pages, get_zeroed_page, free_pages.
+ */
+unsigned long stitch_get_free_pages(stitch_gfp_t flags, unsigned int order);
+unsigned long stitch_get_zeroed_page(stitch_gfp_t flags);
+void stitch_free_pages(unsigned long address, unsigned int order);
+
+/*
+ * Exactly as many pages as hold `bytes`, page-aligned; free with the same number of bytes.
+ * Kernel: alloc_pages_exact, free_pages_exact.
+ */
+void *stitch_alloc_pages_exact(size_t bytes, stitch_gfp_t flags);
+void stitch_free_pages_exact(void *address, size_t bytes);
+
+/*
+ * Free a page that is not likely to be in a processor's cache, behind those that are wanted first.
+ * Kernel: free_hot_cold_page (until 4.14).
+ */
+void stitch_free_cold_page(struct stitch_page *page);
+
+/* Smallest order whose pages hold so many bytes. Kernel: get_order. */
+static inline unsigned int stitch_get_order(size_t bytes)
+{
+	unsigned int order = 0;
+
+	while (bytes > STITCH_PAGE_SIZE << order)
+		order++;
+	return order;
+}
+
+/*
+ * Arithmetic, no locks, signal-safe. Arguments are pages of the heap. page_address of a frame of
+ * HIGHMEM is NULL. Kernel: page_address, virt_to_page, page_to_pfn, pfn_to_page, pfn_valid.
+ */
+void *stitch_page_address(const struct stitch_page *page);
+/* NULL: the address is not in the heap. */
+struct stitch_page *stitch_virt_to_page(const void *address);
+unsigned long stitch_page_to_pfn(const struct stitch_page *page);
+struct stitch_page *stitch_pfn_to_page(unsigned long pfn);
+int stitch_pfn_valid(unsigned long pfn);
+
+/*
+ * --- counts of the heap, in pages (Kernel: si_meminfo's totalram, freeram, bufferram ...)
+ * -------
+ */
+struct stitch_sysinfo {
+	unsigned long totalram;	 /* pages of the heap that are readable and writable */
+	unsigned long freeram;	 /* of these, free */
+	unsigned long sharedram; /* 0 */
+	unsigned long bufferram; /* 0 */
+	unsigned long totalhigh; /* frames of HIGHMEM */
+	unsigned long freehigh;
+	unsigned int mem_unit;	 /* bytes a page */
+};
+void stitch_si_meminfo(struct stitch_sysinfo *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
