@@ -197,7 +197,7 @@ def memory_tasks(build, quick):
 
 # What takes longer than the other rows together gets fewer rounds in --quick.
 SLOW_GROUPS = ("change", "cliffs", "fork", "idle", "memory", "programs")
-QUICK_SLOW_ROUNDS = 2
+QUICK_SLOW_ROUNDS = 1
 QUICK_PROGRAMS = ("python3-malloc", "lua", "sqlite3")
 
 

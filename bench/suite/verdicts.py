@@ -250,13 +250,20 @@ def headline(results, metric, rows=None):
     if not counts.total:
         return "no row has figures of both."
     less, more = word(metric, stats.LESS), word(metric, stats.MORE)
-    text = (f"{less} in {counts.less} of {counts.total} rows ({counts.less_much} by over 10 %), "
-            f"no difference in {counts.same}, {more} in {counts.more} ({counts.more_much} by over "
-            "10 %)")
-    if counts.unknown:
-        text += f", too few rounds in {counts.unknown}"
+    text = f"too few rounds for a verdict on {counts.total} rows"
+    if counts.unknown < counts.total:
+        text = verdicts_text(counts, less, more)
     ratios = [(found.ratio, row.name) for row in (results.counted_rows if rows is None else rows)
               if (found := results.compare(row, metric, results.ours))]
     least, most = min(ratios), max(ratios)
     return (f"{text}. Ratios from {units.ratio_text(least[0])} ({least[1]}) to "
             f"{units.ratio_text(most[0])} ({most[1]}).")
+
+
+def verdicts_text(counts, less, more):
+    text = (f"{less} in {counts.less} of {counts.total} rows ({counts.less_much} by over 10 %), "
+            f"no difference in {counts.same}, {more} in {counts.more} ({counts.more_much} by over "
+            "10 %)")
+    if counts.unknown:
+        text += f", too few rounds in {counts.unknown}"
+    return text
