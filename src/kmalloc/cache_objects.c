@@ -320,8 +320,8 @@ static void note_survivor(void *context, const void *object)
 static void list_survivors(const struct kmem_cache *cache, const struct survivors *survivors,
 			   size_t nr)
 {
-	pr_err("kmem_cache_destroy(): %zu object%s of cache %s still alive", nr,
-	       nr == 1 ? " is" : "s are", cache->name);
+	pr_err("kmem_cache_destroy(): %zu object%s of cache %s %s still alive", nr,
+	       nr == 1 ? "" : "s", cache->name, nr == 1 ? "is" : "are");
 	for (unsigned int i = 0; i < survivors->nr; i++) {
 		const void *object = survivors->objects[i];
 		struct alloc_track track = cache_debug_track(cache, object, TRACK_ALLOC);
