@@ -70,7 +70,7 @@ struct kmem_cache {
 	struct kmem_cache *target; /* whose objects it gives out; itself, if no alias */
 	_Atomic(struct cache_sheaf *) sheaf[NR_CACHE_SHEAVES];
 	struct list_head partial, full;
-	_Atomic(struct page *) fresh; /* slabs whose objects were constructed; linked by list.next */
+	_Atomic(struct page *) fresh; /* constructed slabs; linked by list.next */
 	size_t nr_slabs, nr_empty, nr_taken;
 	uint32_t next_colour;
 	uint32_t nr_refs; /* handles that give out its objects; 0: it is destroyed */
