@@ -61,7 +61,7 @@ static __inline_always bool marked_bytes(const void *object, size_t *bytes)
 	memcheck_quiet_begin(); /* it may look at what is in front of the address */
 	owner = owner_of(object);
 	memcheck_quiet_end();
-	if (owner.kind == OWNER_FOREIGN || owner.kind == OWNER_WRONG)
+	if (owner.kind == OWNER_FOREIGN || owner.kind == OWNER_WRONG || owner.kind == OWNER_CACHE)
 		return false;
 	trailer = trailer_of(object);
 	memcheck_quiet_begin();
@@ -69,6 +69,14 @@ static __inline_always bool marked_bytes(const void *object, size_t *bytes)
 	lives = trailer->proof == (*bytes ^ (uintptr_t)object ^ TRAILER_ALIVE);
 	memcheck_quiet_end();
 	return lives;
+}
+
+/* Somebody else's, or an object of a kmem_cache, which has no room for a trailer. */
+static __inline_always bool is_unmarked(const void *object)
+{
+	enum owner_kind kind = owner_of(object).kind;
+
+	return kind == OWNER_FOREIGN || kind == OWNER_CACHE;
 }
 
 /* What to ask the heap for; too much stays too much. */
@@ -122,7 +130,11 @@ static __inline_always void marked_free(void *object)
 
 	if (!object)
 		return;
-	if (lives || (running_on_valgrind() && owner_of(object).kind != OWNER_FOREIGN))
+	if (is_unmarked(object)) {
+		kfree_slow(object);
+		return;
+	}
+	if (lives || running_on_valgrind())
 		VALGRIND_FREELIKE_BLOCK(object, 0);
 	else
 		kfree_slow(object);
@@ -141,7 +153,7 @@ static __inline_always void *marked_realloc(void *object, size_t bytes)
 	void *copy;
 
 	if (!marked_bytes(object, &old_bytes)) {
-		if (!running_on_valgrind() || owner_of(object).kind == OWNER_FOREIGN)
+		if (!running_on_valgrind() || is_unmarked(object))
 			return krealloc(object, bytes);
 		VALGRIND_FREELIKE_BLOCK(object, 0);
 		return NULL;

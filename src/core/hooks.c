@@ -6,3 +6,4 @@
 #include "core/hooks.h"
 
 struct foreign_ops foreign_ops;
+struct track_ops track_ops;

@@ -20,4 +20,21 @@ struct foreign_ops {
 
 extern struct foreign_ops foreign_ops;
 
+/* Who did something: a stack of the depot (debug/stackdepot.h; 0: not known), and the thread. */
+struct alloc_track {
+	uint32_t stack;
+	int32_t tid; /* 0: nobody */
+};
+
+/* Filled when somebody wants to know. NULL members: nobody knows. Called without locks. */
+struct track_ops {
+	struct alloc_track (*take)(void);
+	/* Of a live object, by the records of a leak check. */
+	struct alloc_track (*look_up)(const void *object);
+	/* Print the stack, a line a frame. */
+	void (*print)(const struct alloc_track *track);
+};
+
+extern struct track_ops track_ops;
+
 #endif

@@ -21,6 +21,7 @@ enum lock_rank {
 	LOCK_BOOT,     /* init/: the boot */
 	LOCK_SHARED_SLOT, /* slab/slot.c: the slot of threads that have none */
 	LOCK_SLOTS,    /* slab/slot.c: which thread holds which heap slot; adoption */
+	LOCK_CACHES,   /* slab/kmem_cache.c: the slabs of all kmem_caches, and which there are */
 	LOCK_BARN,     /* slab/barn.c: spare batches and sheaf arrays */
 	LOCK_RECLAIM,  /* mm/reclaim.c: free pages are isolated while it is held */
 	LOCK_MAPPINGS, /* vmalloc/mapping.c: which there are */

@@ -3,6 +3,7 @@
 
 #include "debug/private_map.h"
 #include "mm/section.h"
+#include "slab/kmem_cache.h"
 #include "slab/remote.h"
 #include "slab/sheaf.h"
 #include "slab/slab.h"
@@ -25,6 +26,7 @@ struct object_block {
 	size_t nr_pages;
 	uintptr_t start;
 	size_t bytes;	   /* of an object */
+	size_t stride;	   /* from one to the next */
 	size_t nr_objects; /* free ones included */
 };
 
@@ -35,6 +37,19 @@ static struct object_block slab_block(struct page *head, uint32_t entry)
 		.nr_pages = (size_t)1 << head->order,
 		.start = (uintptr_t)slab_first_object(head),
 		.bytes = size_classes[pagemap_class(entry)].size,
+		.stride = size_classes[pagemap_class(entry)].size,
+		.nr_objects = head->nr_objects,
+	};
+}
+
+static struct object_block cache_block(struct page *head, const struct kmem_cache *cache)
+{
+	return (struct object_block){
+		.head = head,
+		.nr_pages = (size_t)1 << head->order,
+		.start = (uintptr_t)cache_first_object(cache, head),
+		.bytes = cache->usable_size,
+		.stride = cache->stride,
 		.nr_objects = head->nr_objects,
 	};
 }
@@ -46,6 +61,7 @@ static struct object_block page_block(struct page *head)
 		.nr_pages = head->nr_pages,
 		.start = (uintptr_t)page_address(head),
 		.bytes = head->nr_pages * PAGE_SIZE,
+		.stride = head->nr_pages * PAGE_SIZE,
 		.nr_objects = 1,
 	};
 }
@@ -58,6 +74,8 @@ static bool block_at(size_t pfn, struct object_block *block)
 
 	if (pagemap_is_slab(entry) && page->kind == PAGE_SLAB)
 		*block = slab_block(page, entry);
+	else if (pagemap_is_cache(entry) && page->kind == PAGE_CACHE && kmem_cache_by_entry(entry))
+		*block = cache_block(page, kmem_cache_by_entry(entry));
 	else if (entry == PAGEMAP_RUN || entry == PAGEMAP_AREA)
 		*block = page_block(page);
 	else
@@ -88,6 +106,11 @@ static bool is_marked_free(const struct page *head, size_t i)
 	return head->bitmap[i / 64] >> i % 64 & 1;
 }
 
+static bool has_bitmap(const struct page *head)
+{
+	return head->kind == PAGE_SLAB || head->kind == PAGE_CACHE;
+}
+
 static void enter_block(const struct object_block *block)
 {
 	size_t pfn = page_to_pfn(block->head);
@@ -103,7 +126,7 @@ static void enter_state(const struct object_block *block)
 	uint8_t *state = &heap_object_state[pages[page_to_pfn(block->head)].first];
 
 	for (size_t i = 0; i < block->nr_objects; i++)
-		state[i] = block->head->kind == PAGE_SLAB && is_marked_free(block->head, i) ?
+		state[i] = has_bitmap(block->head) && is_marked_free(block->head, i) ?
 				   OBJECT_FREE :
 				   OBJECT_LIVE;
 }
@@ -120,12 +143,12 @@ static void for_each_block(void (*fn)(const struct object_block *block))
 static bool object_in(const struct object_block *block, uintptr_t address,
 		      struct heap_object *object)
 {
-	size_t i = (address - block->start) / block->bytes;
+	size_t i = (address - block->start) / block->stride;
 
 	if (address < block->start || i >= block->nr_objects)
 		return false;
 	*object = (struct heap_object){
-		.start = block->start + i * block->bytes,
+		.start = block->start + i * block->stride,
 		.bytes = block->bytes,
 		.index = pages[page_to_pfn(block->head)].first + (uint32_t)i,
 	};
@@ -149,7 +172,7 @@ void heap_objects_visit(heap_object_fn *fn, void *context)
 
 	for (size_t pfn = 0; next_block(&pfn, &block);)
 		for (size_t i = 0; i < block.nr_objects; i++)
-			if (object_in(&block, block.start + i * block.bytes, &object) &&
+			if (object_in(&block, block.start + i * block.stride, &object) &&
 			    heap_object_state[object.index] != OBJECT_FREE)
 				fn(context, &object);
 }
@@ -195,6 +218,16 @@ static void note_slot(struct slot *slot)
 	remote_visit_strays(slot, note_free, NULL);
 }
 
+static void note_cache(const struct kmem_cache *cache)
+{
+	for (unsigned int i = 0; i < NR_CACHE_SHEAVES; i++) {
+		const struct cache_sheaf *sheaf = cache->sheaf[i];
+
+		for (uint32_t n = 0; sheaf && n < sheaf->nr; n++)
+			note_free(NULL, sheaf->objects[n]);
+	}
+}
+
 /* --- making it -------------------------------------------------------------------------------- */
 
 bool heap_objects_collect(void)
@@ -212,6 +245,9 @@ bool heap_objects_collect(void)
 	for_each_block(enter_state);
 	for (uint32_t id = 1; id <= slot_count(); id++)
 		note_slot(slot_by_id(id));
+	for (uint32_t id = 1; id < kmem_caches.nr; id++)
+		if (kmem_caches.table[id])
+			note_cache(kmem_caches.table[id]);
 	return true;
 }
 

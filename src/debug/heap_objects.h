@@ -7,8 +7,9 @@
  * threads out while the table is made and used: the gate is closed (kmalloc/gate.h), and they are
  * parked or do not touch what they hold. The caller is inside.
  *
- * Objects are those of slabs, page runs and areas. Those of mm/emergency.h and vmalloc/mapping.h
- * lie outside the window, and count as memory of the program's own.
+ * Objects are those of slabs (malloc's and kmem_caches'), page runs and areas. Those of
+ * mm/emergency.h and vmalloc/mapping.h lie outside the window, and count as memory of the
+ * program's own.
  *
  * The table lies in mappings of its own, 8 bytes a page and a byte an object.
  */

@@ -11,7 +11,7 @@
 #include "debug/leak_track.h"
 #include "debug/private_map.h"
 #include "debug/stackdepot.h"
-#include "slab/size_class.h"
+#include "slab/kmem_cache.h"
 
 #define MAX_GROUPS (1u << 20)
 /* Of MXCSR, and round to nearest. */
@@ -26,9 +26,23 @@ static struct {
 
 /* --- counting --------------------------------------------------------------------------------- */
 
-static uint64_t key_of(enum leak_kind kind, depot_stack_handle stack, size_t usable)
+/* The number of the kmem_cache that the object is of; 0: of none. */
+static unsigned int cache_of(uintptr_t object)
 {
-	return (leak_has_stacks() ? stack : usable) << 4 | (uint64_t)kind;
+	uint32_t entry = pagemap_read((object - mm_map.base) / PAGE_SIZE);
+
+	return pagemap_is_cache(entry) ? pagemap_cache_id(entry) : 0;
+}
+
+/* A number of a cache, behind the bytes of its objects. */
+#define CACHE_SHIFT 32u
+
+static uint64_t key_of(enum leak_kind kind, depot_stack_handle stack, size_t usable,
+		       unsigned int cache)
+{
+	if (leak_has_stacks())
+		return (uint64_t)stack << 4 | (uint64_t)kind;
+	return ((uint64_t)cache << CACHE_SHIFT ^ usable) << 4 | (uint64_t)kind;
 }
 
 /* The entry of a key, or the one where it belongs; when the table is full, whatever is there. */
@@ -43,9 +57,10 @@ static struct leak_group *find_group(uint64_t key)
 	return &leaks.groups[at & (leaks.nr_entries - 1)];
 }
 
-static struct leak_group *group_of(enum leak_kind kind, depot_stack_handle stack, size_t usable)
+static struct leak_group *group_of(enum leak_kind kind, depot_stack_handle stack, size_t usable,
+				   unsigned int cache)
 {
-	uint64_t key = key_of(kind, stack, usable);
+	uint64_t key = key_of(kind, stack, usable, cache);
 	struct leak_group *group = find_group(key);
 
 	if (!group->key) {
@@ -53,6 +68,7 @@ static struct leak_group *group_of(enum leak_kind kind, depot_stack_handle stack
 		leaks.nr_groups++;
 	}
 	group->usable = usable;
+	group->cache = cache;
 	return group;
 }
 
@@ -100,7 +116,7 @@ static void count_sample(void *unused, const struct leak *leak)
 	add_object(&leaks.total[leak->kind], bytes);
 	if (!record.tid || leak->kind == LEAK_SUPPRESSED || leak->kind == LEAK_LOADERS)
 		return;
-	group = group_of(leak->kind, record.stack, bytes);
+	group = group_of(leak->kind, record.stack, bytes, 0);
 	leak_estimate_add(&group->estimate, leak_sample_estimate(bytes));
 	group->nr_samples++;
 	group->direct.bytes = (size_t)(group->estimate.bytes + 0.5);
@@ -121,7 +137,8 @@ static void count_direct(void *unused, const struct leak *leak)
 	if (leak->kind == LEAK_INDIRECT || leak->kind == LEAK_SUPPRESSED ||
 	    leak->kind == LEAK_LOADERS)
 		return;
-	group = group_of(leak->kind, record.stack, record.tid ? bytes : leak->object.bytes);
+	group = group_of(leak->kind, record.stack, record.tid ? bytes : leak->object.bytes,
+			 cache_of(leak->object.start));
 	if (leak->kind == LEAK_DEFINITE)
 		*kmemleak_note(leak->object.index) = (uint32_t)(group - leaks.groups);
 	if (!leak_is_new(leak))
@@ -265,7 +282,10 @@ static size_t sort_groups(void)
 
 void leak_cache_name(const struct leak_group *group, char *name)
 {
-	if (group->usable <= SIZE_CLASS_MAX_BYTES)
+	if (group->cache && kmem_caches.table[group->cache])
+		format_text(name, LEAK_CACHE_NAME_BYTES, "%s",
+			    kmem_caches.table[group->cache]->name);
+	else if (group->usable <= SIZE_CLASS_MAX_BYTES)
 		size_class_name(&size_classes[size_class_of(group->usable)], name);
 	else
 		format_text(name, LEAK_CACHE_NAME_BYTES, "%zu pages", group->usable / PAGE_SIZE);

@@ -77,12 +77,11 @@ static void begin_group(struct report *report, const struct leak_group *group, s
 			      group->indirect.nr_blocks);
 	report_printf(report, " %s [%zu of %zu]\n", kind_names[group->kind], index + 1,
 		      summary->nr_groups);
-	if (!leak_has_stacks()) {
-		leak_cache_name(group, name);
+	leak_cache_name(group, name);
+	if (!leak_has_stacks() || group->cache)
 		report_printf(report, "    %s\n", name);
-	} else if (!group->stack) {
+	if (leak_has_stacks() && !group->stack)
 		report_printf(report, "    (allocated without a stack)\n");
-	}
 }
 
 static void print_named(struct report *report, const struct symbol *symbol)

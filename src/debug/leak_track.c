@@ -32,7 +32,9 @@ bool leak_track_init(bool sampling, bool profiling)
 
 static bool is_in_slab(uintptr_t object)
 {
-	return pagemap_is_slab(pagemap_read((object - mm_map.base) / PAGE_SIZE));
+	uint32_t entry = pagemap_read((object - mm_map.base) / PAGE_SIZE);
+
+	return pagemap_is_slab(entry) || pagemap_is_cache(entry);
 }
 
 /* NULL: an object that has none. */
@@ -50,7 +52,7 @@ static struct leak_record *record_at(uintptr_t object)
  * The kernel is asked once a thread, and once more by the one thread that there is in a child. That
  * is known after the tid, so that a signal handler in between only asks again.
  */
-static int32_t own_tid(void)
+int32_t leak_own_tid(void)
 {
 	static _Thread_local int32_t tid __tls_initial_exec;
 	struct process_page *process = mm_map.process;
@@ -75,7 +77,7 @@ __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
 	nr = unwind_stack(pcs, STACK_MAX_FRAMES);
 	*record = (struct leak_record){
 		.stack = nr ? stack_depot_save(pcs, nr) : 0,
-		.tid = own_tid(),
+		.tid = leak_own_tid(),
 		.bytes = bytes,
 		.ignored = leak_ignores_allocations(),
 	};

@@ -73,6 +73,9 @@ static inline size_t leak_usable(const void *object, size_t usable)
 	return record.tid && record.bytes < usable ? record.bytes : usable;
 }
 
+/* The thread's; the kernel is asked once a thread and process. */
+int32_t leak_own_tid(void);
+
 /* False: it has no record. */
 bool leak_mark_ignored(uintptr_t object);
 

@@ -46,6 +46,7 @@ struct leak_group {
 	enum leak_kind kind;
 	depot_stack_handle stack; /* 0: none, or not known */
 	size_t usable; /* bytes of each object; of the last one, with stacks */
+	unsigned int cache; /* their kmem_cache, of the last one with stacks; 0: none */
 	struct leak_amount direct;
 	struct leak_amount indirect; /* what is lost with them */
 	/* leaks=sample: `direct` is an estimate, by so many objects, with this error. */
@@ -128,8 +129,8 @@ static inline struct leak_amount leak_summary_lost(const struct leak_summary *su
 	return leak_amount_sum(summary->total[LEAK_DEFINITE], summary->total[LEAK_INDIRECT]);
 }
 
-/* The group's objects, where there are no stacks: "kmalloc-64" or "3 pages". */
-#define LEAK_CACHE_NAME_BYTES 32u
+/* The group's objects, where there are no stacks: "kmalloc-64", a kmem_cache, or "3 pages". */
+#define LEAK_CACHE_NAME_BYTES 48u
 void leak_cache_name(const struct leak_group *group, char *name);
 
 #endif

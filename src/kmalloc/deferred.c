@@ -6,6 +6,7 @@
 #include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/owner.h"
+#include "mm/emergency.h"
 
 struct deferred {
 	struct deferred *next;
@@ -13,8 +14,36 @@ struct deferred {
 
 static _Atomic(struct deferred *) deferred_list;
 
+/*
+ * For an object of a kmem_cache, which nothing may be written into: it may have to stay as its
+ * constructor, or a check of its bytes, wants it. In emergency memory, of which nothing is
+ * deferred.
+ */
+struct deferred_note {
+	struct deferred link;
+	void *object;
+};
+
 /* Marks an object whose turn has come: one that was freed twice has made the list a ring. */
 #define TAKEN ((struct deferred *)1)
+
+static struct deferred *note_of(void *object)
+{
+	struct deferred_note *note = emergency_alloc(sizeof(*note), sizeof(*note));
+
+	if (!note)
+		return NULL;
+	note->object = object;
+	return &note->link;
+}
+
+static void free_noted(struct deferred *entry)
+{
+	struct deferred_note *note = container_of(entry, struct deferred_note, link);
+
+	kfree_inside(note->object);
+	emergency_free(note);
+}
 
 void deferred_free(void *object)
 {
@@ -24,6 +53,11 @@ void deferred_free(void *object)
 	if (owner.kind == OWNER_WRONG || owner.kind == OWNER_FOREIGN) {
 		owner_report_wrong("free()", object);
 		return;
+	}
+	if (owner.kind == OWNER_CACHE) {
+		entry = note_of(object);
+		if (!entry)
+			return; /* lost: there is no memory to remember it by */
 	}
 	head = atomic_load_explicit(&deferred_list, memory_order_relaxed);
 	memcheck_quiet_begin();
@@ -49,6 +83,9 @@ void deferred_free_all(void)
 			misuse_report("free()", "double free of", entry, "while a thread forked");
 			return;
 		}
-		kfree_inside(entry);
+		if (emergency_contains(entry))
+			free_noted(entry);
+		else
+			kfree_inside(entry);
 	}
 }

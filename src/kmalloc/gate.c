@@ -4,6 +4,7 @@
 #include "core/lock.h"
 #include "kmalloc/deferred.h"
 #include "os/os.h"
+#include "slab/kmem_cache.h"
 
 /* What gate.process_known points to. Else it is the examiner_id() of who examines. */
 enum { PROCESS_NEW, PROCESS_KNOWN };
@@ -83,6 +84,7 @@ bool gate_is_interrupted(void)
 static void examine_child(void)
 {
 	slots_after_fork(is_empty);
+	kmem_caches_after_fork();
 	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
 		if (gate.visitors[i] != this_thread())
 			gate.visitors[i] = 0;

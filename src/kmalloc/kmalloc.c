@@ -5,6 +5,7 @@
 
 #include "core/hooks.h"
 #include "core/params.h"
+#include "kmalloc/cache_objects.h"
 #include "kmalloc/clear.h"
 #include "kmalloc/deferred.h"
 #include "kmalloc/gate.h"
@@ -329,6 +330,10 @@ void kfree_inside(void *object)
 			kfree_small_entering(entry, object);
 		return;
 	}
+	if (pagemap_is_cache(entry)) {
+		cache_object_kfree_inside(object);
+		return;
+	}
 	owner = owner_of(object);
 	if (!kfree_pages(&owner, object))
 		owner_report_wrong("free()", object);
@@ -379,6 +384,8 @@ void kfree_slow(void *object)
 
 	if (unlikely(!entry))
 		kfree_other(object);
+	else if (unlikely(pagemap_is_cache(entry)))
+		cache_object_kfree(object);
 	else if (!pagemap_is_slab(entry) || !slot_is_held() ||
 		 !kfree_outside(current_slot, entry, object))
 		kfree_entering(object);

@@ -5,6 +5,7 @@
 #include "core/misuse.h"
 #include "mm/emergency.h"
 #include "mm/section.h"
+#include "slab/kmem_cache.h"
 #include "slab/sheaf.h"
 #include "slab/slab.h"
 #include "vmalloc/mapping.h"
@@ -21,12 +22,22 @@ static enum slab_place place_of(const struct owner *owner, const void *address)
 	return slab_place_of(owner->page, pagemap_class(owner->entry), address);
 }
 
+/* The cache of a page of one; NULL: it was destroyed just now. */
+static struct kmem_cache *cache_of(const struct owner *owner)
+{
+	return pagemap_is_cache(owner->entry) ? kmem_cache_by_entry(owner->entry) : NULL;
+}
+
 static enum owner_kind kind_of(const struct owner *owner, const void *address)
 {
 	uint32_t entry = owner->entry;
 
 	if (pagemap_is_slab(entry))
 		return place_of(owner, address) == SLAB_TAKEN ? OWNER_SLAB : OWNER_WRONG;
+	if (pagemap_is_cache(entry))
+		return cache_of(owner) && cache_object_is_taken(cache_of(owner), address) ?
+			       OWNER_CACHE :
+			       OWNER_WRONG;
 	if (!entry || !is_aligned((uintptr_t)address, PAGE_SIZE))
 		return OWNER_WRONG;
 	return entry == PAGEMAP_RUN ? OWNER_RUN : OWNER_AREA;
@@ -90,6 +101,8 @@ size_t owner_bytes(const struct owner *owner)
 		return owner->bytes;
 	if (owner->kind == OWNER_SLAB)
 		return size_classes[pagemap_class(owner->entry)].size;
+	if (owner->kind == OWNER_CACHE)
+		return READ_ONCE(kmem_cache_by_entry(owner->entry)->usable_size);
 	return READ_ONCE(owner->page->nr_pages) * PAGE_SIZE;
 }
 
@@ -102,7 +115,8 @@ static bool covering_head(size_t pfn, size_t *head)
 	while (first > 0 && pfn_is_open(first) && !pagemap_read(first))
 		first--;
 	*head = first;
-	return pfn_is_open(first) && (pagemap_read(first) & PAGEMAP_KIND) &&
+	return pfn_is_open(first) &&
+	       (pagemap_read(first) == PAGEMAP_RUN || pagemap_read(first) == PAGEMAP_AREA) &&
 	       pfn < first + READ_ONCE(pfn_to_page(first)->nr_pages);
 }
 
@@ -120,6 +134,17 @@ static void report_in_slab(const char *operation, const struct owner *owner, con
 		what = "freed object";
 	size_class_name(&size_classes[pagemap_class(owner->entry)], name);
 	misuse_report(operation, what, address, name);
+}
+
+static void report_in_cache(const char *operation, const struct owner *owner, const void *address)
+{
+	const struct kmem_cache *cache = cache_of(owner);
+	const struct page *head = cache_slab_head(owner->page);
+	const char *what = SLAB_INSIDE_TEXT;
+
+	if (cache && cache_index(cache, head, address) < head->nr_objects)
+		what = "freed object";
+	misuse_report(operation, what, address, cache ? cache->name : "no cache any more");
 }
 
 static void report_outside(const char *operation, const void *address)
@@ -154,6 +179,8 @@ __slow void owner_report_wrong(const char *operation, const void *address)
 		misuse_report(operation, "invalid pointer", address, "heap that was never used");
 	else if (pagemap_is_slab(owner.entry))
 		report_in_slab(operation, &owner, address);
+	else if (pagemap_is_cache(owner.entry))
+		report_in_cache(operation, &owner, address);
 	else if (covering_head(pfn, &head))
 		misuse_report(operation, SLAB_INSIDE_TEXT, address, kind_name(pagemap_read(head)));
 	else

@@ -15,6 +15,7 @@ enum owner_kind {
 	OWNER_RUN,     /* head of a page run */
 	OWNER_AREA,    /* head of an area */
 	OWNER_MAPPING, /* a block of vmalloc/mapping.h */
+	OWNER_CACHE,   /* object of a kmem_cache; it may be free in a sheaf */
 	OWNER_EMERGENCY, /* a live object of mm/emergency.h */
 	OWNER_WRONG,   /* nothing that malloc has given out starts there: in the heap or its own
 			* structures, or where no allocator has anything */

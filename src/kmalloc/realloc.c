@@ -39,7 +39,8 @@ static bool resize_in_place(const struct owner *owner, size_t bytes)
 	gate_pass *pass;
 	bool resized;
 
-	if (owner->kind == OWNER_SLAB || owner->kind == OWNER_EMERGENCY)
+	if (owner->kind == OWNER_SLAB || owner->kind == OWNER_EMERGENCY ||
+	    owner->kind == OWNER_CACHE)
 		return small_fits(owner_bytes(owner), bytes);
 	pass = gate_enter();
 	if (!pass)

@@ -2,6 +2,7 @@
 #include "core/memblock.h"
 #include "core/printk.h"
 #include "core/report.h"
+#include "kmalloc/cache_objects.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
 #include "mm/emergency.h"
@@ -311,6 +312,7 @@ void kmalloc_drain(void)
 		drain_own_slot();
 		slots_visit_free(sheaves_drain);
 	}
+	cache_objects_drain();
 	run_drain();
 }
 

@@ -45,6 +45,19 @@
 /* Every page of the reserve (mm/reserve.h), and of a slab of a kmem_cache. */
 #define PAGEMAP_RESERVE (PAGEMAP_KIND | 3u)
 #define PAGEMAP_CACHE (PAGEMAP_KIND | 4u)
+/* The latter with the cache's number. */
+#define PAGEMAP_CACHE_ID_MASK (0xffffu << PAGEMAP_CLASS_BITS)
+#define PAGEMAP_OF_CACHE(id) (PAGEMAP_CACHE | (uint32_t)(id) << PAGEMAP_CLASS_BITS)
+
+static inline bool pagemap_is_cache(uint32_t entry)
+{
+	return (entry & ~PAGEMAP_CACHE_ID_MASK) == PAGEMAP_CACHE;
+}
+
+static inline unsigned int pagemap_cache_id(uint32_t entry)
+{
+	return (entry & PAGEMAP_CACHE_ID_MASK) >> PAGEMAP_CLASS_BITS;
+}
 
 static inline bool pagemap_is_slab(uint32_t entry)
 {
@@ -69,6 +82,7 @@ enum page_kind {
 	PAGE_SLAB,  /* head of a slab of 2^order pages */
 	PAGE_RUN,   /* head of a page run of nr_pages pages */
 	PAGE_AREA,  /* head of an area of nr_pages pages */
+	PAGE_CACHE, /* head of a slab of a kmem_cache; members as for PAGE_SLAB */
 };
 
 /*

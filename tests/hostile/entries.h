@@ -96,6 +96,8 @@ static inline void *entry_align(void **block, int error)
 		return true; \
 	}
 
+#include "hostile/entries_cache.h"
+
 static inline bool entry_call_new(const char *name)
 {
 	static const char tag = 0;
@@ -224,7 +226,8 @@ static inline bool entry_call(const char *name, void *to_free)
 	GIVES(valloc, 4096, valloc(100))
 	GIVES(pvalloc, 4096, pvalloc(100))
 	return entry_call_second_names(name) || entry_call_info(name) || entry_call_new(name) ||
-	       entry_call_delete(name, to_free) || entry_call_leaks(name) || entry_call_end(name);
+	       entry_call_delete(name, to_free) || entry_call_leaks(name) || entry_call_end(name) ||
+	       entry_call_cache(name);
 }
 
 #undef GIVES

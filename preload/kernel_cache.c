@@ -1,0 +1,200 @@
+/*
+ * kernel_cache.c - the public functions of include/stitch/slab.h for caches of objects.
+ *
+ * L10. A hit is a try of the sheaf's word and a pop or push (slab/kmem_cache.h), of an alias of
+ * malloc's that of malloc. Where caches are forbidden, or an object's bytes are checked, every call
+ * takes its slow half.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/printk.h"
+#include "debug/cache_tracks.h"
+#include "debug/leak_track.h"
+#include "debug/alloc_profile.h"
+#include "entry.h"
+#include "kmalloc/cache_objects.h"
+#include "stitch/slab.h"
+
+_Static_assert(STITCH_SLAB_CONSISTENCY_CHECKS == CACHE_CONSISTENCY &&
+	       STITCH_SLAB_RED_ZONE == CACHE_RED_ZONE && STITCH_SLAB_POISON == CACHE_POISON &&
+	       STITCH_SLAB_HWCACHE_ALIGN == CACHE_HWCACHE_ALIGN &&
+	       STITCH_SLAB_STORE_USER == CACHE_STORE_USER &&
+	       STITCH_SLAB_NO_MERGE == CACHE_NO_MERGE, "the same bits");
+
+/* What the program has a pointer to is the cache itself. */
+static struct kmem_cache *inner(const struct stitch_kmem_cache *cache)
+{
+	return (struct kmem_cache *)(uintptr_t)cache; // NOLINT
+}
+
+/* --- caches come and go ---------------------------------------------------------------------- */
+
+/* Stacks are wanted: one thread at a time, as creation is. */
+static void prepare_tracks(uint32_t flags)
+{
+	static _Atomic bool is_busy;
+
+	if (!(flags & STITCH_SLAB_STORE_USER) || atomic_exchange(&is_busy, true))
+		return;
+	cache_tracks_init(true);
+	atomic_store(&is_busy, false);
+}
+
+static int create(struct kmem_cache_args *args, struct kmem_cache **cache)
+{
+	bool had_slot = mm_thread_has_slot();
+
+	if (!kmem_cache_args_are_valid(args))
+		return EINVAL;
+	if (!heap_ready())
+		return ENOSYS;
+	prepare_tracks(kmem_cache_debug_flags(args->name, args->flags));
+	*cache = cache_create(args);
+	thread_settle(had_slot);
+	return *cache ? 0 : ENOMEM;
+}
+
+__visible struct stitch_kmem_cache *stitch_kmem_cache_create(const char *name, unsigned int size,
+							     unsigned int align,
+							     stitch_slab_flags_t flags,
+							     void (*ctor)(void *object))
+{
+	struct kmem_cache_args args = {
+		.name = name, .size = size, .align = align, .flags = flags, .ctor = ctor,
+	};
+	struct kmem_cache *cache = NULL;
+	int error = create(&args, &cache);
+
+	if (!error)
+		return (struct stitch_kmem_cache *)cache;
+	if (flags & STITCH_SLAB_PANIC)
+		panic("kmem_cache_create(%s): error %d", name ? name : "NULL", error);
+	errno = error;
+	return NULL;
+}
+
+__visible void stitch_kmem_cache_destroy(struct stitch_kmem_cache *cache)
+{
+	bool had_slot = mm_thread_has_slot();
+
+	if (!cache)
+		return;
+	cache_destroy(inner(cache));
+	thread_settle(had_slot);
+}
+
+__visible int stitch_kmem_cache_shrink(struct stitch_kmem_cache *cache)
+{
+	bool had_slot = mm_thread_has_slot();
+	bool is_empty = cache_shrink(inner(cache));
+
+	thread_settle(had_slot);
+	return !is_empty;
+}
+
+__visible unsigned int stitch_kmem_cache_size(const struct stitch_kmem_cache *cache)
+{
+	return inner(cache)->object_size;
+}
+
+/* --- objects --------------------------------------------------------------------------------- */
+
+/* A request that any hit serves. */
+static __inline_always bool is_plain(stitch_gfp_t flags)
+{
+	return (flags & (STITCH__GFP_DIRECT_RECLAIM | STITCH__GFP_ZERO | STITCH__GFP_DMA |
+			 STITCH__GFP_DMA32)) == STITCH__GFP_DIRECT_RECLAIM;
+}
+
+static __inline_always void *pop(struct kmem_cache *cache)
+{
+	return likely(cache->target != NULL) ? cache_sheaf_pop(cache->target) :
+					       sheaf_pop(current_slot, cache->class);
+}
+
+/* Inlined, so that stacks begin with the name that the program has called. */
+static __inline_always void *settled(const struct kmem_cache *cache, void *object,
+				     stitch_gfp_t flags, bool had_slot)
+{
+	thread_settle(had_slot);
+	if (unlikely(!object)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (((flags & STITCH__GFP_ZERO) || leak_tracking) && !cache->ctor)
+		memset(object, 0, cache->object_size);
+	if (unlikely(leak_tracking))
+		leak_track(object, cache->object_size);
+	if (flags & STITCH__GFP_DIRECT_RECLAIM)
+		background_consider();
+	return object;
+}
+
+static __slow void *alloc_slow(struct kmem_cache *cache, stitch_gfp_t flags)
+{
+	bool had_slot = mm_thread_has_slot();
+
+	return settled(cache, cache_object_alloc(cache, flags), flags, had_slot);
+}
+
+__visible void *stitch_kmem_cache_alloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags)
+{
+	void *object = likely(is_plain(flags)) ? pop(inner(cache)) : NULL;
+
+	return likely(object != NULL) ? object : alloc_slow(inner(cache), flags);
+}
+
+__visible void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags)
+{
+	void *object = likely(is_plain(flags)) && !inner(cache)->ctor ? pop(inner(cache)) : NULL;
+
+	if (likely(object != NULL))
+		return memset(object, 0, inner(cache)->object_size);
+	return alloc_slow(inner(cache), flags | STITCH__GFP_ZERO);
+}
+
+static __slow void free_slow_half(struct kmem_cache *cache, void *object)
+{
+	bool had_slot = mm_thread_has_slot();
+
+	if (!object)
+		return;
+	if (unlikely(leak_profiling))
+		leak_track_end(object);
+	cache_object_free(cache, object);
+	thread_settle(had_slot);
+}
+
+__visible void stitch_kmem_cache_free(struct stitch_kmem_cache *cache, void *object)
+{
+	struct kmem_cache *target = inner(cache)->target;
+
+	if (likely(target != NULL) && likely(cache_sheaf_push(target, object)))
+		return;
+	free_slow_half(inner(cache), object);
+}
+
+__visible void stitch_kmem_cache_free_bulk(struct stitch_kmem_cache *cache, size_t count,
+					   void **objects)
+{
+	for (size_t i = 0; i < count; i++)
+		stitch_kmem_cache_free(cache, objects[i]);
+}
+
+__visible int stitch_kmem_cache_alloc_bulk(struct stitch_kmem_cache *cache, stitch_gfp_t flags,
+					   size_t count, void **objects)
+{
+	if (count > INT32_MAX) {
+		errno = ENOMEM;
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		objects[i] = stitch_kmem_cache_alloc(cache, flags);
+		if (unlikely(!objects[i])) {
+			stitch_kmem_cache_free_bulk(cache, i, objects);
+			return 0;
+		}
+	}
+	return (int)count;
+}

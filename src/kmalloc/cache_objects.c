@@ -1,0 +1,356 @@
+/* cache_objects.c - see cache_objects.h. */
+#include "kmalloc/cache_objects.h"
+
+#include "base/format.h"
+#include "core/misuse.h"
+#include "core/printk.h"
+#include "kmalloc/deferred.h"
+#include "kmalloc/gate.h"
+#include "kmalloc/kmalloc.h"
+#include "kmalloc/owner.h"
+#include "mm/decay.h"
+#include "mm/emergency.h"
+#include "mm/reserve.h"
+#include "os/os.h"
+
+#define ALLOC_TEXT "kmem_cache_alloc()"
+#define FREE_TEXT "kmem_cache_free()"
+/* Between attempts of a request that must not fail. */
+#define NOFAIL_NAP_US 1000u
+/* Objects that the end of a cache lists. */
+#define MAX_LISTED 64u
+
+static struct alloc_track track_of(const struct kmem_cache *cache)
+{
+	if (!(cache->flags & CACHE_STORE_USER) || !track_ops.take)
+		return (struct alloc_track){ 0 };
+	return track_ops.take();
+}
+
+static inline void come_by(void)
+{
+	if (unlikely(decay_is_due()))
+		kmalloc_decay();
+}
+
+/* --- allocating ------------------------------------------------------------------------------ */
+
+static void *constructed(const struct kmem_cache *cache, void *object)
+{
+	if (object && cache->ctor)
+		cache->ctor(object);
+	return object;
+}
+
+static size_t own_align(const struct kmem_cache *cache)
+{
+	return max_size(cache->align, KMALLOC_MIN_ALIGN);
+}
+
+static enum reserve_depth depth_of(stitch_gfp_t flags)
+{
+	if ((flags & STITCH__GFP_MEMALLOC) && !(flags & STITCH__GFP_NOMEMALLOC))
+		return RESERVE_ALL;
+	return flags & STITCH__GFP_HIGH ? RESERVE_ATOMIC : RESERVE_NOWAIT;
+}
+
+static __slow void *alloc_reserved(const struct kmem_cache *cache, stitch_gfp_t flags)
+{
+	return constructed(cache, reserve_alloc(cache->object_size, own_align(cache),
+						depth_of(flags)));
+}
+
+static void *alloc_inside(struct kmem_cache *cache, const struct alloc_track *track,
+			  struct page **unbuilt, struct cache_fault *fault)
+{
+	struct slot *slot = slot_enter();
+	void *object = cache_slab_alloc(cache, slot, track, unbuilt, fault);
+
+	slot_leave(slot);
+	return object;
+}
+
+/* The thread is inside, and leaves. */
+static void *alloc_and_leave(struct kmem_cache *cache, gate_pass *pass, stitch_gfp_t flags,
+			     const struct alloc_track *track)
+{
+	struct cache_fault fault = { 0 };
+	struct page *unbuilt;
+	void *object = alloc_inside(cache, track, &unbuilt, &fault);
+
+	if (unlikely(!object && !unbuilt && !(flags & STITCH__GFP_NORETRY))) {
+		kmalloc_drain();
+		object = alloc_inside(cache, track, &unbuilt, &fault);
+	}
+	come_by();
+	gate_leave(pass);
+	if (unlikely(fault.what != NULL))
+		cache_fault_report(ALLOC_TEXT, &fault);
+	return unbuilt ? cache_slab_build(cache, unbuilt, track) : object;
+}
+
+/* As kmalloc_refused. */
+static __slow void *alloc_refused(struct kmem_cache *cache, stitch_gfp_t flags,
+				  const struct alloc_track *track)
+{
+	gate_pass *pass = gate_enter_soon();
+	void *object = pass ? NULL : emergency_alloc(cache->usable_size, own_align(cache));
+
+	if (object)
+		return constructed(cache, object);
+	if (!pass)
+		pass = gate_enter_patiently();
+	return pass ? alloc_and_leave(cache, pass, flags, track) : NULL;
+}
+
+static void *alloc_entering(struct kmem_cache *cache, stitch_gfp_t flags)
+{
+	struct alloc_track track = track_of(cache);
+	gate_pass *pass;
+
+	if (unlikely(cache->dying))
+		return NULL;
+	pass = gate_enter();
+	return likely(pass != NULL) ? alloc_and_leave(cache, pass, flags, &track) :
+				      alloc_refused(cache, flags, &track);
+}
+
+/* kmalloc alone would not keep the alignment while it is refused. */
+static void *alloc_of_class(const struct kmem_cache *cache)
+{
+	size_t bytes = size_classes[cache->class].size;
+
+	return cache->align > KMALLOC_MIN_ALIGN ? kmalloc_aligned(cache->align, bytes) :
+						  kmalloc(bytes);
+}
+
+static void *alloc_once(struct kmem_cache *cache, stitch_gfp_t flags)
+{
+	void *object;
+
+	if (!cache->target)
+		return alloc_of_class(cache);
+	object = cache_sheaf_pop(cache->target);
+	return likely(object != NULL) ? object : alloc_entering(cache->target, flags);
+}
+
+void *cache_object_alloc(struct kmem_cache *cache, stitch_gfp_t flags)
+{
+	void *object;
+
+	if (unlikely(flags & (STITCH__GFP_DMA | STITCH__GFP_DMA32)))
+		return NULL;
+	if (unlikely(!(flags & STITCH__GFP_DIRECT_RECLAIM)))
+		return alloc_reserved(cache, flags);
+	object = alloc_once(cache, flags);
+	while (unlikely(!object) && (flags & STITCH__GFP_NOFAIL) && !READ_ONCE(cache->dying)) {
+		os_nap(NOFAIL_NAP_US);
+		object = alloc_once(cache, flags);
+	}
+	return object;
+}
+
+/* --- freeing --------------------------------------------------------------------------------- */
+
+static uint32_t entry_of(const void *object)
+{
+	size_t pfn = virt_to_pfn(object);
+
+	return pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
+}
+
+static void free_inside(struct kmem_cache *cache, void *object, const char *operation)
+{
+	struct alloc_track track = track_of(cache);
+	struct cache_fault fault = { 0 };
+	struct slot *slot = slot_enter_to_free();
+
+	cache_slab_free(cache, slot, object, &track, &fault);
+	slot_leave(slot);
+	if (unlikely(fault.what != NULL))
+		cache_fault_report(operation, &fault);
+}
+
+/* The object's page is the cache's. */
+static void free_entering(struct kmem_cache *cache, void *object, const char *operation)
+{
+	gate_pass *pass = gate_enter();
+
+	if (unlikely(!pass)) {
+		deferred_free(object);
+		return;
+	}
+	free_inside(cache, object, operation);
+	come_by();
+	gate_leave(pass);
+}
+
+void cache_object_kfree(void *object)
+{
+	struct kmem_cache *cache = kmem_cache_by_entry(entry_of(object));
+
+	if (unlikely(!cache))
+		owner_report_wrong("free()", object);
+	else if (!cache_sheaf_push(cache, object))
+		free_entering(cache, object, "free()");
+}
+
+void cache_object_kfree_inside(void *object)
+{
+	struct kmem_cache *cache = kmem_cache_by_entry(entry_of(object));
+
+	if (unlikely(!cache))
+		owner_report_wrong("free()", object);
+	else
+		free_inside(cache, object, "free()");
+}
+
+static __slow void report_other_cache(const struct kmem_cache *cache, const void *object,
+				      const char *other)
+{
+	char where[2 * CACHE_NAME_BYTES + 16];
+
+	format_text(where, sizeof(where), "%s, not %s", other, cache->name);
+	misuse_report(FREE_TEXT, "object of another cache", object, where);
+}
+
+/* It may be in memory that is no cache's. */
+static __slow void free_other(struct kmem_cache *cache, void *object)
+{
+	uint32_t entry = entry_of(object);
+	struct owner owner = { .kind = OWNER_FOREIGN };
+	char name[SIZE_CLASS_NAME_BYTES];
+
+	if (entry == PAGEMAP_RESERVE && reserve_free(object))
+		return;
+	if (entry != PAGEMAP_RESERVE)
+		owner = owner_of(object);
+	if (owner.kind == OWNER_EMERGENCY && emergency_free(object))
+		return;
+	if (owner.kind == OWNER_CACHE) {
+		report_other_cache(cache, object, kmem_cache_by_entry(entry)->name);
+	} else if (owner.kind == OWNER_SLAB) {
+		size_class_name(&size_classes[pagemap_class(entry)], name);
+		report_other_cache(cache, object, name);
+	} else {
+		owner_report_wrong(FREE_TEXT, object);
+	}
+}
+
+/* Of an alias of malloc's class. */
+static void free_of_class(struct kmem_cache *cache, void *object)
+{
+	uint32_t entry = entry_of(object);
+
+	if (likely(pagemap_is_slab(entry)) && likely(pagemap_class(entry) == cache->class))
+		kfree(object);
+	else
+		free_other(cache, object);
+}
+
+void cache_object_free(struct kmem_cache *cache, void *object)
+{
+	struct kmem_cache *target = cache->target;
+
+	if (!target)
+		free_of_class(cache, object);
+	else if (likely(cache_sheaf_push(target, object)))
+		return;
+	else if (entry_of(object) == target->entry)
+		free_entering(target, object, FREE_TEXT);
+	else
+		free_other(cache, object);
+}
+
+/* --- caches ---------------------------------------------------------------------------------- */
+
+struct kmem_cache *cache_create(struct kmem_cache_args *args)
+{
+	gate_pass *pass = gate_enter_patiently();
+	struct kmem_cache *cache;
+
+	if (!pass)
+		return NULL;
+	args->flags = kmem_cache_debug_flags(args->name, args->flags);
+	cache = kmem_cache_new(args);
+	if (!reserve_is_filled())
+		reserve_fill(0); /* for who may not wait; it is tried again with the next cache */
+	gate_leave(pass);
+	return cache;
+}
+
+bool cache_shrink(struct kmem_cache *cache)
+{
+	gate_pass *pass = cache->target ? gate_enter_patiently() : NULL;
+	struct slot *slot;
+	size_t nr_left;
+
+	if (!pass)
+		return !cache->target;
+	slot = slot_enter();
+	nr_left = cache_slab_shrink(cache->target, slot);
+	pcp_drain(&slot->pcp);
+	slot_leave(slot);
+	come_by();
+	gate_leave(pass);
+	return !nr_left;
+}
+
+void cache_objects_drain(void)
+{
+	struct slot *slot = slot_enter();
+
+	cache_slabs_shrink_all(slot);
+	slot_leave(slot);
+}
+
+struct survivors {
+	unsigned int nr;
+	const void *objects[MAX_LISTED];
+};
+
+static void note_survivor(void *context, const void *object)
+{
+	struct survivors *survivors = context;
+
+	survivors->objects[survivors->nr++] = object;
+}
+
+/* A dying cache is never reused, so that it can be looked at outside the gate. */
+static void list_survivors(const struct kmem_cache *cache, const struct survivors *survivors,
+			   size_t nr)
+{
+	pr_err("kmem_cache_destroy(): %zu object%s of cache %s %s still alive", nr,
+	       nr == 1 ? "" : "s", cache->name, nr == 1 ? "is" : "are");
+	for (unsigned int i = 0; i < survivors->nr; i++) {
+		const void *object = survivors->objects[i];
+		struct alloc_track track = cache_debug_track(cache, object, TRACK_ALLOC);
+
+		pr_err("Object %p (%u bytes)", object, cache->object_size);
+		if (!track.tid && track_ops.look_up)
+			track = track_ops.look_up(object);
+		cache_print_track("Allocated", &track);
+	}
+	if (nr > survivors->nr)
+		pr_err("... and %zu more", nr - survivors->nr);
+}
+
+void cache_destroy(struct kmem_cache *cache)
+{
+	struct survivors survivors = { 0 };
+	gate_pass *pass = gate_enter_patiently();
+	struct kmem_cache *target = cache->target;
+	struct slot *slot;
+	size_t nr = 0;
+
+	if (!pass)
+		return;
+	slot = slot_enter();
+	if (!kmem_cache_put(cache, slot))
+		nr = cache_slab_visit_live(target, note_survivor, &survivors, MAX_LISTED);
+	slot_leave(slot);
+	come_by();
+	gate_leave(pass);
+	if (nr)
+		list_survivors(target, &survivors, nr);
+}

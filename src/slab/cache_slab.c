@@ -1,0 +1,501 @@
+/* cache_slab.c - see cache_slab.h. */
+#include "slab/cache_slab.h"
+
+#include "core/lock.h"
+#include "core/memblock.h"
+#include "os/os.h"
+#include "slab/slab.h"
+
+/* Of empty slabs so many stay: a cache that comes and goes would make and destroy it for ever. */
+#define KEPT_EMPTY 1u
+
+/* How long shrinking waits for a hit of another thread, which is a few instructions. */
+#define SPINS_FOR_SHEAF 200u
+#define NAPS_FOR_SHEAF 20u
+#define NAP_US 50u
+
+static struct page *entry_page(struct list_head *entry)
+{
+	return list_entry(entry, struct page, list);
+}
+
+static char *object_at(const struct kmem_cache *cache, const struct page *head, unsigned int i)
+{
+	return cache_first_object(cache, head) + (size_t)i * cache->stride;
+}
+
+/* --- slabs come and go ----------------------------------------------------------------------- */
+
+/* The spare bytes at the slab's end shift its first object, round robin (slab.c). */
+static uint32_t next_colour_locked(struct kmem_cache *cache)
+{
+	uint32_t spare = (uint32_t)((PAGE_SIZE << cache->order) -
+				    (size_t)cache->nr_objects * cache->stride);
+	uint32_t colour = cache->next_colour <= spare ? cache->next_colour : 0;
+
+	cache->next_colour = colour + (uint32_t)max_size(CACHE_LINE, cache->align);
+	return colour;
+}
+
+static void fill_bitmap(struct page *head)
+{
+	for (unsigned int w = 0; w < SLAB_BITMAP_WORDS; w++) {
+		unsigned int first = w * 64, nr = head->nr_objects;
+		uint64_t bits = nr >= first + 64 ? UINT64_MAX :
+				nr > first	 ? ((uint64_t)1 << (nr - first)) - 1 :
+						   0;
+
+		WRITE_ONCE(head->bitmap[w], bits);
+	}
+}
+
+static void tag_pages(struct page *head, unsigned int order, uint32_t entry)
+{
+	size_t pfn = page_to_pfn(head), nr_pages = (size_t)1 << order;
+
+	for (size_t i = 0; i < nr_pages; i++)
+		pagemap_write(pfn + i, entry);
+}
+
+static uint64_t identity_of(const struct kmem_cache *cache)
+{
+	return (uint64_t)cache->entry << 32 | (uint64_t)cache->order << 8 | PAGE_CACHE;
+}
+
+static void slab_init(const struct kmem_cache *cache, struct page *head, uint32_t colour)
+{
+	for (size_t i = 0; i < (size_t)1 << cache->order; i++) {
+		WRITE_ONCE(head[i].order, cache->order);
+		WRITE_ONCE(head[i].slab_index, (uint16_t)i);
+	}
+	WRITE_ONCE(head->nr_objects, cache->nr_objects);
+	head->until_event = 0;
+	head->colour = colour;
+	fill_bitmap(head);
+	WRITE_ONCE(head->identity, identity_of(cache));
+	tag_pages(head, cache->order, cache->entry);
+	if (cache->flags & CACHE_DEBUG_FLAGS)
+		for (unsigned int i = 0; i < cache->nr_objects; i++)
+			cache_debug_init(cache, object_at(cache, head, i));
+}
+
+/* Counted, but on no list yet. */
+static struct page *slab_new(struct kmem_cache *cache, struct slot *slot)
+{
+	struct page *head = pcp_alloc(&slot->pcp, cache->order);
+	uint32_t colour;
+
+	if (!head)
+		return NULL;
+	lock_acquire(LOCK_CACHES);
+	colour = next_colour_locked(cache);
+	cache->nr_slabs++;
+	lock_release(LOCK_CACHES);
+	slab_init(cache, head, colour);
+	return head;
+}
+
+/* From its list to the list of slabs that go. */
+static void slab_retire_locked(struct kmem_cache *cache, struct page *head, struct list_head *gone)
+{
+	list_move(&head->list, gone);
+	cache->nr_slabs--;
+	cache->nr_empty--;
+	tag_pages(head, cache->order, 0);
+	/* The order stays, for free_retired. */
+	WRITE_ONCE(head->identity, (uint64_t)cache->order << 8 | PAGE_NONE);
+}
+
+/* Without the lock: giving pages back may take another. */
+static void free_retired(struct slot *slot, struct list_head *gone)
+{
+	list_for_each_safe(entry, next, gone)
+		pcp_free(&slot->pcp, entry_page(entry), entry_page(entry)->order);
+}
+
+/* Where it belongs by what is taken of it. */
+static void slab_add_locked(struct kmem_cache *cache, struct page *head)
+{
+	list_add(&head->list,
+		 head->until_event == head->nr_objects ? &cache->full : &cache->partial);
+	cache->nr_empty += !head->until_event;
+	cache->nr_taken += head->until_event;
+}
+
+void cache_collect_fresh_locked(struct kmem_cache *cache)
+{
+	struct page *head, *next;
+
+	if (!atomic_load_explicit(&cache->fresh, memory_order_relaxed))
+		return;
+	head = atomic_exchange_explicit(&cache->fresh, NULL, memory_order_acquire);
+	for (; head; head = next) {
+		next = (struct page *)(void *)head->list.next;
+		slab_add_locked(cache, head);
+	}
+}
+
+static void push_fresh(struct kmem_cache *cache, struct page *head)
+{
+	struct page *first = atomic_load_explicit(&cache->fresh, memory_order_relaxed);
+
+	do
+		head->list.next = (void *)first;
+	while (!atomic_compare_exchange_weak_explicit(&cache->fresh, &first, head,
+						      memory_order_release, memory_order_relaxed));
+}
+
+/* --- objects out and in ---------------------------------------------------------------------- */
+
+/* The lowest free object of a slab on `partial`. */
+static void *take_locked(struct kmem_cache *cache, struct page *head)
+{
+	unsigned int w = 0, i;
+
+	while (!head->bitmap[w])
+		w++;
+	i = w * 64 + (unsigned int)__builtin_ctzll(head->bitmap[w]);
+	WRITE_ONCE(head->bitmap[w], head->bitmap[w] & (head->bitmap[w] - 1));
+	cache->nr_empty -= !head->until_event;
+	cache->nr_taken++;
+	if (++head->until_event == head->nr_objects)
+		list_move(&head->list, &cache->full);
+	return object_at(cache, head, i);
+}
+
+static void *take_any_locked(struct kmem_cache *cache)
+{
+	return list_empty(&cache->partial) ? NULL :
+					     take_locked(cache, entry_page(cache->partial.next));
+}
+
+/* A taken one, back. Empty slabs that are too many go to `gone`. */
+static void give_locked(struct kmem_cache *cache, struct page *head, uint32_t index,
+			struct list_head *gone)
+{
+	uint64_t *word = &head->bitmap[index / 64];
+
+	WRITE_ONCE(*word, *word | (uint64_t)1 << index % 64);
+	cache->nr_taken--;
+	if (head->until_event-- == head->nr_objects)
+		list_move(&head->list, &cache->partial);
+	if (head->until_event)
+		return;
+	if (++cache->nr_empty > KEPT_EMPTY)
+		slab_retire_locked(cache, head, gone);
+}
+
+/* False, and *fault, if it is none of the cache, or free already. */
+static bool find_taken(const struct kmem_cache *cache, const void *object, struct page **head,
+		       uint32_t *index, struct cache_fault *fault)
+{
+	size_t pfn = virt_to_pfn(object);
+	const char *what = NULL;
+
+	if (pfn >= mm_map.nr_pages || pagemap_read(pfn) != cache->entry) {
+		cache_fault_set(fault, cache, "double free of", object);
+		return false;
+	}
+	*head = cache_slab_head(pfn_to_page(pfn));
+	*index = cache_index(cache, *head, object);
+	if (*index >= (*head)->nr_objects)
+		what = SLAB_INSIDE_TEXT;
+	else if (cache_bit(*head, *index))
+		what = "double free of";
+	if (!what)
+		return true;
+	cache_fault_set(fault, cache, what, object);
+	for (unsigned int i = 0; i < NR_TRACKS && *index < (*head)->nr_objects; i++)
+		fault->tracks[i] = cache_debug_track(cache, object, i);
+	return false;
+}
+
+/* --- sheaves --------------------------------------------------------------------------------- */
+
+static struct cache_sheaf *new_sheaf_locked(void)
+{
+	struct cache_sheaf *sheaf = kmem_caches.free_sheaves;
+
+	if (!sheaf)
+		return memblock_alloc(sizeof(*sheaf));
+	kmem_caches.free_sheaves = sheaf->objects[0];
+	return sheaf;
+}
+
+/* The thread's, made now if it has none yet; held. NULL: not now. */
+static struct cache_sheaf *own_sheaf_locked(struct kmem_cache *cache)
+{
+	unsigned int i = current_slot->id % NR_CACHE_SHEAVES;
+	struct cache_sheaf *sheaf;
+
+	if (!cache->sheaf_limit)
+		return NULL;
+	if (!atomic_load_explicit(&cache->sheaf[i], memory_order_relaxed)) {
+		sheaf = new_sheaf_locked();
+		atomic_store_explicit(&cache->sheaf[i], sheaf, memory_order_release);
+	}
+	return cache_sheaf_try(cache);
+}
+
+/* Half of what it holds at most; the count last (kmem_cache.h). */
+static void refill_locked(struct kmem_cache *cache, struct cache_sheaf *sheaf)
+{
+	uint32_t wanted = (cache->sheaf_limit + 1) / 2, nr = sheaf->nr;
+	void *object;
+
+	while (nr < wanted && (object = take_any_locked(cache)))
+		sheaf->objects[nr++] = object;
+	barrier();
+	WRITE_ONCE(sheaf->nr, nr);
+}
+
+/* The upper part, down to `left`, the count first. *fault: of the last one that was wrong. */
+static void flush_locked(struct kmem_cache *cache, struct cache_sheaf *sheaf, uint32_t left,
+			 struct list_head *gone, struct cache_fault *fault)
+{
+	uint32_t nr = sheaf->nr, index;
+	struct page *head;
+
+	if (nr <= left)
+		return;
+	WRITE_ONCE(sheaf->nr, left);
+	barrier();
+	for (uint32_t i = left; i < nr; i++)
+		if (find_taken(cache, sheaf->objects[i], &head, &index, fault))
+			give_locked(cache, head, index, gone);
+}
+
+/* --- what is asked of it --------------------------------------------------------------------- */
+
+/* The next that is whole; broken ones stay taken, and are told of. */
+static void *take_whole_locked(struct kmem_cache *cache, const struct alloc_track *track,
+			       struct cache_fault *fault)
+{
+	void *object;
+
+	do
+		object = take_any_locked(cache);
+	while (object && (cache->flags & CACHE_DEBUG_FLAGS) &&
+	       !cache_debug_alloc(cache, object, track, fault));
+	return object;
+}
+
+static void *alloc_locked(struct kmem_cache *cache, const struct alloc_track *track,
+			  struct cache_fault *fault)
+{
+	void *object = take_whole_locked(cache, track, fault);
+	struct cache_sheaf *sheaf = object ? own_sheaf_locked(cache) : NULL;
+
+	if (sheaf) {
+		refill_locked(cache, sheaf);
+		cache_sheaf_leave(sheaf);
+	}
+	return object;
+}
+
+static void *alloc_from_slabs(struct kmem_cache *cache, struct page *more,
+			      const struct alloc_track *track, struct cache_fault *fault)
+{
+	void *object;
+
+	lock_acquire(LOCK_CACHES);
+	if (more)
+		slab_add_locked(cache, more);
+	cache_collect_fresh_locked(cache);
+	object = alloc_locked(cache, track, fault);
+	lock_release(LOCK_CACHES);
+	return object;
+}
+
+void *cache_slab_alloc(struct kmem_cache *cache, struct slot *slot, const struct alloc_track *track,
+		       struct page **unbuilt, struct cache_fault *fault)
+{
+	void *object = alloc_from_slabs(cache, NULL, track, fault);
+	struct page *head;
+
+	*unbuilt = NULL;
+	if (object)
+		return object;
+	head = slab_new(cache, slot);
+	if (head && cache->ctor)
+		*unbuilt = head;
+	return head && !cache->ctor ? alloc_from_slabs(cache, head, track, fault) : NULL;
+}
+
+void *cache_slab_build(struct kmem_cache *cache, struct page *head, const struct alloc_track *track)
+{
+	struct cache_fault fault = { 0 };
+	void *object;
+
+	for (unsigned int i = 0; i < cache->nr_objects; i++)
+		cache->ctor(object_at(cache, head, i));
+	object = object_at(cache, head, 0);
+	WRITE_ONCE(head->bitmap[0], head->bitmap[0] & ~(uint64_t)1);
+	head->until_event = 1;
+	if (cache->flags & CACHE_DEBUG_FLAGS)
+		cache_debug_alloc(cache, object, track, &fault);
+	push_fresh(cache, head);
+	return object;
+}
+
+/* The sheaf was full, or is another's at the moment, or there is none. */
+static void free_locked(struct kmem_cache *cache, void *object, struct page *head, uint32_t index,
+			struct list_head *gone, struct cache_fault *fault)
+{
+	struct cache_sheaf *sheaf = own_sheaf_locked(cache);
+
+	if (sheaf && sheaf->nr >= cache->sheaf_limit)
+		flush_locked(cache, sheaf, cache->sheaf_limit / 2, gone, fault);
+	if (sheaf && sheaf->nr && sheaf->objects[sheaf->nr - 1] == object) {
+		cache_fault_set(fault, cache, "double free of", object);
+	} else if (sheaf && sheaf->nr < cache->sheaf_limit) {
+		sheaf->objects[sheaf->nr] = object;
+		barrier();
+		WRITE_ONCE(sheaf->nr, sheaf->nr + 1);
+	} else if (!cache_bit(head, index)) {
+		give_locked(cache, head, index, gone);
+	}
+	if (sheaf)
+		cache_sheaf_leave(sheaf);
+}
+
+void cache_slab_free(struct kmem_cache *cache, struct slot *slot, void *object,
+		     const struct alloc_track *track, struct cache_fault *fault)
+{
+	struct list_head gone;
+	struct page *head;
+	uint32_t index;
+
+	list_init(&gone);
+	lock_acquire(LOCK_CACHES);
+	cache_collect_fresh_locked(cache);
+	if (find_taken(cache, object, &head, &index, fault) &&
+	    (!(cache->flags & CACHE_DEBUG_FLAGS) || cache_debug_free(cache, object, track, fault)))
+		free_locked(cache, object, head, index, &gone, fault);
+	lock_release(LOCK_CACHES);
+	free_retired(slot, &gone);
+}
+
+/* False: somebody does not leave it. */
+static bool hold_sheaf(struct cache_sheaf *sheaf)
+{
+	for (unsigned int i = 0; i < SPINS_FOR_SHEAF + NAPS_FOR_SHEAF; i++) {
+		uintptr_t nobody = 0;
+
+		if (atomic_compare_exchange_strong_explicit(
+			    &sheaf->held_by, &nobody, (uintptr_t)__builtin_thread_pointer(),
+			    memory_order_acquire, memory_order_relaxed))
+			return true;
+		if (i < SPINS_FOR_SHEAF)
+			cpu_relax();
+		else
+			os_nap(NAP_US);
+	}
+	return false;
+}
+
+static void drain_sheaves_locked(struct kmem_cache *cache, struct list_head *gone)
+{
+	struct cache_fault fault = { 0 };
+
+	for (unsigned int i = 0; i < NR_CACHE_SHEAVES; i++) {
+		struct cache_sheaf *sheaf = cache->sheaf[i];
+
+		if (!sheaf || !hold_sheaf(sheaf))
+			continue;
+		flush_locked(cache, sheaf, 0, gone, &fault);
+		cache_sheaf_leave(sheaf);
+	}
+}
+
+static void shrink_locked(struct kmem_cache *cache, struct list_head *gone)
+{
+	cache_collect_fresh_locked(cache);
+	drain_sheaves_locked(cache, gone);
+	list_for_each_safe(entry, next, &cache->partial)
+		if (!entry_page(entry)->until_event)
+			slab_retire_locked(cache, entry_page(entry), gone);
+}
+
+size_t cache_slab_shrink(struct kmem_cache *cache, struct slot *slot)
+{
+	struct list_head gone;
+	size_t nr_left;
+
+	list_init(&gone);
+	lock_acquire(LOCK_CACHES);
+	shrink_locked(cache, &gone);
+	nr_left = cache->nr_slabs;
+	lock_release(LOCK_CACHES);
+	free_retired(slot, &gone);
+	return nr_left;
+}
+
+/* A cache is looked up under the lock: without, it may be destroyed and be another. */
+void cache_slabs_shrink_all(struct slot *slot)
+{
+	for (uint32_t id = 1; id < READ_ONCE(kmem_caches.nr); id++) {
+		struct list_head gone;
+
+		list_init(&gone);
+		lock_acquire(LOCK_CACHES);
+		if (kmem_caches.table[id])
+			shrink_locked(kmem_caches.table[id], &gone);
+		lock_release(LOCK_CACHES);
+		free_retired(slot, &gone);
+	}
+}
+
+/* --- questions ------------------------------------------------------------------------------- */
+
+size_t cache_sheaved_locked(const struct kmem_cache *cache)
+{
+	size_t nr = 0;
+
+	for (unsigned int i = 0; i < NR_CACHE_SHEAVES; i++)
+		nr += cache->sheaf[i] ? READ_ONCE(cache->sheaf[i]->nr) : 0;
+	return nr;
+}
+
+static bool is_in_sheaf(const struct kmem_cache *cache, const void *object)
+{
+	for (unsigned int i = 0; i < NR_CACHE_SHEAVES; i++) {
+		const struct cache_sheaf *sheaf = cache->sheaf[i];
+
+		for (uint32_t n = 0; sheaf && n < READ_ONCE(sheaf->nr); n++)
+			if (sheaf->objects[n] == object)
+				return true;
+	}
+	return false;
+}
+
+static size_t visit_list_locked(struct kmem_cache *cache, struct list_head *list,
+				cache_object_fn *fn, void *context, size_t max)
+{
+	size_t nr = 0;
+
+	list_for_each(entry, list) {
+		const struct page *head = entry_page(entry);
+
+		for (unsigned int i = 0; i < head->nr_objects; i++) {
+			const char *object = object_at(cache, head, i);
+
+			if (!cache_bit(head, i) && !is_in_sheaf(cache, object) && nr++ < max)
+				fn(context, object);
+		}
+	}
+	return nr;
+}
+
+size_t cache_slab_visit_live(struct kmem_cache *cache, cache_object_fn *fn, void *context,
+			     size_t max)
+{
+	size_t nr;
+
+	lock_acquire(LOCK_CACHES);
+	cache_collect_fresh_locked(cache);
+	nr = visit_list_locked(cache, &cache->full, fn, context, max);
+	nr += visit_list_locked(cache, &cache->partial, fn, context, nr < max ? max - nr : 0);
+	lock_release(LOCK_CACHES);
+	return nr;
+}
