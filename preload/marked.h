@@ -61,7 +61,8 @@ static __inline_always bool marked_bytes(const void *object, size_t *bytes)
 	memcheck_quiet_begin(); /* it may look at what is in front of the address */
 	owner = owner_of(object);
 	memcheck_quiet_end();
-	if (owner.kind == OWNER_FOREIGN || owner.kind == OWNER_WRONG || owner.kind == OWNER_CACHE)
+	if (owner.kind == OWNER_FOREIGN || owner.kind == OWNER_WRONG ||
+	    owner.kind == OWNER_CACHE || owner.kind == OWNER_RESERVE)
 		return false;
 	trailer = trailer_of(object);
 	memcheck_quiet_begin();
@@ -71,12 +72,12 @@ static __inline_always bool marked_bytes(const void *object, size_t *bytes)
 	return lives;
 }
 
-/* Somebody else's, or an object of a kmem_cache, which has no room for a trailer. */
+/* Somebody else's, or an object of a kmem_cache or of the reserve, which have no trailer. */
 static __inline_always bool is_unmarked(const void *object)
 {
 	enum owner_kind kind = owner_of(object).kind;
 
-	return kind == OWNER_FOREIGN || kind == OWNER_CACHE;
+	return kind == OWNER_FOREIGN || kind == OWNER_CACHE || kind == OWNER_RESERVE;
 }
 
 /* What to ask the heap for; too much stays too much. */

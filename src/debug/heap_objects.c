@@ -2,6 +2,7 @@
 #include "debug/heap_objects.h"
 
 #include "debug/private_map.h"
+#include "mm/reserve.h"
 #include "mm/section.h"
 #include "slab/kmem_cache.h"
 #include "slab/remote.h"
@@ -25,7 +26,7 @@ struct object_block {
 	struct page *head;
 	size_t nr_pages;
 	uintptr_t start;
-	size_t bytes;	   /* of an object */
+	size_t bytes;	   /* of an object; 0: of the reserve, whose objects differ */
 	size_t stride;	   /* from one to the next */
 	size_t nr_objects; /* free ones included */
 };
@@ -66,6 +67,18 @@ static struct object_block page_block(struct page *head)
 	};
 }
 
+/* An extent of the reserve: an object may start at each stride. */
+static struct object_block reserve_block(struct page *head)
+{
+	return (struct object_block){
+		.head = head,
+		.nr_pages = head->nr_pages,
+		.start = (uintptr_t)page_address(head),
+		.stride = RESERVE_ALIGN,
+		.nr_objects = head->nr_pages * PAGE_SIZE / RESERVE_ALIGN,
+	};
+}
+
 /* The block whose head the page is. */
 static bool block_at(size_t pfn, struct object_block *block)
 {
@@ -78,6 +91,8 @@ static bool block_at(size_t pfn, struct object_block *block)
 		*block = cache_block(page, kmem_cache_by_entry(entry));
 	else if (entry == PAGEMAP_RUN || entry == PAGEMAP_AREA)
 		*block = page_block(page);
+	else if (entry == PAGEMAP_RESERVE && page->kind == PAGE_RUN)
+		*block = reserve_block(page);
 	else
 		return false;
 	return true;
@@ -111,6 +126,14 @@ static bool has_bitmap(const struct page *head)
 	return head->kind == PAGE_SLAB || head->kind == PAGE_CACHE;
 }
 
+/* The i-th object is free, or none starts there. */
+static bool is_free(const struct object_block *block, size_t i)
+{
+	if (!block->bytes)
+		return !reserve_size((void *)(block->start + i * block->stride)); // NOLINT
+	return has_bitmap(block->head) && is_marked_free(block->head, i);
+}
+
 static void enter_block(const struct object_block *block)
 {
 	size_t pfn = page_to_pfn(block->head);
@@ -126,9 +149,7 @@ static void enter_state(const struct object_block *block)
 	uint8_t *state = &heap_object_state[pages[page_to_pfn(block->head)].first];
 
 	for (size_t i = 0; i < block->nr_objects; i++)
-		state[i] = has_bitmap(block->head) && is_marked_free(block->head, i) ?
-				   OBJECT_FREE :
-				   OBJECT_LIVE;
+		state[i] = is_free(block, i) ? OBJECT_FREE : OBJECT_LIVE;
 }
 
 static void for_each_block(void (*fn)(const struct object_block *block))
@@ -143,13 +164,17 @@ static void for_each_block(void (*fn)(const struct object_block *block))
 static bool object_in(const struct object_block *block, uintptr_t address,
 		      struct heap_object *object)
 {
-	size_t i = (address - block->start) / block->stride;
+	uintptr_t start = address - (address - block->start) % block->stride;
+	size_t bytes = block->bytes, i;
 
-	if (address < block->start || i >= block->nr_objects)
+	if (address < block->start || (!bytes && !reserve_object_at(address, &start, &bytes)))
+		return false;
+	i = (start - block->start) / block->stride;
+	if (i >= block->nr_objects)
 		return false;
 	*object = (struct heap_object){
-		.start = block->start + i * block->stride,
-		.bytes = block->bytes,
+		.start = start,
+		.bytes = bytes,
 		.index = pages[page_to_pfn(block->head)].first + (uint32_t)i,
 	};
 	return true;
@@ -173,6 +198,7 @@ void heap_objects_visit(heap_object_fn *fn, void *context)
 	for (size_t pfn = 0; next_block(&pfn, &block);)
 		for (size_t i = 0; i < block.nr_objects; i++)
 			if (object_in(&block, block.start + i * block.stride, &object) &&
+			    object.start == block.start + i * block.stride &&
 			    heap_object_state[object.index] != OBJECT_FREE)
 				fn(context, &object);
 }

@@ -6,6 +6,7 @@
 #include "core/printk.h"
 #include "kmalloc/deferred.h"
 #include "kmalloc/gate.h"
+#include "kmalloc/gfp.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/owner.h"
 #include "mm/decay.h"
@@ -47,17 +48,10 @@ static size_t own_align(const struct kmem_cache *cache)
 	return max_size(cache->align, KMALLOC_MIN_ALIGN);
 }
 
-static enum reserve_depth depth_of(stitch_gfp_t flags)
-{
-	if ((flags & STITCH__GFP_MEMALLOC) && !(flags & STITCH__GFP_NOMEMALLOC))
-		return RESERVE_ALL;
-	return flags & STITCH__GFP_HIGH ? RESERVE_ATOMIC : RESERVE_NOWAIT;
-}
-
 static __slow void *alloc_reserved(const struct kmem_cache *cache, stitch_gfp_t flags)
 {
-	return constructed(cache, reserve_alloc(cache->object_size, own_align(cache),
-						depth_of(flags)));
+	return constructed(cache,
+			   gfp_alloc_reserved(cache->object_size, own_align(cache), flags));
 }
 
 static void *alloc_inside(struct kmem_cache *cache, const struct alloc_track *track,

@@ -13,6 +13,7 @@
 #include "mm/decay.h"
 #include "mm/emergency.h"
 #include "mm/pagerun.h"
+#include "mm/reserve.h"
 #include "slab/remote.h"
 #include "slab/sheaf.h"
 #include "vmalloc/gather.h"
@@ -314,6 +315,13 @@ static uint32_t entry_of(const void *object)
 	return pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
 }
 
+/* Wherever the caller is: without the gate. */
+static void kfree_reserved(void *object)
+{
+	if (!reserve_free(object))
+		owner_report_wrong("free()", object);
+}
+
 /*
  * Not by the fast path: signal handlers that interrupt it in a slow path would be as bad as those
  * that interrupt free.
@@ -332,6 +340,10 @@ void kfree_inside(void *object)
 	}
 	if (pagemap_is_cache(entry)) {
 		cache_object_kfree_inside(object);
+		return;
+	}
+	if (entry == PAGEMAP_RESERVE) {
+		kfree_reserved(object);
 		return;
 	}
 	owner = owner_of(object);
@@ -386,6 +398,8 @@ void kfree_slow(void *object)
 		kfree_other(object);
 	else if (unlikely(pagemap_is_cache(entry)))
 		cache_object_kfree(object);
+	else if (unlikely(entry == PAGEMAP_RESERVE))
+		kfree_reserved(object);
 	else if (!pagemap_is_slab(entry) || !slot_is_held() ||
 		 !kfree_outside(current_slot, entry, object))
 		kfree_entering(object);

@@ -4,6 +4,7 @@
 #include "base/bitmap.h"
 #include "core/misuse.h"
 #include "mm/emergency.h"
+#include "mm/reserve.h"
 #include "mm/section.h"
 #include "slab/kmem_cache.h"
 #include "slab/sheaf.h"
@@ -38,6 +39,8 @@ static enum owner_kind kind_of(const struct owner *owner, const void *address)
 		return cache_of(owner) && cache_object_is_taken(cache_of(owner), address) ?
 			       OWNER_CACHE :
 			       OWNER_WRONG;
+	if (entry == PAGEMAP_RESERVE)
+		return owner->bytes ? OWNER_RESERVE : OWNER_WRONG;
 	if (!entry || !is_aligned((uintptr_t)address, PAGE_SIZE))
 		return OWNER_WRONG;
 	return entry == PAGEMAP_RUN ? OWNER_RUN : OWNER_AREA;
@@ -91,13 +94,14 @@ struct owner owner_of(const void *address)
 	if (!owner.entry && !pfn_is_reserved(pfn))
 		return owner;
 	owner.page = pfn_to_page(pfn);
+	owner.bytes = owner.entry == PAGEMAP_RESERVE ? reserve_size(address) : 0;
 	owner.kind = kind_of(&owner, address);
 	return owner;
 }
 
 size_t owner_bytes(const struct owner *owner)
 {
-	if (owner->kind == OWNER_EMERGENCY || owner->kind == OWNER_MAPPING)
+	if (owner->bytes)
 		return owner->bytes;
 	if (owner->kind == OWNER_SLAB)
 		return size_classes[pagemap_class(owner->entry)].size;
@@ -147,6 +151,16 @@ static void report_in_cache(const char *operation, const struct owner *owner, co
 	misuse_report(operation, what, address, cache ? cache->name : "no cache any more");
 }
 
+static void report_in_reserve(const char *operation, const void *address)
+{
+	uintptr_t start;
+	size_t bytes;
+	bool is_inside = reserve_object_at((uintptr_t)address, &start, &bytes);
+
+	misuse_report(operation, is_inside ? SLAB_INSIDE_TEXT : "double free or invalid pointer",
+		      address, "the reserve");
+}
+
 static void report_outside(const char *operation, const void *address)
 {
 	const char *place = nobodys_place(address);
@@ -173,6 +187,8 @@ __slow void owner_report_wrong(const char *operation, const void *address)
 	if (emergency_contains(address))
 		misuse_report(operation, "double free or invalid pointer", address,
 			      "emergency memory");
+	else if (owner.entry == PAGEMAP_RESERVE)
+		report_in_reserve(operation, address);
 	else if (!pfn_is_reserved(pfn))
 		report_outside(operation, address);
 	else if (!pfn_is_open(pfn))

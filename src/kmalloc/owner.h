@@ -14,6 +14,7 @@ enum owner_kind {
 	OWNER_SLAB,    /* object of a slab; it may be free in some sheaf, outbox or inbox */
 	OWNER_RUN,     /* head of a page run */
 	OWNER_AREA,    /* head of an area */
+	OWNER_RESERVE, /* a live object of mm/reserve.h */
 	OWNER_MAPPING, /* a block of vmalloc/mapping.h */
 	OWNER_CACHE,   /* object of a kmem_cache; it may be free in a sheaf */
 	OWNER_EMERGENCY, /* a live object of mm/emergency.h */
@@ -25,7 +26,7 @@ struct owner {
 	enum owner_kind kind;
 	uint32_t entry;	   /* of the page map */
 	struct page *page; /* of the address; for objects, runs and areas */
-	size_t bytes;	   /* OWNER_MAPPING, OWNER_EMERGENCY: usable */
+	size_t bytes;	   /* OWNER_MAPPING, OWNER_EMERGENCY, OWNER_RESERVE: usable */
 };
 
 /* `address` is any address. */

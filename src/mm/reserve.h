@@ -2,15 +2,16 @@
  * reserve.h - resident memory for requests that may not wait (GFP_ATOMIC): no lock, no system call,
  * no page fault, in a signal handler too.
  *
- * L3. A few extents of heap pages, taken as runs or areas and touched when the reserve is filled;
- * they never go back. All page map entries of an extent are PAGEMAP_RESERVE. Each page has two
- * words of a bit for each of its 64 grains of 64 bytes: which grains are taken, and which are the
- * last of an object. An object is taken by a compare and swap of one word, several pages by one
- * each.
+ * L3. Extents of heap pages, taken as page runs and touched when the reserve is filled; they
+ * never go back. The page map entry of all their pages is PAGEMAP_RESERVE. An extent is cut into
+ * cells of 2 KiB, each with one word: for each of its 32 grains of 64 bytes whether it is taken,
+ * and whether it is the last of an object. A small object is taken and freed by one compare and
+ * swap. A larger one has whole cells, all taken, with the one end in the last: they are taken
+ * from the last down, and freed from the first up, so that at any instant a cell that is taken
+ * without an end in it is followed by another of the same object.
  *
- * Invariants: the last grain of a live object has its `end` bit, and no other grain; an object of
- * more than a page starts at a page, has all grains of its pages taken, and its end in its last
- * page; nr_free is the number of grains not taken, or less while somebody is about to take some.
+ * Counting: nr_free is the number of grains that are not taken, or less while somebody is about to
+ * take or has just freed some.
  */
 #ifndef MM_RESERVE_H
 #define MM_RESERVE_H
@@ -18,20 +19,23 @@
 #include "mm/mm_types.h"
 
 /*
- * How much of the reserve a request may leave untouched, of the kernel's marks (reference:
- * __zone_watermark_ok): half of it; 3/16; nothing.
+ * What a request has to leave untouched, by the kernel's marks (__zone_watermark_ok): half of the
+ * reserve; three sixteenths of it; nothing.
  */
 enum reserve_depth { RESERVE_NOWAIT, RESERVE_ATOMIC, RESERVE_ALL };
 
+#define RESERVE_MAX_BYTES (PAGEBLOCK_PAGES * PAGE_SIZE)
+#define RESERVE_ALIGN 64u
+
 /*
- * Lock-free and signal-safe, as reserve_free. Not zeroed; align: a power of two up to
- * UNIT_BYTES; bytes up to UNIT_BYTES. NULL: nothing is left at this depth.
+ * Lock-free and signal-safe, as are reserve_free and reserve_size. Not zeroed; aligned to 64 and to
+ * align, a power of two up to RESERVE_MAX_BYTES. NULL: nothing is left at this depth.
  */
 void *reserve_alloc(size_t bytes, size_t align, enum reserve_depth depth);
 
 /*
- * False, and nothing happens, when no live object starts there. The page map's entry is
- * PAGEMAP_RESERVE.
+ * Any address of a page whose page map entry is PAGEMAP_RESERVE. False: no live object starts
+ * there.
  */
 bool reserve_free(void *object);
 
@@ -39,19 +43,25 @@ bool reserve_free(void *object);
 size_t reserve_size(const void *object);
 
 /*
- * Make it at least `bytes` large (0: what the kernel's min_free_kbytes would be for this heap).
- * Inside the gate. False: less could be had.
+ * Make it at least `bytes` large (0: what min_free_kbytes would be for this heap). Inside the gate;
+ * takes LOCK_ZONE. False: less could be had.
  */
 bool reserve_fill(size_t bytes);
 
-/* Anything was ever filled: one load, for whoever fills it on first use. */
-bool reserve_is_filled(void);
+/* reserve_fill(0) would at least double it. */
+bool reserve_is_small(void);
 
-/* In bytes, for reports. */
+/* In bytes. */
 size_t reserve_total(void);
-size_t reserve_nr_free(void);
+size_t reserve_bytes_free(void);
 
-/* Every live object; for the leak check, while all stands still. */
-void reserve_visit(void (*fn)(void *context, uintptr_t start, size_t bytes), void *context);
+/* It was filled: who may not wait need not fail for want of it. */
+static inline bool reserve_is_filled(void)
+{
+	return reserve_total() > 0;
+}
+
+/* The live object that the address lies in; false: none. While nobody allocates or frees. */
+bool reserve_object_at(uintptr_t address, uintptr_t *start, size_t *bytes);
 
 #endif

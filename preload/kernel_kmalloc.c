@@ -1,0 +1,314 @@
+/*
+ * kernel_kmalloc.c - the public functions of include/stitch/gfp.h, and those of slab.h for kmalloc.
+ *
+ * L10. With STITCH__GFP_DIRECT_RECLAIM all memory is malloc's, by malloc's own paths, so that
+ * leak reports, samples and hardened=1 see it. Without, nothing below reserve_alloc() is touched.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "debug/leak_track.h"
+#include "entry.h"
+#include "kmalloc/gate.h"
+#include "kmalloc/gfp.h"
+#include "kmalloc/kmalloc.h"
+#include "kmalloc/owner.h"
+#include "os/os.h"
+#include "stitch/slab.h"
+
+/* malloc.c, where they are declared for the same reason. */
+void *ENTRY(calloc)(size_t count, size_t bytes);
+void *ENTRY(realloc)(void *object, size_t bytes);
+size_t ENTRY(malloc_usable_size)(void *object);
+
+/* --- gfp.h ----------------------------------------------------------------------------------- */
+
+__visible int stitch_reserve_fill(size_t bytes)
+{
+	gate_pass *pass;
+	bool filled;
+
+	if (!heap_ready()) {
+		errno = ENOSYS;
+		return -1;
+	}
+	pass = gate_enter_patiently();
+	filled = pass && reserve_fill(bytes);
+	if (pass)
+		gate_leave(pass);
+	if (filled)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}
+
+__visible unsigned int stitch_memalloc_noreclaim_save(void)
+{
+	unsigned int before = gfp_scope;
+
+	gfp_scope = before | GFP_SCOPE_NORECLAIM;
+	return before;
+}
+
+__visible void stitch_memalloc_noreclaim_restore(unsigned int flags)
+{
+	gfp_scope = flags;
+}
+
+/* --- kmalloc --------------------------------------------------------------------------------- */
+
+static bool is_no_memory(const void *object)
+{
+	return !object || object == STITCH_ZERO_SIZE_PTR;
+}
+
+/*
+ * The largest power of two that divides the size, between what malloc gives and a page. Size
+ * classes are aligned so for all sizes that they are for; but a leak check and Valgrind ask
+ * for more than was asked for.
+ */
+static size_t natural_align(size_t bytes)
+{
+	size_t align = bytes & -bytes;
+
+	return min_size(max_size(align, KMALLOC_MIN_ALIGN), OS_PAGE_SIZE);
+}
+
+static bool is_padded(void)
+{
+	return leak_tracking || CONFIG_VALGRIND;
+}
+
+static void *zeroed(void *object, size_t bytes, stitch_gfp_t flags)
+{
+	return object && (flags & STITCH__GFP_ZERO) ? memset(object, 0, bytes) : object;
+}
+
+static void *alloc_reserved(size_t bytes, stitch_gfp_t flags)
+{
+	return zeroed(gfp_alloc_reserved(bytes, natural_align(bytes), flags), bytes, flags);
+}
+
+/* Who may not wait, malloc's errno apart. */
+static __slow void *alloc_atomic(size_t bytes, stitch_gfp_t flags)
+{
+	void *object = alloc_reserved(bytes, flags);
+
+	if (!object)
+		errno = ENOMEM;
+	return object;
+}
+
+/* What malloc gave while another thread forks is aligned to no more than 16 bytes. */
+static void *aligned_or_other(void *object, size_t bytes)
+{
+	if (likely(is_aligned((uintptr_t)object, natural_align(bytes))))
+		return object;
+	free_inline(object);
+	return memalign_slow(natural_align(bytes), bytes);
+}
+
+static inline void *alloc_once(size_t bytes, stitch_gfp_t flags)
+{
+	void *object;
+
+	if (unlikely(is_padded()))
+		return zeroed(memalign_slow(natural_align(bytes), bytes), bytes, flags);
+	if (!(flags & STITCH__GFP_ZERO))
+		return aligned_or_other(malloc_inline(bytes), bytes);
+	object = ENTRY(calloc)(1, bytes);
+	if (likely(is_aligned((uintptr_t)object, natural_align(bytes))))
+		return object;
+	return zeroed(aligned_or_other(object, bytes), bytes, flags);
+}
+
+/* The first attempt has failed; errno is set. */
+static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags)
+{
+	unsigned int nr_tries = 0;
+	void *object;
+
+	if (bytes > KMALLOC_MAX_BYTES || !heap_ready())
+		return NULL;
+	do {
+		object = alloc_reserved(bytes, flags);
+		if (!object && nr_tries)
+			object = alloc_once(bytes, flags);
+	} while (!object && gfp_try_harder(flags, &nr_tries));
+	return object;
+}
+
+static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
+{
+	void *object;
+
+	if (!bytes)
+		return STITCH_ZERO_SIZE_PTR;
+	if (gfp_is_refused(flags)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (!gfp_may_wait(flags))
+		return alloc_atomic(bytes, flags);
+	object = alloc_once(bytes, flags);
+	if (unlikely(!object))
+		return alloc_harder(bytes, flags);
+	gfp_fill_reserve();
+	return object;
+}
+
+__visible void *stitch_kmalloc(size_t bytes, stitch_gfp_t flags)
+{
+	void *object = likely(gfp_is_plain(flags) && bytes) ? malloc_fast(bytes) : NULL;
+
+	return likely(object) ? object : alloc_slow(bytes, flags);
+}
+
+__visible void *stitch_kzalloc(size_t bytes, stitch_gfp_t flags)
+{
+	void *object = likely(gfp_is_plain(flags) && bytes) ? malloc_fast(bytes) : NULL;
+
+	return likely(object) ? memset(object, 0, bytes) :
+				alloc_slow(bytes, flags | STITCH__GFP_ZERO);
+}
+
+static void *alloc_array(size_t count, size_t bytes, stitch_gfp_t flags)
+{
+	size_t total;
+
+	if (unlikely(__builtin_mul_overflow(count, bytes, &total))) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return stitch_kmalloc(total, flags);
+}
+
+__visible void *stitch_kmalloc_array(size_t count, size_t bytes, stitch_gfp_t flags)
+{
+	return alloc_array(count, bytes, flags);
+}
+
+__visible void *stitch_kcalloc(size_t count, size_t bytes, stitch_gfp_t flags)
+{
+	return alloc_array(count, bytes, flags | STITCH__GFP_ZERO);
+}
+
+/* The program's promise not to write to what it frees is no business of ours. */
+static void *writable(const void *object)
+{
+	return (void *)(uintptr_t)object; // NOLINT
+}
+
+__visible void stitch_kfree(const void *object)
+{
+	if (object != STITCH_ZERO_SIZE_PTR)
+		free_inline(writable(object));
+}
+
+__visible size_t stitch_ksize(const void *object)
+{
+	if (is_no_memory(object) || !heap_ready())
+		return 0;
+	return ENTRY(malloc_usable_size)(writable(object));
+}
+
+__visible void stitch_kfree_sensitive(const void *object)
+{
+	if (is_no_memory(object))
+		return;
+	memset(writable(object), 0, stitch_ksize(object));
+	__asm__ volatile("" : : "r"(object) : "memory"); /* for the compiler: somebody reads it */
+	stitch_kfree(object);
+}
+
+/* Not in place: for who may not wait, and where more than malloc's alignment was promised. */
+static void *copy_to_new(const void *object, size_t bytes, stitch_gfp_t flags)
+{
+	size_t old_bytes = stitch_ksize(object);
+	void *copy = stitch_kmalloc(bytes, flags);
+
+	if (copy) {
+		memcpy(copy, object, min_size(old_bytes, bytes));
+		stitch_kfree(object);
+	}
+	return copy;
+}
+
+__visible void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags)
+{
+	size_t old_bytes;
+	void *resized;
+
+	if (is_no_memory(object))
+		return stitch_kmalloc(bytes, flags);
+	if (!bytes) {
+		stitch_kfree(object);
+		return STITCH_ZERO_SIZE_PTR;
+	}
+	old_bytes = stitch_ksize(object);
+	if (bytes <= old_bytes && bytes >= old_bytes / 2)
+		return object;
+	if (!gfp_may_wait(flags) || bytes <= SIZE_CLASS_MAX_BYTES)
+		resized = copy_to_new(object, bytes, flags);
+	else
+		resized = ENTRY(realloc)(object, bytes);
+	if (resized && (flags & STITCH__GFP_ZERO) && bytes > old_bytes)
+		memset((char *)resized + old_bytes, 0, bytes - old_bytes);
+	return resized;
+}
+
+__visible size_t stitch_kmalloc_size_roundup(size_t bytes)
+{
+	if (bytes > KMALLOC_MAX_BYTES)
+		return bytes; /* the request fails in any case */
+	if (bytes > SIZE_CLASS_MAX_BYTES)
+		return align_up(bytes, OS_PAGE_SIZE);
+	return bytes ? size_classes[size_class_of(bytes)].size : 0;
+}
+
+/* --- copies ---------------------------------------------------------------------------------- */
+
+__visible void *stitch_kmemdup(const void *source, size_t bytes, stitch_gfp_t flags)
+{
+	void *copy = source ? stitch_kmalloc(bytes, flags) : NULL;
+
+	return is_no_memory(copy) ? copy : memcpy(copy, source, bytes);
+}
+
+__visible char *stitch_kstrndup(const char *text, size_t max_bytes, stitch_gfp_t flags)
+{
+	size_t bytes = text ? strnlen(text, max_bytes) : 0;
+	char *copy = text ? stitch_kmalloc(bytes + 1, flags) : NULL;
+
+	if (!copy)
+		return NULL;
+	copy[bytes] = '\0';
+	return memcpy(copy, text, bytes);
+}
+
+__visible char *stitch_kstrdup(const char *text, stitch_gfp_t flags)
+{
+	return stitch_kstrndup(text, SIZE_MAX - 1, flags);
+}
+
+/* --- kvmalloc -------------------------------------------------------------------------------- */
+
+__visible void *stitch_kvmalloc(size_t bytes, stitch_gfp_t flags)
+{
+	return stitch_kmalloc(bytes, flags);
+}
+
+__visible void *stitch_kvzalloc(size_t bytes, stitch_gfp_t flags)
+{
+	return stitch_kzalloc(bytes, flags);
+}
+
+__visible void *stitch_kvcalloc(size_t count, size_t bytes, stitch_gfp_t flags)
+{
+	return alloc_array(count, bytes, flags | STITCH__GFP_ZERO);
+}
+
+__visible void stitch_kvfree(const void *object)
+{
+	stitch_kfree(object);
+}

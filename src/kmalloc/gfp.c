@@ -1,0 +1,61 @@
+/* gfp.c - see gfp.h. */
+#include "kmalloc/gfp.h"
+
+#include "core/printk.h"
+#include "kmalloc/gate.h"
+#include "kmalloc/kmalloc.h"
+#include "os/os.h"
+
+/* Between attempts of who must not fail. */
+#define NOFAIL_WAIT_US 10000u
+
+_Thread_local unsigned int gfp_scope __tls_initial_exec;
+
+bool gfp_is_refused(stitch_gfp_t flags)
+{
+	static _Atomic bool was_said;
+
+	if (likely(!(flags & (STITCH__GFP_DMA | STITCH__GFP_DMA32 | STITCH__GFP_HIGHMEM))))
+		return false;
+	if (gfp_may_wait(flags) && !(flags & STITCH__GFP_NOWARN) &&
+	    !atomic_exchange(&was_said, true))
+		pr_err("GFP_DMA, GFP_DMA32, GFP_HIGHUSER: there is no such zone; ask without");
+	return true;
+}
+
+void *gfp_alloc_reserved(size_t bytes, size_t align, stitch_gfp_t flags)
+{
+	enum reserve_depth depth = gfp_depth(flags);
+
+	if (gfp_may_wait(flags) && depth == RESERVE_NOWAIT)
+		return NULL;
+	return reserve_alloc(bytes, align, depth);
+}
+
+bool gfp_try_harder(stitch_gfp_t flags, unsigned int *nr_tries)
+{
+	_Atomic uint32_t nobody = 0;
+	unsigned int tries = (*nr_tries)++;
+
+	if (flags & STITCH__GFP_NORETRY)
+		return false;
+	if (!(flags & STITCH__GFP_NOFAIL) && tries)
+		return false;
+	kmalloc_trim();
+	if (tries)
+		os_futex_wait_for(&nobody, 0, NOFAIL_WAIT_US);
+	return true;
+}
+
+void gfp_fill_reserve(void)
+{
+	gate_pass *pass;
+
+	if (likely(!reserve_is_small()))
+		return;
+	pass = gate_enter();
+	if (!pass)
+		return;
+	reserve_fill(0);
+	gate_leave(pass);
+}
