@@ -72,13 +72,14 @@ struct stitch_kmem_cache;
 typedef unsigned int stitch_slab_flags_t;
 
 /*
- * Values of Linux. CONSISTENCY_CHECKS: each free is checked against the slab. RED_ZONE: bytes
- * behind (and before) each object that must not change. POISON: free objects are filled with
- * 0x6b, 0xa5 at the end, and must still be so when they are allocated. STORE_USER: who allocated
- * and freed last. HWCACHE_ALIGN: objects start on a cache line (small ones at a fraction of it).
- * PANIC: creation never fails: the process is aborted. NO_MERGE: never an alias of another cache.
- * ACCOUNT, RECLAIM_ACCOUNT: without effect. CACHE_DMA, CACHE_DMA32, TYPESAFE_BY_RCU: refused,
- * creation fails with EINVAL.
+ * Values of Linux. CONSISTENCY_CHECKS: each free is checked against the slab at once. RED_ZONE:
+ * bytes behind (and before) each object that must not change. POISON: free objects are filled with
+ * 0x6b, 0xa5 at the end, and must still be so when they are allocated (without a constructor).
+ * STORE_USER: who allocated and freed last. (Without effect where objects come near to 4 MiB.)
+ * HWCACHE_ALIGN: objects start on a cache line (small ones at a fraction of it). PANIC: creation
+ * never fails: the process is aborted. NO_MERGE: never an alias of another cache. ACCOUNT,
+ * RECLAIM_ACCOUNT: without effect. CACHE_DMA, CACHE_DMA32, TYPESAFE_BY_RCU: refused, creation
+ * fails with EINVAL.
  */
 #define STITCH_SLAB_CONSISTENCY_CHECKS 0x00000100u
 #define STITCH_SLAB_RED_ZONE 0x00000400u
@@ -96,10 +97,12 @@ typedef unsigned int stitch_slab_flags_t;
 /*
  * A new cache. name: copied; a name may occur twice. size: 1 byte to 4 MiB. align: a power of two
  * up to a page, or 0 for 8. ctor: called once for each object when its slab is made, or NULL; a
- * freed object must be as the constructor left it, and the next to get it finds it so. A cache
- * without constructor and debug flags may be an alias of one with the same size. Debug flags can
- * be added from outside: slub_debug=FZPU or slub_debug=FZPU,name (STITCH_CONF). NULL and errno:
- * EINVAL (flags, sizes), ENOMEM, ENOSYS (malloc is not ours). May sleep; not for signal handlers.
+ * freed object must be as the constructor left it, and the next to get it finds it so; the
+ * constructor may do anything, allocate too. A cache without constructor and debug flags may be an
+ * alias of one with the same size, or of malloc's objects of this size; not in leak checks
+ * (leaks=). Debug flags can be added from outside: slub_debug=FZPU, or slub_debug=FZPU:name+name2*
+ * (STITCH_CONF) for some. NULL and errno: EINVAL (flags, sizes), ENOMEM, ENOSYS (malloc is not
+ * ours). May sleep; not for signal handlers.
  * Kernel: kmem_cache_create.
  */
 struct stitch_kmem_cache *stitch_kmem_cache_create(const char *name, unsigned int size,
@@ -111,8 +114,9 @@ struct stitch_kmem_cache *stitch_kmem_cache_create(const char *name, unsigned in
 	stitch_kmem_cache_create(#type, sizeof(struct type), __alignof__(struct type), flags, NULL)
 
 /*
- * One object; zalloc (for caches without constructor): all bytes zero. Kernel: kmem_cache_alloc,
- * kmem_cache_zalloc.
+ * One object; zalloc (for caches without constructor): all bytes zero. Without DIRECT_RECLAIM from
+ * the reserve, not from the cache's slabs; a constructor is then called by this call. Kernel:
+ * kmem_cache_alloc, kmem_cache_zalloc.
  */
 void *stitch_kmem_cache_alloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags);
 void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags);
@@ -134,13 +138,14 @@ void stitch_kmem_cache_free_bulk(struct stitch_kmem_cache *cache, size_t count, 
 int stitch_kmem_cache_shrink(struct stitch_kmem_cache *cache);
 
 /*
- * The end of a cache. Objects that are alive are listed on standard error (or log_path=), with who
- * allocated them where STORE_USER or leaks=full tells; then the cache stays as it is, unusable but
- * for frees. NULL: nothing. May sleep. Kernel: kmem_cache_destroy.
+ * The end of a cache. Objects that are alive are listed on standard error, the first 64 by
+ * address, with who allocated them where STORE_USER or leaks=full tells; then the cache stays as
+ * it is, unusable but for frees. Of an alias only the handle ends, and nothing is listed. NULL:
+ * nothing. May sleep. Kernel: kmem_cache_destroy.
  */
 void stitch_kmem_cache_destroy(struct stitch_kmem_cache *cache);
 
-/* Bytes of an object, as asked for. Kernel: kmem_cache_size. */
+/* Bytes of an object, as asked for; ksize of an alias' may be more. Kernel: kmem_cache_size. */
 unsigned int stitch_kmem_cache_size(const struct stitch_kmem_cache *cache);
 
 #ifdef __cplusplus

@@ -223,6 +223,27 @@ static void read_maps(struct kmalloc_usage *usage)
 	usage->max_maps = max_map_count();
 }
 
+/* A race between two threads' counters must not become a negative number. */
+static size_t free_objects(const struct kmem_cache_stat *stat)
+{
+	size_t nr_taken = stat->active_objs + stat->sheaved_objs;
+
+	return stat->num_objs > nr_taken ? stat->num_objs - nr_taken : 0;
+}
+
+static void read_caches(struct kmalloc_usage *usage)
+{
+	struct kmem_cache_stat stat;
+
+	for (uint32_t id = 1; id < READ_ONCE(kmem_caches.nr); id++) {
+		if (!kmem_cache_stat_by_id(id, &stat))
+			continue;
+		usage->small_live += stat.active_objs * stat.stride;
+		usage->small_cached += stat.sheaved_objs * stat.stride;
+		usage->small_free += free_objects(&stat) * stat.stride;
+	}
+}
+
 static void usage_read_inside(struct kmalloc_usage *usage)
 {
 	struct slab_usage slabs;
@@ -241,6 +262,7 @@ static void usage_read_inside(struct kmalloc_usage *usage)
 	usage->run_live -= stocked;
 	usage->free_resident += stocked;
 	slab_usage_read(&slabs);
+	read_caches(usage);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		size_t size = size_classes[class].size;
 
@@ -271,6 +293,29 @@ void kmalloc_usage_resolve(struct kmalloc_usage *usage)
 		read_maps(usage);
 }
 
+static void report_cache(struct report *report, const struct kmem_cache_stat *stat)
+{
+	report_printf(report, "%-14s %8u %10zu %10zu %10zu %8zu %8zu\n", stat->name,
+		      stat->object_size, stat->active_objs, stat->sheaved_objs,
+		      free_objects(stat), stat->num_slabs,
+		      stat->num_slabs * stat->pages_per_slab);
+}
+
+/* kmem_caches; a visit of the gate each, so that a fork need not wait for the sink. */
+static void report_kmem_caches(struct report *report)
+{
+	for (uint32_t id = 1; id < READ_ONCE(kmem_caches.nr); id++) {
+		gate_pass *pass = gate_enter_patiently();
+		struct kmem_cache_stat stat;
+		bool found = pass && kmem_cache_stat_by_id(id, &stat);
+
+		if (pass)
+			gate_leave(pass);
+		if (found)
+			report_cache(report, &stat);
+	}
+}
+
 void kmalloc_report_caches(struct report *report)
 {
 	struct slab_usage slabs = { 0 };
@@ -293,6 +338,7 @@ void kmalloc_report_caches(struct report *report)
 			      size_classes[class].size, live_objects(cu), cu->nr_cached,
 			      cu->nr_free, cu->nr_slabs, cu->nr_slab_pages);
 	}
+	report_kmem_caches(report);
 }
 
 static void drain_own_slot(void)

@@ -361,14 +361,14 @@ void kmem_caches_after_fork(void)
 
 /* --- questions ------------------------------------------------------------------------------- */
 
-void kmem_cache_stat_read(const struct kmem_cache *cache, struct kmem_cache_stat *stat)
+static void stat_read_locked(const struct kmem_cache *cache, struct kmem_cache_stat *stat)
 {
-	size_t nr_sheaved;
+	/* Hits go on meanwhile. */
+	size_t nr_sheaved = min_size(cache_sheaved_locked(cache), cache->nr_taken);
 
-	lock_acquire(LOCK_CACHES);
-	nr_sheaved = cache_sheaved_locked(cache);
 	*stat = (struct kmem_cache_stat){
-		.active_objs = cache->nr_taken - min_size(nr_sheaved, cache->nr_taken),
+		.active_objs = cache->nr_taken - nr_sheaved,
+		.sheaved_objs = nr_sheaved,
 		.num_objs = cache->nr_slabs * cache->nr_objects,
 		.active_slabs = cache->nr_slabs - cache->nr_empty,
 		.num_slabs = cache->nr_slabs,
@@ -377,7 +377,26 @@ void kmem_cache_stat_read(const struct kmem_cache *cache, struct kmem_cache_stat
 		.objs_per_slab = cache->nr_objects,
 		.pages_per_slab = 1u << cache->order,
 	};
+	memcpy(stat->name, cache->name, sizeof(stat->name));
+}
+
+void kmem_cache_stat_read(const struct kmem_cache *cache, struct kmem_cache_stat *stat)
+{
+	lock_acquire(LOCK_CACHES);
+	stat_read_locked(cache, stat);
 	lock_release(LOCK_CACHES);
+}
+
+bool kmem_cache_stat_by_id(uint32_t id, struct kmem_cache_stat *stat)
+{
+	const struct kmem_cache *cache;
+
+	lock_acquire(LOCK_CACHES);
+	cache = kmem_caches.table[id];
+	if (cache)
+		stat_read_locked(cache, stat);
+	lock_release(LOCK_CACHES);
+	return cache;
 }
 
 static unsigned int count_free(const struct page *head)

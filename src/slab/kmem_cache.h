@@ -227,12 +227,17 @@ bool kmem_cache_put(struct kmem_cache *cache, struct slot *slot);
 void kmem_caches_after_fork(void);
 
 struct kmem_cache_stat {
+	char name[CACHE_NAME_BYTES];
 	size_t active_objs, num_objs, active_slabs, num_slabs;
+	size_t sheaved_objs;
 	unsigned int object_size, stride, objs_per_slab, pages_per_slab;
 };
 
 /* /proc/slabinfo's. Objects in sheaves are not active. */
 void kmem_cache_stat_read(const struct kmem_cache *cache, struct kmem_cache_stat *stat);
+
+/* The same by number, 1 to kmem_caches.nr - 1; false: there is none. */
+bool kmem_cache_stat_by_id(uint32_t id, struct kmem_cache_stat *stat);
 
 /* True when the invariants above hold for every cache; for tests, while nobody is at work. */
 bool validate_caches(void);

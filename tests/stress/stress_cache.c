@@ -180,6 +180,7 @@ static void end_caches(void)
 		stitch_kmem_cache_destroy(caches[c]);
 	if (kmem_caches.nr_live)
 		die("%u caches are left: objects were lost", kmem_caches.nr_live);
+	expect_nothing_live();
 }
 
 int main(void)

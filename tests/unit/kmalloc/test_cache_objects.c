@@ -7,6 +7,7 @@
 #include "kunit.h"
 #include "isolated.h"
 #include "cache_test.h"
+#include "core/report.h"
 #include "gate_test.h"
 #include "kmalloc/deferred.h"
 #include "kmalloc/owner.h"
@@ -23,6 +24,12 @@ static struct page *slab_of(const void *object)
 static size_t slab_pages(void)
 {
 	return zone.nr_used[USE_SLAB];
+}
+
+static int add_text(void *context, const char *text, size_t bytes)
+{
+	strncat(context, text, bytes);
+	return 0;
 }
 
 /* --- geometry -------------------------------------------------------------------------------- */
@@ -371,6 +378,29 @@ ISOLATED_TEST(figures)
 	EXPECT_EQ(stat.active_objs, 0);
 	EXPECT_EQ(stat.num_slabs, 0);
 	EXPECT_EQ(stat.active_slabs, 0);
+}
+
+ISOLATED_TEST(objects_count_in_the_usage_of_the_heap)
+{
+	struct kmalloc_usage before, usage;
+	struct kmem_cache *cache;
+	struct report report;
+	char text[4096] = "";
+
+	heap_up("");
+	kmalloc_usage_read(&before);
+	cache = own_cache("counted", 312);
+	new_object(cache);
+	cache_object_free(cache, new_object(cache));
+	kmalloc_usage_read(&usage);
+	EXPECT_EQ(usage.small_live, before.small_live + 312);
+	EXPECT_EQ(usage.small_live + usage.small_cached + usage.small_free,
+		  before.small_live + before.small_cached + before.small_free +
+			  cache->nr_slabs * 13 * 312);
+	report_init(&report, add_text, text);
+	kmalloc_report_caches(&report);
+	report_finish(&report);
+	EXPECT(strstr(text, "counted             312          1 "));
 }
 
 /* --- wrong frees ----------------------------------------------------------------------------- */
