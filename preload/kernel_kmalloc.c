@@ -46,13 +46,13 @@ __visible unsigned int stitch_memalloc_noreclaim_save(void)
 {
 	unsigned int before = gfp_scope;
 
-	gfp_scope = before | GFP_SCOPE_NORECLAIM;
+	gfp_scope |= GFP_SCOPE_NORECLAIM;
 	return before;
 }
 
 __visible void stitch_memalloc_noreclaim_restore(unsigned int flags)
 {
-	gfp_scope = flags;
+	gfp_scope = (uint8_t)flags;
 }
 
 /* --- kmalloc --------------------------------------------------------------------------------- */

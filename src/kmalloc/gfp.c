@@ -9,7 +9,7 @@
 /* Between attempts of who must not fail. */
 #define NOFAIL_WAIT_US 10000u
 
-_Thread_local unsigned int gfp_scope __tls_initial_exec;
+_Thread_local uint8_t gfp_scope __tls_initial_exec;
 
 bool gfp_is_refused(stitch_gfp_t flags)
 {

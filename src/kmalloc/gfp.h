@@ -11,7 +11,7 @@
 #include "stitch/gfp.h"
 
 /* The thread's scopes of stitch_memalloc_noreclaim_save(). */
-extern _Thread_local unsigned int gfp_scope __tls_initial_exec;
+extern _Thread_local uint8_t gfp_scope __tls_initial_exec;
 #define GFP_SCOPE_NORECLAIM 1u
 
 static inline bool gfp_may_wait(stitch_gfp_t flags)

@@ -2,17 +2,7 @@
 #ifndef HOSTILE_ENTRIES_CACHE_H
 #define HOSTILE_ENTRIES_CACHE_H
 
-#include "stitch/slab.h"
-
-#pragma weak stitch_kmem_cache_create
-#pragma weak stitch_kmem_cache_alloc
-#pragma weak stitch_kmem_cache_zalloc
-#pragma weak stitch_kmem_cache_free
-#pragma weak stitch_kmem_cache_alloc_bulk
-#pragma weak stitch_kmem_cache_free_bulk
-#pragma weak stitch_kmem_cache_shrink
-#pragma weak stitch_kmem_cache_destroy
-#pragma weak stitch_kmem_cache_size
+#include "kernel_api.h"
 
 /* Everything but creation wants a cache, which is then the process's first call. */
 static inline struct stitch_kmem_cache *entry_cache(void)

@@ -2,27 +2,7 @@
 #ifndef HOSTILE_ENTRIES_KMALLOC_H
 #define HOSTILE_ENTRIES_KMALLOC_H
 
-#include "stitch/slab.h"
-
-#pragma weak stitch_reserve_fill
-#pragma weak stitch_memalloc_noreclaim_save
-#pragma weak stitch_memalloc_noreclaim_restore
-#pragma weak stitch_kmalloc
-#pragma weak stitch_kzalloc
-#pragma weak stitch_kmalloc_array
-#pragma weak stitch_kcalloc
-#pragma weak stitch_krealloc
-#pragma weak stitch_kfree
-#pragma weak stitch_kfree_sensitive
-#pragma weak stitch_ksize
-#pragma weak stitch_kmalloc_size_roundup
-#pragma weak stitch_kstrdup
-#pragma weak stitch_kstrndup
-#pragma weak stitch_kmemdup
-#pragma weak stitch_kvmalloc
-#pragma weak stitch_kvzalloc
-#pragma weak stitch_kvcalloc
-#pragma weak stitch_kvfree
+#include "kernel_api.h"
 
 static inline bool entry_call_kmalloc(const char *name)
 {

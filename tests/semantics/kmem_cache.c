@@ -2,20 +2,11 @@
  * kmem_cache.c - caches of objects, as include/stitch/slab.h promises them.
  */
 #include "semantics/check.h"
-#include "stitch/slab.h"
 
 #include <pthread.h>
 #include <sys/wait.h>
 
-#pragma weak stitch_kmem_cache_create
-#pragma weak stitch_kmem_cache_alloc
-#pragma weak stitch_kmem_cache_zalloc
-#pragma weak stitch_kmem_cache_free
-#pragma weak stitch_kmem_cache_alloc_bulk
-#pragma weak stitch_kmem_cache_free_bulk
-#pragma weak stitch_kmem_cache_shrink
-#pragma weak stitch_kmem_cache_destroy
-#pragma weak stitch_kmem_cache_size
+#include "kernel_api.h"
 
 #define NR 1000
 

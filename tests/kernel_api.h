@@ -1,0 +1,40 @@
+/*
+ * kernel_api.h - the functions of include/stitch/, for programs that are run under the preload
+ * and not linked with the library.
+ */
+#ifndef TESTS_KERNEL_API_H
+#define TESTS_KERNEL_API_H
+
+#include "stitch/gfp.h"
+#include "stitch/slab.h"
+
+#pragma weak stitch_reserve_fill
+#pragma weak stitch_memalloc_noreclaim_save
+#pragma weak stitch_memalloc_noreclaim_restore
+#pragma weak stitch_kmalloc
+#pragma weak stitch_kzalloc
+#pragma weak stitch_kmalloc_array
+#pragma weak stitch_kcalloc
+#pragma weak stitch_krealloc
+#pragma weak stitch_kfree
+#pragma weak stitch_kfree_sensitive
+#pragma weak stitch_ksize
+#pragma weak stitch_kmalloc_size_roundup
+#pragma weak stitch_kstrdup
+#pragma weak stitch_kstrndup
+#pragma weak stitch_kmemdup
+#pragma weak stitch_kvmalloc
+#pragma weak stitch_kvzalloc
+#pragma weak stitch_kvcalloc
+#pragma weak stitch_kvfree
+#pragma weak stitch_kmem_cache_create
+#pragma weak stitch_kmem_cache_alloc
+#pragma weak stitch_kmem_cache_zalloc
+#pragma weak stitch_kmem_cache_free
+#pragma weak stitch_kmem_cache_alloc_bulk
+#pragma weak stitch_kmem_cache_free_bulk
+#pragma weak stitch_kmem_cache_shrink
+#pragma weak stitch_kmem_cache_destroy
+#pragma weak stitch_kmem_cache_size
+
+#endif
