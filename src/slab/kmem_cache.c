@@ -361,11 +361,13 @@ void kmem_caches_after_fork(void)
 
 /* --- questions ------------------------------------------------------------------------------- */
 
-static void stat_read_locked(const struct kmem_cache *cache, struct kmem_cache_stat *stat)
+static void stat_read_locked(struct kmem_cache *cache, struct kmem_cache_stat *stat)
 {
-	/* Hits go on meanwhile. */
-	size_t nr_sheaved = min_size(cache_sheaved_locked(cache), cache->nr_taken);
+	size_t nr_sheaved;
 
+	cache_collect_fresh_locked(cache);
+	/* Hits go on meanwhile. */
+	nr_sheaved = min_size(cache_sheaved_locked(cache), cache->nr_taken);
 	*stat = (struct kmem_cache_stat){
 		.active_objs = cache->nr_taken - nr_sheaved,
 		.sheaved_objs = nr_sheaved,
@@ -380,7 +382,7 @@ static void stat_read_locked(const struct kmem_cache *cache, struct kmem_cache_s
 	memcpy(stat->name, cache->name, sizeof(stat->name));
 }
 
-void kmem_cache_stat_read(const struct kmem_cache *cache, struct kmem_cache_stat *stat)
+void kmem_cache_stat_read(struct kmem_cache *cache, struct kmem_cache_stat *stat)
 {
 	lock_acquire(LOCK_CACHES);
 	stat_read_locked(cache, stat);
@@ -389,7 +391,7 @@ void kmem_cache_stat_read(const struct kmem_cache *cache, struct kmem_cache_stat
 
 bool kmem_cache_stat_by_id(uint32_t id, struct kmem_cache_stat *stat)
 {
-	const struct kmem_cache *cache;
+	struct kmem_cache *cache;
 
 	lock_acquire(LOCK_CACHES);
 	cache = kmem_caches.table[id];
