@@ -113,6 +113,21 @@ static __inline_always void *pop(struct kmem_cache *cache)
 					       sheaf_pop(current_slot, cache->class);
 }
 
+/* Of malloc's class, and not some other's. */
+static __inline_always bool push_to_class(const struct kmem_cache *cache, void *object)
+{
+	size_t pfn = virt_to_pfn(object);
+	uint32_t entry = likely(pfn < mm_map.nr_pages) ? pagemap_read(pfn) : 0;
+
+	return pagemap_is_slab(entry) && pagemap_class(entry) == cache->class && free_fast(object);
+}
+
+static __inline_always bool push(struct kmem_cache *cache, void *object)
+{
+	return likely(cache->target != NULL) ? cache_sheaf_push(cache->target, object) :
+					       push_to_class(cache, object);
+}
+
 /* Inlined, so that stacks begin with the name that the program has called. */
 static __inline_always void *settled(const struct kmem_cache *cache, void *object,
 				     stitch_gfp_t flags, bool had_slot)
@@ -168,11 +183,8 @@ static __slow void free_slow_half(struct kmem_cache *cache, void *object)
 
 __visible void stitch_kmem_cache_free(struct stitch_kmem_cache *cache, void *object)
 {
-	struct kmem_cache *target = inner(cache)->target;
-
-	if (likely(target != NULL) && likely(cache_sheaf_push(target, object)))
-		return;
-	free_slow_half(inner(cache), object);
+	if (unlikely(!push(inner(cache), object)))
+		free_slow_half(inner(cache), object);
 }
 
 __visible void stitch_kmem_cache_free_bulk(struct stitch_kmem_cache *cache, size_t count,
