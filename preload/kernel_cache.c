@@ -14,6 +14,7 @@
 #include "debug/alloc_profile.h"
 #include "entry.h"
 #include "kmalloc/cache_objects.h"
+#include "kmalloc/gfp.h"
 #include "stitch/slab.h"
 
 _Static_assert(STITCH_SLAB_CONSISTENCY_CHECKS == CACHE_CONSISTENCY &&
@@ -100,13 +101,6 @@ __visible unsigned int stitch_kmem_cache_size(const struct stitch_kmem_cache *ca
 
 /* --- objects --------------------------------------------------------------------------------- */
 
-/* A request that any hit serves. */
-static __inline_always bool is_plain(stitch_gfp_t flags)
-{
-	return (flags & (STITCH__GFP_DIRECT_RECLAIM | STITCH__GFP_ZERO | STITCH__GFP_DMA |
-			 STITCH__GFP_DMA32)) == STITCH__GFP_DIRECT_RECLAIM;
-}
-
 static __inline_always void *pop(struct kmem_cache *cache)
 {
 	return likely(cache->target != NULL) ? cache_sheaf_pop(cache->target) :
@@ -141,8 +135,10 @@ static __inline_always void *settled(const struct kmem_cache *cache, void *objec
 		memset(object, 0, cache->object_size);
 	if (unlikely(leak_tracking))
 		leak_track(object, cache->object_size);
-	if (flags & STITCH__GFP_DIRECT_RECLAIM)
+	if (gfp_may_wait(flags)) {
+		gfp_fill_reserve();
 		background_consider();
+	}
 	return object;
 }
 
@@ -155,14 +151,14 @@ static __slow void *alloc_slow(struct kmem_cache *cache, stitch_gfp_t flags)
 
 __visible void *stitch_kmem_cache_alloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags)
 {
-	void *object = likely(is_plain(flags)) ? pop(inner(cache)) : NULL;
+	void *object = likely(gfp_is_plain(flags)) ? pop(inner(cache)) : NULL;
 
 	return likely(object != NULL) ? object : alloc_slow(inner(cache), flags);
 }
 
 __visible void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags)
 {
-	void *object = likely(is_plain(flags)) && !inner(cache)->ctor ? pop(inner(cache)) : NULL;
+	void *object = likely(gfp_is_plain(flags)) && !inner(cache)->ctor ? pop(inner(cache)) : NULL;
 
 	if (likely(object != NULL))
 		return memset(object, 0, inner(cache)->object_size);

@@ -177,6 +177,7 @@ static bool may_merge(const struct kmem_cache *cache)
 	       !params.profile;
 }
 
+/* Objects of malloc are aligned to what divides their size, as the stride is divided. */
 static unsigned int class_like(const struct kmem_cache *cache)
 {
 	unsigned int class;
@@ -184,10 +185,7 @@ static unsigned int class_like(const struct kmem_cache *cache)
 	if (cache->stride > SIZE_CLASS_MAX_BYTES)
 		return NR_SIZE_CLASSES;
 	class = (unsigned int)size_class_of(cache->stride);
-	return size_classes[class].size == cache->stride &&
-			       size_class_align(&size_classes[class]) >= cache->align ?
-		       class :
-		       NR_SIZE_CLASSES;
+	return size_classes[class].size == cache->stride ? class : NR_SIZE_CLASSES;
 }
 
 static struct kmem_cache *find_like_locked(const struct kmem_cache *cache)

@@ -54,6 +54,8 @@ static void use_cache(void)
 
 	cache_object_free(cache, first);
 	had_by_handler = second;
+	cache_object_free(cache, held[NR_HELD - 1]);
+	held[NR_HELD - 1] = NULL;
 }
 
 static void fork_and_use(void)
