@@ -14,6 +14,7 @@
 #include "debug/alloc_profile.h"
 #include "entry.h"
 #include "kmalloc/cache_objects.h"
+#include "kmalloc/gfp.h"
 #include "stitch/slab.h"
 
 _Static_assert(STITCH_SLAB_CONSISTENCY_CHECKS == CACHE_CONSISTENCY &&
@@ -100,17 +101,25 @@ __visible unsigned int stitch_kmem_cache_size(const struct stitch_kmem_cache *ca
 
 /* --- objects --------------------------------------------------------------------------------- */
 
-/* A request that any hit serves. */
-static __inline_always bool is_plain(stitch_gfp_t flags)
-{
-	return (flags & (STITCH__GFP_DIRECT_RECLAIM | STITCH__GFP_ZERO | STITCH__GFP_DMA |
-			 STITCH__GFP_DMA32)) == STITCH__GFP_DIRECT_RECLAIM;
-}
-
 static __inline_always void *pop(struct kmem_cache *cache)
 {
 	return likely(cache->target != NULL) ? cache_sheaf_pop(cache->target) :
 					       sheaf_pop(current_slot, cache->class);
+}
+
+/* Of malloc's class, and not some other's. */
+static __inline_always bool push_to_class(const struct kmem_cache *cache, void *object)
+{
+	size_t pfn = virt_to_pfn(object);
+	uint32_t entry = likely(pfn < mm_map.nr_pages) ? pagemap_read(pfn) : 0;
+
+	return pagemap_is_slab(entry) && pagemap_class(entry) == cache->class && free_fast(object);
+}
+
+static __inline_always bool push(struct kmem_cache *cache, void *object)
+{
+	return likely(cache->target != NULL) ? cache_sheaf_push(cache->target, object) :
+					       push_to_class(cache, object);
 }
 
 /* Inlined, so that stacks begin with the name that the program has called. */
@@ -126,8 +135,10 @@ static __inline_always void *settled(const struct kmem_cache *cache, void *objec
 		memset(object, 0, cache->object_size);
 	if (unlikely(leak_tracking))
 		leak_track(object, cache->object_size);
-	if (flags & STITCH__GFP_DIRECT_RECLAIM)
+	if (gfp_may_wait(flags)) {
+		gfp_fill_reserve();
 		background_consider();
+	}
 	return object;
 }
 
@@ -140,14 +151,14 @@ static __slow void *alloc_slow(struct kmem_cache *cache, stitch_gfp_t flags)
 
 __visible void *stitch_kmem_cache_alloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags)
 {
-	void *object = likely(is_plain(flags)) ? pop(inner(cache)) : NULL;
+	void *object = likely(gfp_is_plain(flags)) ? pop(inner(cache)) : NULL;
 
 	return likely(object != NULL) ? object : alloc_slow(inner(cache), flags);
 }
 
 __visible void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags)
 {
-	void *object = likely(is_plain(flags)) && !inner(cache)->ctor ? pop(inner(cache)) : NULL;
+	void *object = likely(gfp_is_plain(flags)) && !inner(cache)->ctor ? pop(inner(cache)) : NULL;
 
 	if (likely(object != NULL))
 		return memset(object, 0, inner(cache)->object_size);
@@ -168,11 +179,8 @@ static __slow void free_slow_half(struct kmem_cache *cache, void *object)
 
 __visible void stitch_kmem_cache_free(struct stitch_kmem_cache *cache, void *object)
 {
-	struct kmem_cache *target = inner(cache)->target;
-
-	if (likely(target != NULL) && likely(cache_sheaf_push(target, object)))
-		return;
-	free_slow_half(inner(cache), object);
+	if (unlikely(!push(inner(cache), object)))
+		free_slow_half(inner(cache), object);
 }
 
 __visible void stitch_kmem_cache_free_bulk(struct stitch_kmem_cache *cache, size_t count,

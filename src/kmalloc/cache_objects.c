@@ -12,12 +12,9 @@
 #include "mm/decay.h"
 #include "mm/emergency.h"
 #include "mm/reserve.h"
-#include "os/os.h"
 
 #define ALLOC_TEXT "kmem_cache_alloc()"
 #define FREE_TEXT "kmem_cache_free()"
-/* Between attempts of a request that must not fail. */
-#define NOFAIL_NAP_US 1000u
 /* Objects that the end of a cache lists. */
 #define MAX_LISTED 64u
 
@@ -65,17 +62,13 @@ static void *alloc_inside(struct kmem_cache *cache, const struct alloc_track *tr
 }
 
 /* The thread is inside, and leaves. */
-static void *alloc_and_leave(struct kmem_cache *cache, gate_pass *pass, stitch_gfp_t flags,
+static void *alloc_and_leave(struct kmem_cache *cache, gate_pass *pass,
 			     const struct alloc_track *track)
 {
 	struct cache_fault fault = { 0 };
 	struct page *unbuilt;
 	void *object = alloc_inside(cache, track, &unbuilt, &fault);
 
-	if (unlikely(!object && !unbuilt && !(flags & STITCH__GFP_NORETRY))) {
-		kmalloc_drain();
-		object = alloc_inside(cache, track, &unbuilt, &fault);
-	}
 	come_by();
 	gate_leave(pass);
 	if (unlikely(fault.what != NULL))
@@ -84,8 +77,7 @@ static void *alloc_and_leave(struct kmem_cache *cache, gate_pass *pass, stitch_g
 }
 
 /* As kmalloc_refused. */
-static __slow void *alloc_refused(struct kmem_cache *cache, stitch_gfp_t flags,
-				  const struct alloc_track *track)
+static __slow void *alloc_refused(struct kmem_cache *cache, const struct alloc_track *track)
 {
 	gate_pass *pass = gate_enter_soon();
 	void *object = pass ? NULL : emergency_alloc(cache->usable_size, own_align(cache));
@@ -94,10 +86,10 @@ static __slow void *alloc_refused(struct kmem_cache *cache, stitch_gfp_t flags,
 		return constructed(cache, object);
 	if (!pass)
 		pass = gate_enter_patiently();
-	return pass ? alloc_and_leave(cache, pass, flags, track) : NULL;
+	return pass ? alloc_and_leave(cache, pass, track) : NULL;
 }
 
-static void *alloc_entering(struct kmem_cache *cache, stitch_gfp_t flags)
+static void *alloc_entering(struct kmem_cache *cache)
 {
 	struct alloc_track track = track_of(cache);
 	gate_pass *pass;
@@ -105,8 +97,8 @@ static void *alloc_entering(struct kmem_cache *cache, stitch_gfp_t flags)
 	if (unlikely(cache->dying))
 		return NULL;
 	pass = gate_enter();
-	return likely(pass != NULL) ? alloc_and_leave(cache, pass, flags, &track) :
-				      alloc_refused(cache, flags, &track);
+	return likely(pass != NULL) ? alloc_and_leave(cache, pass, &track) :
+				      alloc_refused(cache, &track);
 }
 
 /* kmalloc alone would not keep the alignment while it is refused. */
@@ -118,30 +110,41 @@ static void *alloc_of_class(const struct kmem_cache *cache)
 						  kmalloc(bytes);
 }
 
-static void *alloc_once(struct kmem_cache *cache, stitch_gfp_t flags)
+static void *alloc_once(struct kmem_cache *cache)
 {
 	void *object;
 
 	if (!cache->target)
 		return alloc_of_class(cache);
 	object = cache_sheaf_pop(cache->target);
-	return likely(object != NULL) ? object : alloc_entering(cache->target, flags);
+	return likely(object != NULL) ? object : alloc_entering(cache->target);
+}
+
+static __slow void *alloc_harder(struct kmem_cache *cache, stitch_gfp_t flags)
+{
+	unsigned int nr_tries = 0;
+	void *object;
+
+	if (cache->target && cache->target->dying)
+		return NULL;
+	do {
+		object = alloc_reserved(cache, flags);
+		if (!object && nr_tries)
+			object = alloc_once(cache);
+	} while (!object && gfp_try_harder(flags, &nr_tries));
+	return object;
 }
 
 void *cache_object_alloc(struct kmem_cache *cache, stitch_gfp_t flags)
 {
 	void *object;
 
-	if (unlikely(flags & (STITCH__GFP_DMA | STITCH__GFP_DMA32)))
+	if (unlikely(gfp_is_refused(flags)))
 		return NULL;
-	if (unlikely(!(flags & STITCH__GFP_DIRECT_RECLAIM)))
+	if (unlikely(!gfp_may_wait(flags)))
 		return alloc_reserved(cache, flags);
-	object = alloc_once(cache, flags);
-	while (unlikely(!object) && (flags & STITCH__GFP_NOFAIL) && !READ_ONCE(cache->dying)) {
-		os_nap(NOFAIL_NAP_US);
-		object = alloc_once(cache, flags);
-	}
-	return object;
+	object = alloc_once(cache);
+	return likely(object != NULL) ? object : alloc_harder(cache, flags);
 }
 
 /* --- freeing --------------------------------------------------------------------------------- */
@@ -267,9 +270,8 @@ struct kmem_cache *cache_create(struct kmem_cache_args *args)
 		return NULL;
 	args->flags = kmem_cache_debug_flags(args->name, args->flags);
 	cache = kmem_cache_new(args);
-	if (!reserve_is_filled())
-		reserve_fill(0); /* for who may not wait; it is tried again with the next cache */
 	gate_leave(pass);
+	gfp_fill_reserve();
 	return cache;
 }
 

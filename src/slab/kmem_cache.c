@@ -177,6 +177,7 @@ static bool may_merge(const struct kmem_cache *cache)
 	       !params.profile;
 }
 
+/* Objects of malloc are aligned to what divides their size, as the stride is divided. */
 static unsigned int class_like(const struct kmem_cache *cache)
 {
 	unsigned int class;
@@ -184,10 +185,7 @@ static unsigned int class_like(const struct kmem_cache *cache)
 	if (cache->stride > SIZE_CLASS_MAX_BYTES)
 		return NR_SIZE_CLASSES;
 	class = (unsigned int)size_class_of(cache->stride);
-	return size_classes[class].size == cache->stride &&
-			       size_class_align(&size_classes[class]) >= cache->align ?
-		       class :
-		       NR_SIZE_CLASSES;
+	return size_classes[class].size == cache->stride ? class : NR_SIZE_CLASSES;
 }
 
 static struct kmem_cache *find_like_locked(const struct kmem_cache *cache)
@@ -361,11 +359,13 @@ void kmem_caches_after_fork(void)
 
 /* --- questions ------------------------------------------------------------------------------- */
 
-static void stat_read_locked(const struct kmem_cache *cache, struct kmem_cache_stat *stat)
+static void stat_read_locked(struct kmem_cache *cache, struct kmem_cache_stat *stat)
 {
-	/* Hits go on meanwhile. */
-	size_t nr_sheaved = min_size(cache_sheaved_locked(cache), cache->nr_taken);
+	size_t nr_sheaved;
 
+	cache_collect_fresh_locked(cache);
+	/* Hits go on meanwhile. */
+	nr_sheaved = min_size(cache_sheaved_locked(cache), cache->nr_taken);
 	*stat = (struct kmem_cache_stat){
 		.active_objs = cache->nr_taken - nr_sheaved,
 		.sheaved_objs = nr_sheaved,
@@ -380,7 +380,7 @@ static void stat_read_locked(const struct kmem_cache *cache, struct kmem_cache_s
 	memcpy(stat->name, cache->name, sizeof(stat->name));
 }
 
-void kmem_cache_stat_read(const struct kmem_cache *cache, struct kmem_cache_stat *stat)
+void kmem_cache_stat_read(struct kmem_cache *cache, struct kmem_cache_stat *stat)
 {
 	lock_acquire(LOCK_CACHES);
 	stat_read_locked(cache, stat);
@@ -389,7 +389,7 @@ void kmem_cache_stat_read(const struct kmem_cache *cache, struct kmem_cache_stat
 
 bool kmem_cache_stat_by_id(uint32_t id, struct kmem_cache_stat *stat)
 {
-	const struct kmem_cache *cache;
+	struct kmem_cache *cache;
 
 	lock_acquire(LOCK_CACHES);
 	cache = kmem_caches.table[id];

@@ -234,7 +234,7 @@ struct kmem_cache_stat {
 };
 
 /* /proc/slabinfo's. Objects in sheaves are not active. */
-void kmem_cache_stat_read(const struct kmem_cache *cache, struct kmem_cache_stat *stat);
+void kmem_cache_stat_read(struct kmem_cache *cache, struct kmem_cache_stat *stat);
 
 /* The same by number, 1 to kmem_caches.nr - 1; false: there is none. */
 bool kmem_cache_stat_by_id(uint32_t id, struct kmem_cache_stat *stat);
