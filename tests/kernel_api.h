@@ -6,7 +6,10 @@
 #define TESTS_KERNEL_API_H
 
 #include "stitch/gfp.h"
+#include "stitch/mempool.h"
+#include "stitch/mm.h"
 #include "stitch/slab.h"
+#include "stitch/vmalloc.h"
 
 #pragma weak stitch_reserve_fill
 #pragma weak stitch_memalloc_noreclaim_save
@@ -36,5 +39,38 @@
 #pragma weak stitch_kmem_cache_shrink
 #pragma weak stitch_kmem_cache_destroy
 #pragma weak stitch_kmem_cache_size
+#pragma weak stitch_alloc_pages
+#pragma weak stitch_free_pages_of
+#pragma weak stitch_get_free_pages
+#pragma weak stitch_get_zeroed_page
+#pragma weak stitch_free_pages
+#pragma weak stitch_alloc_pages_exact
+#pragma weak stitch_free_pages_exact
+#pragma weak stitch_free_cold_page
+#pragma weak stitch_page_address
+#pragma weak stitch_virt_to_page
+#pragma weak stitch_page_to_pfn
+#pragma weak stitch_pfn_to_page
+#pragma weak stitch_pfn_valid
+#pragma weak stitch_si_meminfo
+#pragma weak stitch_vmalloc
+#pragma weak stitch_vzalloc
+#pragma weak stitch_vfree
+#pragma weak stitch_mempool_create
+#pragma weak stitch_mempool_create_slab_pool
+#pragma weak stitch_mempool_create_kmalloc_pool
+#pragma weak stitch_mempool_create_page_pool
+#pragma weak stitch_mempool_alloc_slab
+#pragma weak stitch_mempool_kmalloc
+#pragma weak stitch_mempool_alloc_pages
+#pragma weak stitch_mempool_free_slab
+#pragma weak stitch_mempool_kfree
+#pragma weak stitch_mempool_free_pages
+#pragma weak stitch_mempool_resize
+#pragma weak stitch_mempool_alloc
+#pragma weak stitch_mempool_free
+#pragma weak stitch_mempool_destroy
+#pragma weak stitch_mempool_min
+#pragma weak stitch_mempool_count
 
 #endif

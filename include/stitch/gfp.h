@@ -31,10 +31,9 @@ extern "C" {
 typedef unsigned int stitch_gfp_t;
 
 /*
- * Where from (zone modifiers). DMA, DMA32: there are no such zones yet; a request for one fails,
- * and says so once. HIGHMEM: alloc_pages only: a frame that has no address until vmap gives it one
- * (stitch/vmalloc.h). MOVABLE, RECLAIMABLE: accepted, without effect: all memory of a process is
- * movable.
+ * Where from (zone modifiers). DMA, DMA32, HIGHMEM: there are no such zones yet; a request for one
+ * fails, and the first time a line on standard error says so. MOVABLE, RECLAIMABLE: accepted,
+ * without effect: all memory of a process is movable.
  */
 #define STITCH__GFP_DMA 0x1u
 #define STITCH__GFP_HIGHMEM 0x2u
@@ -65,8 +64,8 @@ typedef unsigned int stitch_gfp_t;
 /*
  * How it fails. NORETRY: NULL at once when there is no memory. RETRY_MAYFAIL: tries again after all
  * that can be given back was, then NULL. Neither: as RETRY_MAYFAIL. NOFAIL: waits until there is
- * memory, for ever if need be; only with DIRECT_RECLAIM. NOWARN: no report of the failure
- * (stitch/report.h).
+ * memory, for ever if need be; only with DIRECT_RECLAIM. NOWARN: no line about zones that there
+ * are not.
  */
 #define STITCH__GFP_NOWARN 0x2000u
 #define STITCH__GFP_RETRY_MAYFAIL 0x4000u

@@ -1,10 +1,11 @@
 /*
  * mempool.h - pools that always have something to give (include/linux/mempool.h).
  *
- * A pool keeps at least min_nr elements that it got when it was made. stitch_mempool_alloc asks
- * the allocator first, without letting it wait; then takes one of its own; then waits until
+ * A pool keeps at least min_nr elements that it got when it was made. stitch_mempool_alloc asks the
+ * allocator first, without letting it go to the last; then takes one of its own; then waits until
  * somebody frees one. So what must go on (to finish the I/O that frees memory) does, as long as
- * elements come back.
+ * elements come back. Any thread may call; a child of fork has a pool of its own, with copies of
+ * the elements that its parent's had.
  */
 #ifndef STITCH_MEMPOOL_H
 #define STITCH_MEMPOOL_H
@@ -32,6 +33,7 @@ struct stitch_mempool *stitch_mempool_create(int min_nr, stitch_mempool_alloc_t 
 struct stitch_mempool *stitch_mempool_create_slab_pool(int min_nr,
 						       struct stitch_kmem_cache *cache);
 struct stitch_mempool *stitch_mempool_create_kmalloc_pool(int min_nr, size_t bytes);
+/* Elements are struct stitch_page pointers. */
 struct stitch_mempool *stitch_mempool_create_page_pool(int min_nr, unsigned int order);
 
 /* For stitch_mempool_create. data: the cache; the size; the order. */
@@ -40,25 +42,27 @@ stitch_mempool_alloc_t stitch_mempool_alloc_slab, stitch_mempool_kmalloc,
 stitch_mempool_free_t stitch_mempool_free_slab, stitch_mempool_kfree, stitch_mempool_free_pages;
 
 /*
- * Another min_nr (> 0). Elements beyond it are freed; missing ones are allocated, and those
- * that cannot be had now come with later frees. 0, or -1 and errno: ENOMEM: for its table; EINVAL.
- * May sleep. Kernel: mempool_resize.
+ * Another min_nr (> 0). Elements beyond it are freed; missing ones are allocated, and those that
+ * cannot be had now come with later frees. 0, or -1 and errno: EINVAL, ENOMEM (for its table).
+ * One caller at a time; may sleep. Kernel: mempool_resize.
  */
 int stitch_mempool_resize(struct stitch_mempool *pool, int min_nr);
 
 /*
- * An element. With STITCH__GFP_DIRECT_RECLAIM never NULL: it waits for a free. Without it NULL
- * when the pool is empty; takes no lock that it would wait for. STITCH__GFP_ZERO is not allowed:
- * elements of the pool are as they were freed. Kernel: mempool_alloc.
+ * An element, of the pool's or a new one. With STITCH__GFP_DIRECT_RECLAIM never NULL: it waits
+ * for a free. Without it NULL when allocator and pool are empty; then it is as safe in signal
+ * handlers as the pool's alloc function: no lock is taken. STITCH__GFP_ZERO is ignored: elements
+ * of the pool are as they were freed. Kernel: mempool_alloc.
  */
 void *stitch_mempool_alloc(struct stitch_mempool *pool, stitch_gfp_t flags);
+
 /*
- * The pool is refilled first, and who waits is woken; else the element is freed. Kernel:
- * mempool_free.
+ * The pool is refilled first, and one that waits is woken (a system call, if there is one); a
+ * full pool frees the element. NULL: nothing. Kernel: mempool_free.
  */
 void stitch_mempool_free(void *element, struct stitch_mempool *pool);
 
-/* All elements have come back. NULL: nothing. May sleep. Kernel: mempool_destroy. */
+/* Nobody uses it any more, all elements have come back. NULL: nothing. Kernel: mempool_destroy. */
 void stitch_mempool_destroy(struct stitch_mempool *pool);
 
 /* min_nr; how many elements the pool has at this moment. */

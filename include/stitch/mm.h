@@ -23,15 +23,14 @@ extern "C" {
 struct stitch_page;
 
 /*
- * 2^order pages at a multiple of their size; not zeroed without STITCH__GFP_ZERO. With
- * STITCH__GFP_HIGHMEM (order 0 only) a frame without an address: for vmap, see stitch/vmalloc.h.
+ * 2^order pages at a multiple of their size; not zeroed without STITCH__GFP_ZERO.
  * Kernel: alloc_pages, alloc_page, __free_pages, __free_page.
  */
 struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order);
 void stitch_free_pages_of(struct stitch_page *page, unsigned int order);
 
 /*
- * The same by address, which is 0 when there is no memory. Not HIGHMEM.
+ * The same by address, which is 0 when there is no memory.
  * Kernel: __get_free_pages, get_zeroed_page, free_pages.
  */
 unsigned long stitch_get_free_pages(stitch_gfp_t flags, unsigned int order);
@@ -56,33 +55,27 @@ static inline unsigned int stitch_get_order(size_t bytes)
 {
 	unsigned int order = 0;
 
-	while (bytes > STITCH_PAGE_SIZE << order)
+	while (order < 52 && bytes > STITCH_PAGE_SIZE << order)
 		order++;
 	return order;
 }
 
 /*
- * Arithmetic, no locks, signal-safe. Arguments are pages of the heap. page_address of a frame of
- * HIGHMEM is NULL. Kernel: page_address, virt_to_page, page_to_pfn, pfn_to_page, pfn_valid.
+ * Arithmetic, no locks, signal-safe; of pages of the heap's window, NULL for anything else.
+ * pfn_valid: the page was opened for use at some time. Kernel: page_address, virt_to_page,
+ * page_to_pfn, pfn_to_page, pfn_valid.
  */
 void *stitch_page_address(const struct stitch_page *page);
-/* NULL: the address is not in the heap. */
 struct stitch_page *stitch_virt_to_page(const void *address);
 unsigned long stitch_page_to_pfn(const struct stitch_page *page);
 struct stitch_page *stitch_pfn_to_page(unsigned long pfn);
 int stitch_pfn_valid(unsigned long pfn);
 
-/*
- * --- counts of the heap, in pages (Kernel: si_meminfo's totalram, freeram, bufferram ...)
- * -------
- */
+/* Counts of the heap, in pages. May wait. Kernel: si_meminfo. */
 struct stitch_sysinfo {
-	unsigned long totalram;	 /* pages of the heap that are readable and writable */
+	unsigned long totalram;	 /* that are readable and writable */
 	unsigned long freeram;	 /* of these, free */
-	unsigned long sharedram; /* 0 */
-	unsigned long bufferram; /* 0 */
-	unsigned long totalhigh; /* frames of HIGHMEM */
-	unsigned long freehigh;
+	unsigned long sharedram, bufferram, totalhigh, freehigh; /* 0 */
 	unsigned int mem_unit;	 /* bytes a page */
 };
 void stitch_si_meminfo(struct stitch_sysinfo *info);

@@ -175,14 +175,20 @@ static struct page *run_take(struct pcp *pcp, struct page **set, unsigned int wa
 	return page;
 }
 
-struct page *pcp_run_alloc(struct pcp *pcp, size_t nr_pages)
+struct page *pcp_run_alloc_aligned(struct pcp *pcp, size_t nr_pages, size_t align_pages)
 {
 	struct page **set = run_set(pcp, nr_pages);
 
 	for (unsigned int way = 0; way < PCP_RUN_WAYS && set[way]; way++)
-		if (set[way]->nr_pages == nr_pages)
+		if (set[way]->nr_pages == nr_pages &&
+		    is_aligned(page_to_pfn(set[way]), align_pages))
 			return run_take(pcp, set, way);
 	return NULL;
+}
+
+struct page *pcp_run_alloc(struct pcp *pcp, size_t nr_pages)
+{
+	return pcp_run_alloc_aligned(pcp, nr_pages, 1);
 }
 
 static void run_put(struct pcp *pcp, struct page **set, struct page *page)

@@ -34,6 +34,8 @@ void pcp_free(struct pcp *pcp, struct page *page, unsigned int order);
 
 /* A run of exactly nr_pages that run_alloc once gave and that is not zero, or NULL. */
 struct page *pcp_run_alloc(struct pcp *pcp, size_t nr_pages);
+/* The same, the first page a multiple of align_pages (a power of two). */
+struct page *pcp_run_alloc_aligned(struct pcp *pcp, size_t nr_pages, size_t align_pages);
 /*
  * Take in a run (an owner's PAGEMAP_RUN head) in place of run_free. False, and nothing happens,
  * when it is not one (any more) or is not to be kept.

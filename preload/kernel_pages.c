@@ -1,0 +1,191 @@
+/*
+ * kernel_pages.c - the public functions of include/stitch/mm.h and vmalloc.h.
+ *
+ * L10. What the program has a pointer to is the struct page itself. Pages are runs and areas as
+ * malloc's are, for leak reports, too.
+ */
+#include <errno.h>
+
+#include "debug/leak_sample.h"
+#include "debug/leak_track.h"
+#include "entry.h"
+#include "kmalloc/kmalloc.h"
+#include "kmalloc/pages.h"
+#include "mm/memmap.h"
+#include "mm/section.h"
+#include "stitch/mm.h"
+#include "stitch/slab.h"
+#include "stitch/vmalloc.h"
+
+_Static_assert(STITCH_PAGE_SHIFT == PAGE_SHIFT && STITCH_MAX_PAGE_ORDER == MAX_PAGE_ORDER,
+	       "they are the heap's");
+
+/* Inlined, so that stacks begin with the name that the program has called. */
+static __inline_always void track(void *address, size_t bytes)
+{
+	if (likely(!leak_has_stacks()))
+		return;
+	if (leak_tracking || leak_sample_hits(bytes))
+		leak_track(address, bytes);
+	else
+		leak_untrack(address);
+}
+
+static __inline_always void *alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
+{
+	bool had_slot = mm_thread_has_slot();
+	struct page *page;
+
+	if (unlikely(!heap_ready())) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	page = pages_alloc(nr_pages, align_pages, flags);
+	thread_settle(had_slot);
+	if (unlikely(!page)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	track(page_address(page), nr_pages * PAGE_SIZE);
+	return page_address(page);
+}
+
+static __inline_always void *alloc_order(stitch_gfp_t flags, unsigned int order)
+{
+	size_t nr_pages = order <= MAX_PAGE_ORDER ? (size_t)1 << order : SIZE_MAX;
+
+	return alloc(nr_pages, nr_pages, flags);
+}
+
+static void free_pages_at(void *address, size_t nr_pages, bool hot, const char *operation)
+{
+	bool had_slot = mm_thread_has_slot();
+
+	if (!address || !heap_ready())
+		return;
+	if (unlikely(leak_profiling))
+		leak_track_end(address);
+	if (hot)
+		pages_free(address, nr_pages, operation);
+	else
+		pages_free_cold(address, nr_pages, operation);
+	thread_settle(had_slot);
+}
+
+/* An order that there is not matches no pages. */
+static size_t pages_of_order(unsigned int order)
+{
+	return order <= MAX_PAGE_ORDER ? (size_t)1 << order : 0;
+}
+
+/* --- by descriptor ---------------------------------------------------------------------------- */
+
+__visible void *stitch_page_address(const struct stitch_page *page)
+{
+	size_t pfn = stitch_page_to_pfn(page);
+
+	return page && pfn < mm_map.nr_pages ? pfn_to_virt(pfn) : NULL;
+}
+
+__visible struct stitch_page *stitch_pfn_to_page(unsigned long pfn)
+{
+	return pfn < mm_map.nr_pages ? (struct stitch_page *)pfn_to_page(pfn) : NULL;
+}
+
+__visible unsigned long stitch_page_to_pfn(const struct stitch_page *page)
+{
+	return ((uintptr_t)page - (uintptr_t)mm_map.memmap) / sizeof(struct page);
+}
+
+__visible struct stitch_page *stitch_virt_to_page(const void *address)
+{
+	return stitch_pfn_to_page(virt_to_pfn(address));
+}
+
+__visible int stitch_pfn_valid(unsigned long pfn)
+{
+	return pfn < mm_map.nr_pages && pfn_is_open(pfn);
+}
+
+__visible struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order)
+{
+	void *address = alloc_order(flags, order);
+
+	return address ? stitch_virt_to_page(address) : NULL;
+}
+
+__visible void stitch_free_pages_of(struct stitch_page *page, unsigned int order)
+{
+	free_pages_at(stitch_page_address(page), pages_of_order(order), true, "__free_pages()");
+}
+
+__visible void stitch_free_cold_page(struct stitch_page *page)
+{
+	free_pages_at(stitch_page_address(page), 1, false, "free_cold_page()");
+}
+
+/* --- by address ------------------------------------------------------------------------------- */
+
+__visible unsigned long stitch_get_free_pages(stitch_gfp_t flags, unsigned int order)
+{
+	return (unsigned long)alloc_order(flags, order);
+}
+
+__visible unsigned long stitch_get_zeroed_page(stitch_gfp_t flags)
+{
+	return (unsigned long)alloc(1, 1, flags | STITCH__GFP_ZERO);
+}
+
+__visible void stitch_free_pages(unsigned long address, unsigned int order)
+{
+	free_pages_at((void *)address, pages_of_order(order), true, "free_pages()"); // NOLINT
+}
+
+static size_t pages_of_bytes(size_t bytes)
+{
+	return div_round_up(bytes, PAGE_SIZE);
+}
+
+__visible void *stitch_alloc_pages_exact(size_t bytes, stitch_gfp_t flags)
+{
+	if (!bytes || bytes > KMALLOC_MAX_BYTES) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return alloc(pages_of_bytes(bytes), 1, flags);
+}
+
+__visible void stitch_free_pages_exact(void *address, size_t bytes)
+{
+	free_pages_at(address, pages_of_bytes(min_size(bytes, KMALLOC_MAX_BYTES)), true,
+		      "free_pages_exact()");
+}
+
+__visible void stitch_si_meminfo(struct stitch_sysinfo *info)
+{
+	bool had_slot = mm_thread_has_slot();
+	struct pages_count count = { 0 };
+
+	if (heap_ready())
+		pages_count(&count);
+	thread_settle(had_slot);
+	*info = (struct stitch_sysinfo){ .totalram = count.nr_opened, .freeram = count.nr_free,
+					 .mem_unit = PAGE_SIZE };
+}
+
+/* --- vmalloc ---------------------------------------------------------------------------------- */
+
+__visible void *stitch_vmalloc(size_t bytes)
+{
+	return stitch_alloc_pages_exact(bytes, STITCH_GFP_KERNEL);
+}
+
+__visible void *stitch_vzalloc(size_t bytes)
+{
+	return stitch_alloc_pages_exact(bytes, STITCH_GFP_KERNEL | STITCH__GFP_ZERO);
+}
+
+__visible void stitch_vfree(const void *address)
+{
+	stitch_kfree(address);
+}

@@ -1,0 +1,249 @@
+/* pages.c - see pages.h. */
+#include "kmalloc/pages.h"
+
+#include <string.h>
+
+#include "core/misuse.h"
+#include "kmalloc/clear.h"
+#include "kmalloc/deferred.h"
+#include "kmalloc/gate.h"
+#include "kmalloc/gfp.h"
+#include "kmalloc/kmalloc.h"
+#include "kmalloc/owner.h"
+#include "mm/decay.h"
+#include "mm/pagerun.h"
+#include "vmalloc/mapping.h"
+#include "vmalloc/stitch.h"
+#include "vmalloc/vmap_area.h"
+
+struct request {
+	size_t nr_pages, align_pages;
+	stitch_gfp_t flags;
+	bool stocked; /* the answer is from the slot's stock: nothing is known of its zeroes */
+};
+
+/* --- allocation ------------------------------------------------------------------------------ */
+
+static struct page *from_reserve(const struct request *request)
+{
+	size_t bytes = request->nr_pages * PAGE_SIZE;
+	void *address = gfp_alloc_reserved(bytes, request->align_pages * PAGE_SIZE,
+					   request->flags);
+
+	if (address && request->flags & STITCH__GFP_ZERO)
+		memset(address, 0, bytes);
+	return address ? pfn_to_page(virt_to_pfn(address)) : NULL;
+}
+
+static struct page *from_stock(const struct request *request)
+{
+	struct page *page;
+	struct slot *slot;
+
+	if (request->nr_pages > PCP_MAX_RUN_PAGES || request->flags & STITCH__GFP_COLD)
+		return NULL;
+	slot = slot_enter();
+	page = pcp_run_alloc_aligned(&slot->pcp, request->nr_pages, request->align_pages);
+	slot_leave(slot);
+	return page;
+}
+
+static struct page *from_zone(const struct request *request)
+{
+	struct page *page;
+
+	if (request->nr_pages > RUN_MAX_PAGES || request->align_pages > RUN_MAX_PAGES)
+		return area_alloc(request->nr_pages, request->align_pages * PAGE_SIZE);
+	page = run_alloc(request->nr_pages, request->align_pages);
+	if (page && request->nr_pages >= STITCH_MIN_PAGES)
+		stitch_fill(page_to_pfn(page), request->nr_pages, 0, 0);
+	return page;
+}
+
+static struct page *take(struct request *request)
+{
+	struct page *page = from_stock(request);
+
+	request->stocked = page;
+	return page ? page : from_zone(request);
+}
+
+/* What is kept for other sizes may do. */
+static __slow struct page *take_after_all(struct request *request)
+{
+	if (request->flags & STITCH__GFP_NORETRY)
+		return NULL;
+	mapping_drop_all();
+	kmalloc_drain();
+	return take(request);
+}
+
+static struct page *take_inside(struct request *request)
+{
+	struct page *page = take(request);
+
+	if (unlikely(!page))
+		page = take_after_all(request);
+	if (unlikely(decay_is_due()))
+		kmalloc_decay();
+	return page;
+}
+
+/* Other memory would have no struct page; so the gate is waited for, a second at most. */
+static __slow gate_pass *enter_at_last(void)
+{
+	gate_pass *pass = gate_enter_soon();
+
+	return pass ? pass : gate_enter_patiently();
+}
+
+static void clear(struct page *page, const struct request *request)
+{
+	size_t bytes = request->nr_pages * PAGE_SIZE;
+
+	if (request->stocked)
+		memset(page_address(page), 0, bytes);
+	else
+		clear_touched(page, bytes);
+}
+
+static struct page *alloc_once(struct request *request)
+{
+	gate_pass *pass = gate_enter();
+	struct page *page;
+
+	if (unlikely(!pass))
+		pass = enter_at_last();
+	if (!pass)
+		return NULL;
+	page = take_inside(request);
+	gate_leave(pass);
+	if (page && request->flags & STITCH__GFP_ZERO)
+		clear(page, request);
+	return page;
+}
+
+struct page *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
+{
+	struct request request = { nr_pages, align_pages, flags, false };
+	unsigned int nr_tries = 0;
+	struct page *page;
+
+	if (nr_pages > KMALLOC_MAX_BYTES / PAGE_SIZE || gfp_is_refused(flags))
+		return NULL;
+	if (!gfp_may_wait(flags))
+		return from_reserve(&request);
+	do {
+		page = alloc_once(&request);
+		if (unlikely(!page))
+			page = from_reserve(&request);
+	} while (unlikely(!page) && gfp_try_harder(flags, &nr_tries));
+	gfp_fill_reserve();
+	return page;
+}
+
+/* --- free ------------------------------------------------------------------------------------ */
+
+static uint32_t entry_of(const void *address)
+{
+	size_t pfn = virt_to_pfn(address);
+
+	return pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
+}
+
+static __slow void report_length(const char *operation, const void *address)
+{
+	misuse_report(operation, "wrong number of pages for", address, "pages");
+}
+
+/* The pages that start there, and none that do otherwise. */
+static bool is_freeable(const struct owner *owner, const void *address, size_t nr_pages,
+			const char *operation)
+{
+	if (owner->kind == OWNER_WRONG || owner->kind == OWNER_FOREIGN)
+		owner_report_wrong(operation, address);
+	else if (owner->kind != OWNER_RUN && owner->kind != OWNER_AREA)
+		misuse_report(operation, "no pages but", address, "an object");
+	else if (READ_ONCE(owner->page->nr_pages) != nr_pages)
+		report_length(operation, address);
+	else
+		return true;
+	return false;
+}
+
+static void free_reserved(void *address, size_t nr_pages, const char *operation)
+{
+	size_t bytes = reserve_size(address);
+
+	if (bytes && bytes != nr_pages * PAGE_SIZE)
+		report_length(operation, address);
+	else if (!reserve_free(address))
+		misuse_report(operation, "double free or invalid pointer", address, "reserve");
+}
+
+static bool free_inside(const struct owner *owner, bool hot)
+{
+	if (owner->kind == OWNER_AREA)
+		return area_free(owner->page);
+	return (hot && slot_is_held() && pcp_run_free(&current_slot->pcp, owner->page)) ||
+	       run_free(owner->page);
+}
+
+static void free_pages_entering(const struct owner *owner, void *address, bool hot,
+				const char *operation)
+{
+	gate_pass *pass = gate_enter();
+	bool done;
+
+	if (unlikely(!pass)) {
+		deferred_free(address);
+		return;
+	}
+	done = free_inside(owner, hot);
+	if (unlikely(decay_is_due()))
+		kmalloc_decay();
+	gate_leave(pass);
+	if (!done)
+		owner_report_wrong(operation, address);
+}
+
+static void free_any(void *address, size_t nr_pages, bool hot, const char *operation)
+{
+	struct owner owner;
+
+	if (entry_of(address) == PAGEMAP_RESERVE) {
+		free_reserved(address, nr_pages, operation);
+		return;
+	}
+	owner = owner_of(address);
+	if (is_freeable(&owner, address, nr_pages, operation))
+		free_pages_entering(&owner, address, hot, operation);
+}
+
+void pages_free(void *address, size_t nr_pages, const char *operation)
+{
+	free_any(address, nr_pages, true, operation);
+}
+
+void pages_free_cold(void *address, size_t nr_pages, const char *operation)
+{
+	free_any(address, nr_pages, false, operation);
+}
+
+/* --- counts ---------------------------------------------------------------------------------- */
+
+void pages_count(struct pages_count *count)
+{
+	gate_pass *pass = gate_enter_patiently();
+	size_t nr_used = 0;
+
+	*count = (struct pages_count){ 0 };
+	if (!pass)
+		return;
+	zone_lock();
+	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
+		nr_used += zone.nr_used[use];
+	*count = (struct pages_count){ zone.nr_opened, zone.nr_opened - nr_used };
+	zone_unlock();
+	gate_leave(pass);
+}
