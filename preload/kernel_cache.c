@@ -158,7 +158,8 @@ __visible void *stitch_kmem_cache_alloc(struct stitch_kmem_cache *cache, stitch_
 
 __visible void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags)
 {
-	void *object = likely(gfp_is_plain(flags)) && !inner(cache)->ctor ? pop(inner(cache)) : NULL;
+	bool may_hit = gfp_is_plain(flags) && !inner(cache)->ctor;
+	void *object = likely(may_hit) ? pop(inner(cache)) : NULL;
 
 	if (likely(object != NULL))
 		return memset(object, 0, inner(cache)->object_size);
