@@ -133,16 +133,16 @@ static __inline_always void *settled(const struct kmem_cache *cache, void *objec
 	}
 	if (((flags & STITCH__GFP_ZERO) || leak_tracking) && !cache->ctor)
 		memset(object, 0, cache->object_size);
-	if (unlikely(leak_tracking))
-		leak_track(object, cache->object_size);
 	if (gfp_may_wait(flags)) {
+		if (unlikely(leak_tracking))
+			leak_track(object, cache->object_size);
 		gfp_fill_reserve();
 		background_consider();
 	}
 	return object;
 }
 
-static __slow void *alloc_slow(struct kmem_cache *cache, stitch_gfp_t flags)
+static __slow void *stitch_kmem_cache_alloc_slow(struct kmem_cache *cache, stitch_gfp_t flags)
 {
 	bool had_slot = mm_thread_has_slot();
 
@@ -153,16 +153,17 @@ __visible void *stitch_kmem_cache_alloc(struct stitch_kmem_cache *cache, stitch_
 {
 	void *object = likely(gfp_is_plain(flags)) ? pop(inner(cache)) : NULL;
 
-	return likely(object != NULL) ? object : alloc_slow(inner(cache), flags);
+	return likely(object != NULL) ? object : stitch_kmem_cache_alloc_slow(inner(cache), flags);
 }
 
 __visible void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags)
 {
-	void *object = likely(gfp_is_plain(flags)) && !inner(cache)->ctor ? pop(inner(cache)) : NULL;
+	bool may_hit = gfp_is_plain(flags) && !inner(cache)->ctor;
+	void *object = likely(may_hit) ? pop(inner(cache)) : NULL;
 
 	if (likely(object != NULL))
 		return memset(object, 0, inner(cache)->object_size);
-	return alloc_slow(inner(cache), flags | STITCH__GFP_ZERO);
+	return stitch_kmem_cache_alloc_slow(inner(cache), flags | STITCH__GFP_ZERO);
 }
 
 static __slow void free_slow_half(struct kmem_cache *cache, void *object)

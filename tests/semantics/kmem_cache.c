@@ -81,7 +81,8 @@ static void keeps_what_was_constructed(void)
 
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < NR; i++) {
-			points[i] = stitch_kmem_cache_alloc(cache, STITCH_GFP_KERNEL);
+			points[i] = i % 2 ? stitch_kmem_cache_alloc(cache, STITCH_GFP_KERNEL) :
+					    stitch_kmem_cache_zalloc(cache, STITCH_GFP_KERNEL);
 			CHECK(points[i] && !strcmp(points[i]->name, "constructed"), "%d", i);
 			points[i]->x = i;
 		}
@@ -91,6 +92,36 @@ static void keeps_what_was_constructed(void)
 		}
 	}
 	stitch_kmem_cache_destroy(cache);
+}
+
+/* From the reserve; any free takes it. */
+static void serves_who_may_not_wait(void)
+{
+	struct stitch_kmem_cache *cache =
+		stitch_kmem_cache_create("atomic", sizeof(struct point), 0, 0, construct);
+	struct stitch_kmem_cache *other = stitch_kmem_cache_create("other", 100, 0, 0, NULL);
+
+	for (int i = 0; i < NR; i++) {
+		struct point *point = stitch_kmem_cache_alloc(cache, STITCH_GFP_ATOMIC);
+		unsigned char *zeroed = stitch_kmem_cache_zalloc(other, STITCH_GFP_NOWAIT);
+
+		CHECK(point && !strcmp(point->name, "constructed"), "%d", i);
+		CHECK(zeroed && all_bytes_are(zeroed, 0, 100), "%d", i);
+		memset(zeroed, 1, 100);
+		if (i % 2) {
+			free(point);
+			stitch_kmem_cache_free(other, zeroed);
+		} else {
+			stitch_kmem_cache_free(cache, point);
+			free(zeroed);
+		}
+	}
+	errno = 0;
+	CHECK(!stitch_kmem_cache_alloc(other, STITCH_GFP_KERNEL | STITCH__GFP_DMA |
+						      STITCH__GFP_NOWARN), "DMA");
+	CHECK(errno == ENOMEM, "%d", errno);
+	stitch_kmem_cache_destroy(cache);
+	stitch_kmem_cache_destroy(other);
 }
 
 static void *free_all(void *argument)
@@ -161,6 +192,7 @@ int main(void)
 	}
 	serves(STITCH_KMEM_CACHE(point, STITCH_SLAB_HWCACHE_ALIGN), sizeof(struct point), 64);
 	keeps_what_was_constructed();
+	serves_who_may_not_wait();
 	serves_threads_and_children();
 	packs_13_objects_of_308_bytes_a_page();
 	stitch_kmem_cache_destroy(NULL);

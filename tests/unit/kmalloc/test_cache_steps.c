@@ -14,6 +14,9 @@
 #include "kmalloc/owner.h"
 #include "mm/emergency.h"
 
+#include <pthread.h>
+#include <sched.h>
+
 #if defined(__SANITIZE_THREAD__)
 #define CAN_STEP 0
 #else
@@ -224,6 +227,106 @@ ISOLATED_TEST(amid_a_flush)
 ISOLATED_TEST(amid_shrinking)
 {
 	run(SHEAF_FULL, shrink_it, NULL, 13, 500);
+}
+
+/* --- another thread, in a child made without handlers ---------------------------------------- */
+
+static _Atomic bool is_paused, is_done, may_go_on;
+static enum before before_it;
+static void (*what_is_amid)(void);
+static unsigned int step_to_pause_at;
+
+static void pause_here(void)
+{
+	is_paused = true;
+	while (!may_go_on)
+		sched_yield();
+}
+
+static void *other_thread(void *unused)
+{
+	prepare(before_it);
+	steps_prepare(pause_here);
+	nr_steps = 0;
+	act_at = step_to_pause_at;
+	steps_begin();
+	what_is_amid();
+	steps_end();
+	forget();
+	mm_thread_exit();
+	is_done = true;
+	return unused;
+}
+
+/* Whatever lies in a sheaf is a free object that is nowhere else. */
+static void check_sheaf(const struct cache_sheaf *sheaf)
+{
+	EXPECT(!sheaf->held_by);
+	for (uint32_t i = 0; i < sheaf->nr; i++) {
+		ASSERT(sheaf->objects[i] != NULL);
+		ASSERT_EQ(pagemap_read(virt_to_pfn(sheaf->objects[i])), cache->entry);
+		EXPECT(cache_object_is_taken(cache, sheaf->objects[i]));
+		for (uint32_t n = 0; n < i; n++)
+			EXPECT(sheaf->objects[i] != sheaf->objects[n]);
+	}
+}
+
+static void check_child(void)
+{
+	kfree(kmalloc(100000)); /* finds out */
+	for (unsigned int i = 0; i < NR_CACHE_SHEAVES; i++)
+		if (cache->sheaf[i])
+			check_sheaf(cache->sheaf[i]);
+	fflush(NULL);
+	_exit(kunit.nr_failed_checks != 0);
+}
+
+static bool fork_amid(unsigned int step)
+{
+	pthread_t thread;
+	int status = 0;
+
+	is_paused = is_done = may_go_on = false;
+	step_to_pause_at = step;
+	ASSERT(!pthread_create(&thread, NULL, other_thread, NULL));
+	while (!is_paused && !is_done)
+		sched_yield();
+	child = is_paused ? _Fork() : 0;
+	if (is_paused && !child)
+		check_child();
+	may_go_on = true;
+	pthread_join(thread, NULL);
+	if (child > 0)
+		waitpid(child, &status, 0);
+	if (status)
+		fprintf(stderr, "in a child made after %u steps\n", step);
+	EXPECT_EQ(status, 0);
+	return is_paused;
+}
+
+static void run_absent(enum before before, void (*what)(void))
+{
+	unsigned int step;
+
+	if (!CAN_STEP)
+		return;
+	heap_up("");
+	cache = cache_of("stepped", 200, 0, CACHE_NO_MERGE, NULL);
+	before_it = before;
+	what_is_amid = what;
+	for (step = 1; fork_amid(step); step += 5 + step / 30)
+		;
+	EXPECT(step > 200);
+}
+
+ISOLATED_TEST(absent_amid_a_refill)
+{
+	run_absent(SHEAF_EMPTY, alloc_it);
+}
+
+ISOLATED_TEST(absent_amid_a_flush)
+{
+	run_absent(SHEAF_FULL, free_it);
 }
 
 RUN_TESTS
