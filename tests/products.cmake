@@ -122,3 +122,14 @@ foreach(source ${script_tests})
 	string(REGEX MATCH "^[a-z]+" label ${name})
 	stitch_test(${name} ${label} 120 sh ${source} ${PROJECT_BINARY_DIR})
 endforeach()
+
+# The examples of include/stitch/README.md: linked with the library, not run under the preload.
+file(GLOB examples CONFIGURE_DEPENDS examples/*.c)
+foreach(source ${examples})
+	stitch_test_name(name ${source})
+	add_executable(${name} ${source})
+	target_link_libraries(${name} PRIVATE stitchmalloc_shared stitch_flags Threads::Threads)
+	stitch_test(${name} semantics 60 ${name})
+endforeach()
+set_tests_properties(examples_destroy_finds_leaks PROPERTIES
+	PASS_REGULAR_EXPRESSION "1 object of cache session")
