@@ -131,5 +131,7 @@ foreach(source ${examples})
 	target_link_libraries(${name} PRIVATE stitchmalloc_shared stitch_flags Threads::Threads)
 	stitch_test(${name} semantics 60 ${name})
 endforeach()
+stitch_test(style_kernel_names style 60 ${CMAKE_CURRENT_SOURCE_DIR}/style/test_kernel_names.sh
+	${PROJECT_SOURCE_DIR}/include)
 set_tests_properties(examples_destroy_finds_leaks PROPERTIES
 	PASS_REGULAR_EXPRESSION "1 object of cache session")
