@@ -52,6 +52,8 @@ static const struct usage_figure {
 	FIGURE(nr_mapped, "areas in mappings of their own"),
 	FIGURE(mapped_free, "bytes of such mappings kept for reuse"),
 	FIGURE(emergency_live, "bytes in objects allocated while a thread forked"),
+	FIGURE(reserve, "bytes of the reserve for requests that may not wait"),
+	FIGURE(reserve_free, "bytes of it in no object"),
 	FIGURE(free_resident, "bytes in free pages that may occupy memory"),
 	FIGURE(free_proved, "bytes of these that do"),
 	FIGURE(free_hole, "bytes in free pages that occupy none"),
@@ -216,8 +218,10 @@ __visible struct mallinfo2 ENTRY(mallinfo2)(void)
 		.hblkhd = usage.area_live,
 		.usmblks = usage.peak_live,
 		.fsmblks = usage.small_cached,
-		.uordblks = usage.small_live + usage.run_live + usage.emergency_live,
-		.fordblks = usage.small_cached + usage.small_free + usage.free_resident,
+		.uordblks = usage.small_live + usage.run_live + usage.emergency_live +
+			    usage.reserve - usage.reserve_free,
+		.fordblks = usage.small_cached + usage.small_free + usage.free_resident +
+			    usage.reserve_free,
 		.keepcost = usage.free_resident,
 	};
 

@@ -86,7 +86,12 @@ static void *zeroed(void *object, size_t bytes, stitch_gfp_t flags)
 
 static void *alloc_reserved(size_t bytes, stitch_gfp_t flags)
 {
-	return zeroed(gfp_alloc_reserved(bytes, natural_align(bytes), flags), bytes, flags);
+	void *object = gfp_alloc_reserved(bytes, natural_align(bytes), flags);
+
+	/* Its stack would be looked for in a signal handler; whose the record was is over. */
+	if (unlikely(leak_has_stacks()) && object)
+		leak_untrack(object);
+	return zeroed(object, bytes, flags);
 }
 
 /* Who may not wait, malloc's errno apart. */
@@ -122,8 +127,8 @@ static inline void *alloc_once(size_t bytes, stitch_gfp_t flags)
 	return zeroed(aligned_or_other(object, bytes), bytes, flags);
 }
 
-/* The first attempt has failed; errno is set. */
-static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags)
+/* The first attempt has failed. */
+static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_errno)
 {
 	unsigned int nr_tries = 0;
 	void *object;
@@ -135,11 +140,14 @@ static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags)
 		if (!object && nr_tries)
 			object = alloc_once(bytes, flags);
 	} while (!object && gfp_try_harder(flags, &nr_tries));
+	if (object)
+		errno = saved_errno;
 	return object;
 }
 
 static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
 {
+	int saved_errno = errno;
 	void *object;
 
 	if (!bytes)
@@ -152,7 +160,7 @@ static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
 		return alloc_atomic(bytes, flags);
 	object = alloc_once(bytes, flags);
 	if (unlikely(!object))
-		return alloc_harder(bytes, flags);
+		return alloc_harder(bytes, flags, saved_errno);
 	gfp_fill_reserve();
 	return object;
 }

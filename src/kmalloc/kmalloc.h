@@ -65,6 +65,8 @@ struct kmalloc_usage {
 	size_t nr_mapped;
 	size_t mapped_free;	/* in such mappings that are kept for reuse */
 	size_t emergency_live;	/* objects that were allocated while a thread forked */
+	size_t reserve;		/* resident memory for requests that may not wait */
+	size_t reserve_free;	/* of it, what is in no object */
 	size_t free_resident;	/* free pages that may occupy memory: what trim could release,
 				 * mapped_free included */
 	size_t free_proved;	/* of these, pages that do; 0 where nobody has asked the kernel */

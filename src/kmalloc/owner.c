@@ -158,7 +158,7 @@ static void report_in_reserve(const char *operation, const void *address)
 	bool is_inside = reserve_object_at((uintptr_t)address, &start, &bytes);
 
 	misuse_report(operation, is_inside ? SLAB_INSIDE_TEXT : "double free or invalid pointer",
-		      address, "the reserve");
+		      address, "reserve");
 }
 
 static void report_outside(const char *operation, const void *address)

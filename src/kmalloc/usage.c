@@ -8,6 +8,7 @@
 #include "mm/emergency.h"
 #include "mm/pagerun.h"
 #include "mm/reclaim.h"
+#include "mm/reserve.h"
 #include "mm/section.h"
 #include "os/os.h"
 #include "os/os_move.h"
@@ -154,7 +155,7 @@ static void read_zone(struct kmalloc_usage *usage)
 	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
 		used += zone.nr_used[use];
 	usage->opened = zone.nr_opened * PAGE_SIZE;
-	usage->run_live = zone.nr_used[USE_RUN] * PAGE_SIZE;
+	usage->run_live = zone.nr_used[USE_RUN] * PAGE_SIZE - reserve_total();
 	usage->area_live = zone.nr_used[USE_AREA] * PAGE_SIZE;
 	usage->free_resident = zone.nr_free_touched * PAGE_SIZE;
 	usage->free_hole = (zone.nr_opened - used - zone.nr_free_touched) * PAGE_SIZE;
@@ -254,6 +255,8 @@ static void usage_read_inside(struct kmalloc_usage *usage)
 	usage->metadata = sections_metadata() + memblock_opened();
 	usage->nr_areas = area_count();
 	usage->emergency_live = emergency_live();
+	usage->reserve = reserve_total();
+	usage->reserve_free = min_size(reserve_bytes_free(), usage->reserve);
 	read_mappings(usage);
 	read_stitching(usage);
 	usage->nr_slots = slot_count();
