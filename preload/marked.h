@@ -147,6 +147,18 @@ static __inline_always void marked_free(void *object)
 		kfree_slow(object);
 }
 
+/* From where there are no marks, so that all blocks of realloc have some. */
+static __inline_always void *move_to_marked(void *object, size_t bytes)
+{
+	void *copy = mark_new(kmalloc_slow(with_trailer(bytes)), bytes, false);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, object, min_size(ksize(object), bytes));
+	kfree_slow(object);
+	return copy;
+}
+
 /* Always moves: whoever keeps the old pointer is found out. */
 static __inline_always void *marked_realloc(void *object, size_t bytes)
 {
@@ -154,6 +166,8 @@ static __inline_always void *marked_realloc(void *object, size_t bytes)
 	void *copy;
 
 	if (!marked_bytes(object, &old_bytes)) {
+		if (is_unmarked(object) && owner_of(object).kind != OWNER_FOREIGN)
+			return move_to_marked(object, bytes);
 		if (!running_on_valgrind() || is_unmarked(object))
 			return krealloc(object, bytes);
 		VALGRIND_FREELIKE_BLOCK(object, 0);

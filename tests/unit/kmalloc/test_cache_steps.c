@@ -183,12 +183,12 @@ static void run(enum before before, void (*what)(void), void (*ctor)(void *), un
 		return;
 	heap_up("");
 	cache = cache_of("stepped", 200, 0, CACHE_NO_MERGE, ctor);
-	for (step = 1; interrupt(before, what, use_cache, step); step += stride + step / 16)
+	for (step = 1; interrupt(before, what, use_cache, step); step += stride + step / 8)
 		;
 	EXPECT(step > least);
 	act_at = NEVER;
 	forget();
-	for (step = 1; interrupt(before, what, fork_and_use, step); step += 5 * stride + step / 5)
+	for (step = 1; interrupt(before, what, fork_and_use, step); step += 5 * stride + step / 4)
 		;
 	EXPECT(step > least);
 	expect_caches_valid();
