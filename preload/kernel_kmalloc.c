@@ -62,21 +62,24 @@ static bool is_no_memory(const void *object)
 	return !object || object == STITCH_ZERO_SIZE_PTR;
 }
 
-/*
- * The largest power of two that divides the size, between what malloc gives and a page. Size
- * classes are aligned so for all sizes that they are for; but a leak check and Valgrind ask
- * for more than was asked for.
- */
-static size_t natural_align(size_t bytes)
+/* The largest power of two that divides the size, between what malloc gives and a page. */
+static __inline_always size_t natural_align(size_t bytes)
 {
 	size_t align = bytes & -bytes;
 
 	return min_size(max_size(align, KMALLOC_MIN_ALIGN), OS_PAGE_SIZE);
 }
 
-static bool is_padded(void)
+/*
+ * malloc gives it by itself: the class of the size has it. A leak check and Valgrind ask for more
+ * bytes than were asked for.
+ */
+static __inline_always bool malloc_is_natural(size_t bytes)
 {
-	return leak_tracking || CONFIG_VALGRIND;
+	if (bytes > SIZE_CLASS_MAX_BYTES || natural_align(bytes) == KMALLOC_MIN_ALIGN)
+		return true;
+	return !leak_tracking && !CONFIG_VALGRIND &&
+	       size_class_align(&size_classes[size_class_of(bytes)]) >= natural_align(bytes);
 }
 
 static void *zeroed(void *object, size_t bytes, stitch_gfp_t flags)
@@ -117,7 +120,7 @@ static inline void *alloc_once(size_t bytes, stitch_gfp_t flags)
 {
 	void *object;
 
-	if (unlikely(is_padded()))
+	if (!malloc_is_natural(bytes))
 		return zeroed(memalign_slow(natural_align(bytes), bytes), bytes, flags);
 	if (!(flags & STITCH__GFP_ZERO))
 		return aligned_or_other(malloc_inline(bytes), bytes);
@@ -133,7 +136,7 @@ static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_err
 	unsigned int nr_tries = 0;
 	void *object;
 
-	if (bytes > KMALLOC_MAX_BYTES || !heap_ready())
+	if (!heap_ready())
 		return NULL;
 	do {
 		object = alloc_reserved(bytes, flags);
@@ -152,7 +155,7 @@ static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
 
 	if (!bytes)
 		return STITCH_ZERO_SIZE_PTR;
-	if (gfp_is_refused(flags)) {
+	if (bytes > STITCH_KMALLOC_MAX_SIZE || gfp_is_refused(flags)) {
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -167,14 +170,16 @@ static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
 
 __visible void *stitch_kmalloc(size_t bytes, stitch_gfp_t flags)
 {
-	void *object = likely(gfp_is_plain(flags) && bytes) ? malloc_fast(bytes) : NULL;
+	bool may_hit = gfp_is_plain(flags) && bytes && malloc_is_natural(bytes);
+	void *object = likely(may_hit) ? malloc_fast(bytes) : NULL;
 
 	return likely(object) ? object : alloc_slow(bytes, flags);
 }
 
 __visible void *stitch_kzalloc(size_t bytes, stitch_gfp_t flags)
 {
-	void *object = likely(gfp_is_plain(flags) && bytes) ? malloc_fast(bytes) : NULL;
+	bool may_hit = gfp_is_plain(flags) && bytes && malloc_is_natural(bytes);
+	void *object = likely(may_hit) ? malloc_fast(bytes) : NULL;
 
 	return likely(object) ? memset(object, 0, bytes) :
 				alloc_slow(bytes, flags | STITCH__GFP_ZERO);
@@ -265,13 +270,24 @@ __visible void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags)
 	return resized;
 }
 
+/* What a size class gives: the first that holds so many bytes and has their alignment. */
+static size_t class_bytes(size_t bytes)
+{
+	size_t class = size_class_of(bytes);
+
+	while (class < NR_SIZE_CLASSES &&
+	       size_class_align(&size_classes[class]) < natural_align(bytes))
+		class++;
+	if (!bytes)
+		return 0;
+	return class < NR_SIZE_CLASSES ? size_classes[class].size : align_up(bytes, OS_PAGE_SIZE);
+}
+
 __visible size_t stitch_kmalloc_size_roundup(size_t bytes)
 {
 	if (bytes > KMALLOC_MAX_BYTES)
 		return bytes; /* the request fails in any case */
-	if (bytes > SIZE_CLASS_MAX_BYTES)
-		return align_up(bytes, OS_PAGE_SIZE);
-	return bytes ? size_classes[size_class_of(bytes)].size : 0;
+	return bytes > SIZE_CLASS_MAX_BYTES ? align_up(bytes, OS_PAGE_SIZE) : class_bytes(bytes);
 }
 
 /* --- copies ---------------------------------------------------------------------------------- */
@@ -296,7 +312,7 @@ __visible char *stitch_kstrndup(const char *text, size_t max_bytes, stitch_gfp_t
 
 __visible char *stitch_kstrdup(const char *text, stitch_gfp_t flags)
 {
-	return stitch_kstrndup(text, SIZE_MAX - 1, flags);
+	return stitch_kmemdup(text, text ? strlen(text) + 1 : 0, flags);
 }
 
 /* --- kvmalloc -------------------------------------------------------------------------------- */

@@ -8,9 +8,11 @@
 #include "stitch/gfp.h"
 #include "stitch/mempool.h"
 #include "stitch/mm.h"
+#include "stitch/report.h"
 #include "stitch/slab.h"
 #include "stitch/vmalloc.h"
 
+#pragma weak stitch_report
 #pragma weak stitch_reserve_fill
 #pragma weak stitch_memalloc_noreclaim_save
 #pragma weak stitch_memalloc_noreclaim_restore

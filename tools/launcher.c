@@ -20,6 +20,7 @@
 
 #include "flamegraph/flamegraph.h"
 #include "leaks.h"
+#include "report.h"
 #include "symbolize.h"
 
 #define LIBRARY "libstitchmalloc.so"
@@ -32,6 +33,7 @@ static const char usage[] =
 	"usage: stitchmalloc run [--leaks[=full|=sample]] [-o KEY=VALUE]... [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc record -o FILE [--limit MIB] [--lib PATH] [--] PROGRAM [ARG]...\n"
 	"       stitchmalloc leaks PID\n"
+	"       stitchmalloc report PID [NAME]\n"
 	"       stitchmalloc symbolize [FILE]\n"
 	"       stitchmalloc flamegraph REPORT [-o FILE]\n"
 	"       stitchmalloc --help | --version\n"
@@ -69,6 +71,8 @@ static const char usage[] =
 	"  --lib PATH     the recorder; by default " RECORDER ", found as above\n"
 	"leaks: what a process that runs with the library has lost by now; it needs no option for\n"
 	"that, and stands still for a moment only. Takes the right to trace it (ptrace).\n"
+	"report: the heap of a process that runs with the library, as the kernel's /proc shows\n"
+	"its own: NAME is buddyinfo, slabinfo ...; without it they are listed. Stops nothing.\n"
 	"symbolize: a leak report that was written with symbolize=0 goes to standard output with\n"
 	"functions, files and lines, which may be found on another machine.\n"
 	"flamegraph: a leak report in JSON, or of collapsed stacks, as a page for browsers;\n"
@@ -415,6 +419,8 @@ int main(int argc, char **argv)
 		return record(argv + 2);
 	if (!strcmp(command, "leaks"))
 		return leaks(argv[2]);
+	if (!strcmp(command, "report"))
+		return report(argv[2], argv[2] ? argv[3] : NULL);
 	if (!strcmp(command, "symbolize"))
 		return symbolize(argc > 2 ? argv[2] : "-");
 	if (!strcmp(command, "flamegraph"))

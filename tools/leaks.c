@@ -12,7 +12,6 @@
  * memory.
  */
 #define _GNU_SOURCE
-#include <elf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "image.h"
 #include "leaks.h"
 #include "remote.h"
 #include "tracee.h"
@@ -89,125 +89,17 @@ static bool peek(uint64_t address, void *to, size_t bytes)
 	return pread(target.memory, to, bytes, (off_t)address) == (ssize_t)bytes;
 }
 
-struct image {
-	uint64_t start, bias;
-	uint64_t symbols, strings, hash; /* addresses */
-};
-
-/* The loader has made addresses of what the file has. */
-static uint64_t address_of(const struct image *image, uint64_t value)
+static bool peek_for_image(void *context, uint64_t address, void *to, size_t bytes)
 {
-	return value < image->start ? value + image->bias : value;
+	(void)context;
+	return peek(address, to, bytes);
 }
 
-static bool read_dynamic(struct image *image, uint64_t at)
-{
-	Elf64_Dyn entry;
-
-	for (; peek(at, &entry, sizeof(entry)) && entry.d_tag != DT_NULL; at += sizeof(entry)) {
-		if (entry.d_tag == DT_SYMTAB)
-			image->symbols = address_of(image, entry.d_un.d_ptr);
-		else if (entry.d_tag == DT_STRTAB)
-			image->strings = address_of(image, entry.d_un.d_ptr);
-		else if (entry.d_tag == DT_GNU_HASH)
-			image->hash = address_of(image, entry.d_un.d_ptr);
-	}
-	return image->symbols && image->strings && image->hash;
-}
-
-static bool read_image(struct image *image)
-{
-	Elf64_Ehdr header;
-	Elf64_Phdr segment;
-	uint64_t dynamic = 0;
-
-	if (!peek(image->start, &header, sizeof(header)) ||
-	    memcmp(header.e_ident, ELFMAG, SELFMAG) || header.e_ident[EI_CLASS] != ELFCLASS64)
-		return false;
-	image->bias = image->start;
-	for (unsigned int i = 0; i < header.e_phnum; i++) {
-		if (!peek(image->start + header.e_phoff + i * sizeof(segment), &segment,
-			  sizeof(segment)))
-			return false;
-		if (segment.p_type == PT_LOAD && !segment.p_offset)
-			image->bias = image->start - segment.p_vaddr;
-		if (segment.p_type == PT_DYNAMIC)
-			dynamic = segment.p_vaddr;
-	}
-	return dynamic && read_dynamic(image, image->bias + dynamic);
-}
-
-static uint32_t hash_of(const char *name)
-{
-	uint32_t hash = 5381;
-
-	for (; *name; name++)
-		hash = hash * 33 + (unsigned char)*name;
-	return hash;
-}
-
-/* 0: it is not this one. */
-static uint64_t value_if_named(const struct image *image, uint32_t index, const char *name)
-{
-	char text[64] = "";
-	Elf64_Sym symbol;
-
-	if (!peek(image->symbols + index * sizeof(symbol), &symbol, sizeof(symbol)) ||
-	    !peek(image->strings + symbol.st_name, text, strlen(name) + 1) ||
-	    strcmp(text, name) || symbol.st_shndx == SHN_UNDEF)
-		return 0;
-	return image->bias + symbol.st_value;
-}
-
-/* By DT_GNU_HASH: a chain of hashes begins at the bucket's symbol, and ends with an odd one. */
-static uint64_t find_symbol(const struct image *image, const char *name)
-{
-	uint32_t header[4]; /* buckets, first symbol, words of the filter, shift */
-	uint32_t wanted = hash_of(name), hash, index;
-	uint64_t buckets, value;
-
-	if (!peek(image->hash, header, sizeof(header)) || !header[0])
-		return 0;
-	buckets = image->hash + sizeof(header) + header[2] * sizeof(uint64_t);
-	if (!peek(buckets + wanted % header[0] * 4, &index, 4) || index < header[1])
-		return 0;
-	for (;; index++) {
-		if (!peek(buckets + ((uint64_t)header[0] + index - header[1]) * 4, &hash, 4))
-			return 0;
-		value = (hash | 1) == (wanted | 1) ? value_if_named(image, index, name) : 0;
-		if (value || hash & 1)
-			return value;
-	}
-}
-
-static bool find_table_in(uint64_t start)
-{
-	struct image image = { .start = start };
-	uint64_t table = read_image(&image) ? find_symbol(&image, STITCH_REMOTE_SYMBOL) : 0;
-
-	return table && peek(table, &target.remote, sizeof(target.remote));
-}
-
-/* In any file that is mapped from its beginning. */
 static bool find_table(pid_t tid)
 {
-	char path[64], *line = NULL;
-	size_t room = 0;
-	bool found = false;
-	FILE *maps;
+	uint64_t table = image_find(target.pid, tid, STITCH_REMOTE_SYMBOL, peek_for_image, NULL);
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", target.pid, tid);
-	maps = fopen(path, "re");
-	while (maps && !found && getline(&line, &room, maps) > 0) {
-		unsigned long start, offset;
-
-		found = sscanf(line, "%lx-%*x %*s %lx", &start, &offset) == 2 && !offset &&
-			strchr(line, '/') && find_table_in(start);
-	}
-	free(line);
-	if (maps)
-		fclose(maps);
-	return found;
+	return table && peek(table, &target.remote, sizeof(target.remote));
 }
 
 /* What the kernel says of a thread behind a name; NULL: nothing, or there is no such thread. */

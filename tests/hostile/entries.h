@@ -25,6 +25,7 @@ extern const char *stitch_version(void) LATER;
 extern const char *__asan_default_options(void) LATER;
 extern long stitch_leak_scan(unsigned int) LATER;
 extern const uint64_t stitch_remote LATER;
+extern const uint64_t stitch_proc_root LATER;
 extern void __lsan_ignore_object(const void *) LATER;
 extern void __lsan_disable(void) LATER;
 extern void __lsan_enable(void) LATER;
@@ -99,6 +100,7 @@ static inline void *entry_align(void **block, int error)
 #include "hostile/entries_cache.h"
 #include "hostile/entries_kmalloc.h"
 #include "hostile/entries_pages.h"
+#include "hostile/entries_report.h"
 
 static inline bool entry_call_new(const char *name)
 {
@@ -192,6 +194,7 @@ static inline bool entry_call_leaks(const char *name)
 	SAYS(__lsan_do_recoverable_leak_check, !__lsan_do_recoverable_leak_check())
 	SAYS(stitch_leak_scan, stitch_leak_scan(4) >= 0) /* quietly */
 	SAYS(stitch_remote, stitch_remote >> 32 == 0x53544348) /* no function: a table */
+	SAYS(stitch_proc_root, stitch_proc_root >> 32 == 0x53544350)
 	return false;
 }
 
@@ -230,7 +233,7 @@ static inline bool entry_call(const char *name, void *to_free)
 	return entry_call_second_names(name) || entry_call_info(name) || entry_call_new(name) ||
 	       entry_call_delete(name, to_free) || entry_call_leaks(name) || entry_call_end(name) ||
 	       entry_call_cache(name) || entry_call_kmalloc(name) || entry_call_pages(name) ||
-	       entry_call_pools(name);
+	       entry_call_pools(name) || entry_call_report(name);
 }
 
 #undef GIVES

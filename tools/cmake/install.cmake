@@ -6,7 +6,8 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/stitchmalloc)
 install(TARGETS stitchmalloc_shared stitchmalloc_static launcher EXPORT stitchmalloc_targets)
 install(TARGETS stitchrecord LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/stitch TYPE INCLUDE)
-install(FILES tools/man/stitchmalloc-leaks.1 tools/man/stitchmalloc-run.1
+install(FILES tools/man/stitchmalloc-leaks.1 tools/man/stitchmalloc-report.1
+	tools/man/stitchmalloc-run.1
 	DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES tools/schema/leaks-1.schema.json tools/schema/profile-1.schema.json
 	DESTINATION ${CMAKE_INSTALL_DATADIR}/stitchmalloc)

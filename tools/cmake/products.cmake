@@ -41,8 +41,13 @@ foreach(library stitchmalloc_shared stitchmalloc_static)
 endforeach()
 
 add_executable(launcher tools/launcher.c tools/leaks.c tools/symbolize.c tools/tracee.c
-	tools/flamegraph/flamegraph.c)
-target_include_directories(launcher PRIVATE preload) # remote.h
+	tools/flamegraph/flamegraph.c tools/image.c tools/report.c)
+# What reads a heap from outside is compiled into the launcher, too.
+target_sources(launcher PRIVATE src/proc/proc_view.c src/proc/proc_format.c src/core/report.c
+	src/base/format.c src/slab/size_class.c tools/report_os.c)
+target_include_directories(launcher PRIVATE preload src include) # remote.h
+target_compile_definitions(launcher PRIVATE CONFIG_DEBUG=$<BOOL:${STITCH_DEBUG}>
+	CONFIG_VALGRIND=$<BOOL:${STITCH_VALGRIND}>)
 set_target_properties(launcher PROPERTIES OUTPUT_NAME stitchmalloc)
 target_link_libraries(launcher PRIVATE stitch_flags)
 find_library(libdw dw)

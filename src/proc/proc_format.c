@@ -1,0 +1,317 @@
+/* proc_format.c - see proc_view.h: the kernel's texts (mm/vmstat.c, slab_common.c, vmalloc.c). */
+#include <string.h>
+
+#include "proc/proc_view.h"
+
+#define NODE_ZONE "Node 0, zone   Normal "
+#define KIB_PER_PAGE (PAGE_SIZE / 1024)
+
+static void print_buddyinfo(struct report *report, const struct proc_view *view)
+{
+	report_printf(report, NODE_ZONE);
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+		report_printf(report, "%6lu ", (unsigned long)view->zone.free_area[order].nr_free);
+	report_printf(report, "\n");
+}
+
+/* --- pagetypeinfo: all that we have is Movable ------------------------------------------------ */
+
+static const char *const type_names[] = {
+	"Unmovable", "Movable", "Reclaimable", "HighAtomic", "Isolate"
+};
+enum { TYPE_MOVABLE = 1, NR_TYPES = sizeof(type_names) / sizeof(type_names[0]) };
+
+#define CAPPED_AT 100000u
+
+static void print_type(struct report *report, const struct proc_view *view, unsigned int type)
+{
+	report_printf(report, "Node %4d, zone %8s, type %12s ", 0, "Normal", type_names[type]);
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+		size_t nr = type == TYPE_MOVABLE ? view->zone.free_area[order].nr_free : 0;
+
+		/* The kernel stops counting there, and says so. */
+		report_printf(report, "%s%6lu ", nr >= CAPPED_AT ? ">" : "",
+			      (unsigned long)min_size(nr, CAPPED_AT));
+	}
+	report_printf(report, "\n");
+}
+
+static void print_pagetypeinfo(struct report *report, const struct proc_view *view)
+{
+	report_printf(report, "Page block order: %u\nPages per block:  %u\n\n", PAGEBLOCK_ORDER,
+		      PAGEBLOCK_PAGES);
+	report_printf(report, "%-43s ", "Free pages count per migrate type at order");
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+		report_printf(report, "%6u ", order);
+	report_printf(report, "\n");
+	for (unsigned int type = 0; type < NR_TYPES; type++)
+		print_type(report, view, type);
+	report_printf(report, "\n%-23s", "Number of blocks type ");
+	for (unsigned int type = 0; type < NR_TYPES; type++)
+		report_printf(report, "%12s ", type_names[type]);
+	report_printf(report, "\n" NODE_ZONE);
+	for (unsigned int type = 0; type < NR_TYPES; type++)
+		report_printf(report, "%12lu ",
+			      type == TYPE_MOVABLE ?
+				      (unsigned long)(view->zone.nr_opened / PAGEBLOCK_PAGES) : 0);
+	report_printf(report, "\n");
+}
+
+/* --- slabinfo --------------------------------------------------------------------------------- */
+
+struct slab_row {
+	const char *name;
+	size_t active, objects, slabs, active_slabs;
+	unsigned int size, per_slab, order;
+};
+
+static void print_slab_row(struct report *report, const struct slab_row *row)
+{
+	report_printf(report, "%-17s %6lu %6lu %6u %4u %4u : tunables %4u %4u %4u : slabdata ",
+		      row->name, (unsigned long)row->active, (unsigned long)row->objects,
+		      row->size, row->per_slab, 1u << row->order, 0u, 0u, 0u);
+	report_printf(report, "%6lu %6lu %6u\n", (unsigned long)row->active_slabs,
+		      (unsigned long)row->slabs, 0u);
+}
+
+static void print_class(struct report *report, const struct proc_view *view, unsigned int class)
+{
+	const struct size_class *sc = &size_classes[class];
+	const struct proc_class *pc = &view->class[class];
+	char name[SIZE_CLASS_NAME_BYTES];
+	struct slab_row row = {
+		.name = name, .active = pc->nr_active, .objects = pc->nr_objects,
+		.slabs = pc->nr_slabs, .active_slabs = pc->nr_active_slabs, .size = sc->size,
+		.order = sc->max_order,
+	};
+
+	size_class_name(sc, name);
+	row.per_slab = (unsigned int)min_size((PAGE_SIZE << sc->max_order) / sc->size,
+					      SLAB_MAX_OBJECTS);
+	print_slab_row(report, &row);
+}
+
+static void print_cache(struct report *report, const struct kmem_cache *cache)
+{
+	struct slab_row row = {
+		.name = cache->name, .active = cache->nr_taken, .slabs = cache->nr_slabs,
+		.objects = cache->nr_slabs * cache->nr_objects, .size = cache->stride,
+		.active_slabs = cache->nr_slabs - min_size(cache->nr_empty, cache->nr_slabs),
+		.per_slab = cache->nr_objects, .order = cache->order,
+	};
+
+	print_slab_row(report, &row);
+}
+
+static void print_slabinfo(struct report *report, const struct proc_view *view)
+{
+	uint32_t nr_caches = proc_view_nr_caches(view);
+	struct kmem_cache cache;
+
+	report_printf(report, "slabinfo - version: 2.1\n"
+			      "# name            <active_objs> <num_objs> <objsize> <objperslab> "
+			      "<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> "
+			      ": slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+	/* Newest first, as the kernel's list of caches is. */
+	for (uint32_t id = nr_caches; id-- > 1;)
+		if (proc_view_cache(view, id, &cache))
+			print_cache(report, &cache);
+	for (unsigned int class = NR_SIZE_CLASSES; class-- > 0;)
+		print_class(report, view, class);
+}
+
+/* --- vmallocinfo ------------------------------------------------------------------------------ */
+
+static void print_area(void *context, uint64_t address, size_t nr_pages)
+{
+	unsigned long bytes = nr_pages << PAGE_SHIFT;
+
+	report_printf(context, "0x%016lx-0x%016lx %7lu pages=%zu vmalloc N0=%zu\n",
+		      (unsigned long)address, (unsigned long)address + bytes, bytes, nr_pages,
+		      nr_pages);
+}
+
+static void print_vmallocinfo(struct report *report, const struct proc_view *view)
+{
+	proc_view_areas(view, print_area, report);
+}
+
+/* --- zoneinfo, meminfo, vmstat ---------------------------------------------------------------- */
+
+static size_t slab_pages(const struct proc_view *view)
+{
+	return view->zone.nr_used[USE_SLAB];
+}
+
+static void print_zoneinfo(struct report *report, const struct proc_view *view)
+{
+	const struct zone *z = &view->zone;
+	unsigned long low = z->watermark[WMARK_LOW], high = z->watermark[WMARK_HIGH];
+	unsigned long opened = z->nr_opened, free = proc_view_nr_free(view);
+
+	report_printf(report, "Node 0, zone %8s\n  per-node stats\n", "Normal");
+	report_printf(report, "      %-12s %lu\n", "nr_slab_unreclaimable",
+		      (unsigned long)slab_pages(view));
+	report_printf(report, "  pages free     %lu\n        boost    %lu\n        min      %lu\n",
+		      free, 0ul, 0ul);
+	report_printf(report, "        low      %lu\n        high     %lu\n", low, high);
+	report_printf(report, "        spanned  %lu\n        present  %lu\n        managed  %lu\n",
+		      (unsigned long)view->map.nr_pages, opened, opened);
+	report_printf(report, "        cma      0\n        protection: (0)\n");
+	report_printf(report, "      %-12s %lu\n", "nr_free_pages", free);
+	report_printf(report, "  node_unreclaimable:  0\n  start_pfn:           0\n");
+}
+
+static void print_kib(struct report *report, const char *name, size_t nr_pages)
+{
+	report_printf(report, "%-16s%8lu kB\n", name, (unsigned long)(nr_pages * KIB_PER_PAGE));
+}
+
+static void print_meminfo(struct report *report, const struct proc_view *view)
+{
+	const struct zone *z = &view->zone;
+	size_t free = proc_view_nr_free(view);
+
+	print_kib(report, "MemTotal:", z->nr_opened);
+	print_kib(report, "MemFree:", free);
+	print_kib(report, "MemAvailable:", free);
+	print_kib(report, "Buffers:", 0);
+	print_kib(report, "Cached:", 0);
+	print_kib(report, "SwapCached:", 0);
+	print_kib(report, "SwapTotal:", 0);
+	print_kib(report, "SwapFree:", 0);
+	print_kib(report, "AnonPages:", z->nr_used[USE_RUN] + z->nr_used[USE_AREA]);
+	print_kib(report, "Shmem:", 0);
+	print_kib(report, "KReclaimable:", 0);
+	print_kib(report, "Slab:", slab_pages(view));
+	print_kib(report, "SReclaimable:", 0);
+	print_kib(report, "SUnreclaim:", slab_pages(view));
+	print_kib(report, "VmallocTotal:", view->map.nr_pages);
+	print_kib(report, "VmallocUsed:", view->area_pages);
+	print_kib(report, "VmallocChunk:", 0);
+}
+
+static void print_vmstat(struct report *report, const struct proc_view *view)
+{
+	report_printf(report, "nr_free_pages %lu\n", (unsigned long)proc_view_nr_free(view));
+	report_printf(report, "nr_slab_reclaimable 0\nnr_slab_unreclaimable %lu\n",
+		      (unsigned long)slab_pages(view));
+}
+
+/* --- fragmentation ---------------------------------------------------------------------------- */
+
+struct free_info {
+	size_t nr_pages, nr_blocks, nr_suitable;
+};
+
+/* nr: blocks of each order. */
+static struct free_info look_at(const size_t *nr, unsigned int wanted)
+{
+	struct free_info info = { 0 };
+
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+		info.nr_blocks += nr[order];
+		info.nr_pages += nr[order] << order;
+		if (order >= wanted)
+			info.nr_suitable += nr[order] << (order - wanted);
+	}
+	return info;
+}
+
+static int extfrag_index(const size_t *nr, unsigned int order)
+{
+	struct free_info info = look_at(nr, order);
+
+	if (!info.nr_blocks)
+		return 0;
+	if (info.nr_suitable)
+		return -1000;
+	return 1000 - (int)((1000 + info.nr_pages * 1000 / ((size_t)1 << order)) / info.nr_blocks);
+}
+
+static int unusable_index(const size_t *nr, unsigned int order)
+{
+	struct free_info info = look_at(nr, order);
+
+	if (!info.nr_pages)
+		return 1000;
+	return (int)((info.nr_pages - (info.nr_suitable << order)) * 1000 / info.nr_pages);
+}
+
+static void count_free(const struct proc_view *view, size_t *nr)
+{
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+		nr[order] = view->zone.free_area[order].nr_free;
+}
+
+static void print_extfrag_index(struct report *report, const struct proc_view *view)
+{
+	size_t nr[NR_PAGE_ORDERS];
+
+	count_free(view, nr);
+	report_printf(report, NODE_ZONE);
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+		int index = extfrag_index(nr, order);
+
+		/* The only negative one is -1. */
+		report_printf(report, "%2d.%03d ", index / 1000, index < 0 ? 0 : index % 1000);
+	}
+	report_printf(report, "\n");
+}
+
+static void print_unusable(struct report *report, const size_t *nr)
+{
+	report_printf(report, NODE_ZONE);
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
+		int index = unusable_index(nr, order);
+
+		report_printf(report, "%d.%03d ", index / 1000, index % 1000);
+	}
+	report_printf(report, "\n");
+}
+
+static void print_unusable_index(struct report *report, const struct proc_view *view)
+{
+	size_t nr[NR_PAGE_ORDERS];
+
+	count_free(view, nr);
+	print_unusable(report, nr);
+}
+
+static void print_resident_unusable_index(struct report *report, const struct proc_view *view)
+{
+	print_unusable(report, view->nr_resident);
+}
+
+/* --- by name ---------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	void (*print)(struct report *report, const struct proc_view *view);
+} reports[] = {
+	{ "buddyinfo", print_buddyinfo },
+	{ "pagetypeinfo", print_pagetypeinfo },
+	{ "slabinfo", print_slabinfo },
+	{ "vmallocinfo", print_vmallocinfo },
+	{ "zoneinfo", print_zoneinfo },
+	{ "meminfo", print_meminfo },
+	{ "vmstat", print_vmstat },
+	{ "extfrag_index", print_extfrag_index },
+	{ "unusable_index", print_unusable_index },
+	{ "resident_unusable_index", print_resident_unusable_index },
+};
+
+const char *proc_report_name(unsigned int number)
+{
+	return number < sizeof(reports) / sizeof(reports[0]) ? reports[number].name : NULL;
+}
+
+bool proc_report_print(struct report *report, const struct proc_view *view, const char *name)
+{
+	for (unsigned int i = 0; i < sizeof(reports) / sizeof(reports[0]); i++)
+		if (!strcmp(reports[i].name, name)) {
+			reports[i].print(report, view);
+			return true;
+		}
+	return false;
+}
