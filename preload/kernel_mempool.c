@@ -6,7 +6,11 @@
  * segments that double and stay where they are until the end; elements are put into the first
  * min_nr slots and taken from wherever there are any.
  *
- * nr_elements counts the filled slots, or is a little behind. Follows mm/mempool.c of the kernel.
+ * nr_elements is at most the number of filled slots: one is counted after it was filled, and no
+ * longer before it is emptied. A child of a fork amid that may find it too low for good; then frees
+ * look at slots that are full. Too high it would keep them out of a pool that is empty.
+ *
+ * Follows mm/mempool.c of the kernel.
  */
 #include <errno.h>
 
@@ -99,11 +103,11 @@ static void *take_from(struct stitch_mempool *pool, unsigned int first)
 	for (unsigned int i = first; (slot = slot_at(pool, i)); i++) {
 		if (!atomic_load_explicit(slot, memory_order_relaxed))
 			continue;
+		atomic_fetch_sub(&pool->nr_elements, 1);
 		element = atomic_exchange(slot, NULL);
-		if (element) {
-			atomic_fetch_sub(&pool->nr_elements, 1);
+		if (element)
 			return element;
-		}
+		atomic_fetch_add(&pool->nr_elements, 1);
 	}
 	return NULL;
 }
@@ -118,8 +122,10 @@ static bool fill(struct stitch_mempool *pool)
 
 		if (!element)
 			return false;
-		if (!put(pool, element)) /* somebody was faster */
+		if (!put(pool, element)) { /* the slots are full, whatever the count says */
 			pool->free(element, pool->data);
+			return true;
+		}
 	}
 	return true;
 }
@@ -186,7 +192,12 @@ __visible int stitch_mempool_min(const struct stitch_mempool *pool)
 
 __visible int stitch_mempool_count(const struct stitch_mempool *pool)
 {
-	return atomic_load(&pool->nr_elements);
+	slot_t *slot;
+	int nr = 0;
+
+	for (unsigned int i = 0; (slot = slot_at(pool, i)); i++)
+		nr += atomic_load(slot) != NULL;
+	return nr;
 }
 
 /* --- elements --------------------------------------------------------------------------------- */
