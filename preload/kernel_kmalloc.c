@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "debug/alloc_failure.h"
 #include "debug/leak_track.h"
 #include "entry.h"
 #include "kmalloc/gate.h"
@@ -14,6 +15,7 @@
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/owner.h"
 #include "os/os.h"
+#include "stitch/mm.h"
 #include "stitch/slab.h"
 
 /* malloc.c, where they are declared for the same reason. */
@@ -145,6 +147,8 @@ static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_err
 	} while (!object && gfp_try_harder(flags, &nr_tries));
 	if (object)
 		errno = saved_errno;
+	else
+		alloc_failure_report("kmalloc()", flags, stitch_get_order(bytes));
 	return object;
 }
 

@@ -6,9 +6,11 @@
  */
 #include <errno.h>
 
+#include "debug/alloc_failure.h"
 #include "debug/leak_sample.h"
 #include "debug/leak_track.h"
 #include "entry.h"
+#include "kmalloc/gfp.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/pages.h"
 #include "mm/memmap.h"
@@ -31,6 +33,15 @@ static __inline_always void track(void *address, size_t bytes)
 		leak_untrack(address);
 }
 
+/* Not in a signal handler: to write would be a system call. What can never be had is no failure. */
+static __slow void note_failure(size_t nr_pages, stitch_gfp_t flags)
+{
+	errno = ENOMEM;
+	if (gfp_may_wait(flags) && nr_pages <= KMALLOC_MAX_BYTES / PAGE_SIZE)
+		alloc_failure_report("alloc_pages()", flags,
+				     stitch_get_order(nr_pages * PAGE_SIZE));
+}
+
 static __inline_always void *alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
 {
 	bool had_slot = mm_thread_has_slot();
@@ -43,7 +54,7 @@ static __inline_always void *alloc(size_t nr_pages, size_t align_pages, stitch_g
 	page = pages_alloc(nr_pages, align_pages, flags);
 	thread_settle(had_slot);
 	if (unlikely(!page)) {
-		errno = ENOMEM;
+		note_failure(nr_pages, flags);
 		return NULL;
 	}
 	track(page_address(page), nr_pages * PAGE_SIZE);

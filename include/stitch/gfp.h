@@ -64,8 +64,9 @@ typedef unsigned int stitch_gfp_t;
 /*
  * How it fails. NORETRY: NULL at once when there is no memory. RETRY_MAYFAIL: tries again after all
  * that can be given back was, then NULL. Neither: as RETRY_MAYFAIL. NOFAIL: waits until there is
- * memory, for ever if need be; only with DIRECT_RECLAIM. NOWARN: no line about zones that there
- * are not.
+ * memory, for ever if need be; only with DIRECT_RECLAIM. NOWARN: nothing is printed about it; else
+ * a failure with DIRECT_RECLAIM is reported on standard error as the kernel does ("page allocation
+ * failure", with the free blocks), at most 10 times in 5 seconds.
  */
 #define STITCH__GFP_NOWARN 0x2000u
 #define STITCH__GFP_RETRY_MAYFAIL 0x4000u
