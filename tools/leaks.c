@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "complain.h"
 #include "image.h"
 #include "leaks.h"
 #include "remote.h"
@@ -42,7 +43,7 @@
 #define TEXT_BYTES ((uint64_t)64 << 20)
 #define STACK_BYTES ((uint64_t)64 << 10)
 
-enum { EXIT_USAGE = 2, EXIT_IMPOSSIBLE = 125 };
+enum { EXIT_USAGE = 2 };
 
 /* Linux 4.3. */
 #ifndef PTRACE_O_SUSPEND_SECCOMP
@@ -57,20 +58,6 @@ static struct target {
 	struct tracee threads[MAX_THREADS];
 	size_t nr_threads;
 } target;
-
-static int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int complain(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("stitchmalloc: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	return EXIT_IMPOSSIBLE;
-}
 
 static int complain_of_rights(int error)
 {

@@ -14,25 +14,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "complain.h"
 #include "image.h"
 #include "proc/proc_view.h"
 #include "report.h"
 
-enum { REPORT_USAGE = 2, REPORT_IMPOSSIBLE = 125 };
-
-static int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int complain(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("stitchmalloc: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	return REPORT_IMPOSSIBLE;
-}
+enum { REPORT_USAGE = 2 };
 
 static bool read_remote(void *context, uint64_t address, void *to, size_t bytes)
 {

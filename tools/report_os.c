@@ -6,5 +6,15 @@
 
 int os_write(int fd, const void *data, size_t bytes)
 {
-	return write(fd, data, bytes) == (ssize_t)bytes ? 0 : -EIO;
+	const char *next = data;
+	ssize_t written;
+
+	for (; bytes; next += written, bytes -= (size_t)written) {
+		written = write(fd, next, bytes);
+		if (written < 0 && errno == EINTR)
+			written = 0;
+		else if (written < 0)
+			return -errno;
+	}
+	return 0;
 }

@@ -61,6 +61,12 @@ static inline void pagemap_write(size_t pfn, uint32_t entry)
 	WRITE_ONCE(mm_map.pagemap[pfn], entry);
 }
 
+static inline void pagemap_fill(size_t pfn, size_t nr_pages, uint32_t entry)
+{
+	for (size_t i = 0; i < nr_pages; i++)
+		pagemap_write(pfn + i, entry);
+}
+
 /*
  * Take an entry away: of several threads that free one run, one succeeds. False, and nothing
  * happens, when the entry is another.

@@ -429,8 +429,7 @@ static void publish(struct extent *extent, struct page *page, size_t nr_pages)
 	extent->nr_cells = nr_pages * PAGE_SIZE / CELL_BYTES;
 	for (size_t i = 0; i < extent->nr_cells; i++)
 		atomic_store(&extent->cells[i], 0);
-	for (size_t i = 0; i < nr_pages; i++)
-		pagemap_write(page_to_pfn(page) + i, PAGEMAP_RESERVE);
+	pagemap_fill(page_to_pfn(page), nr_pages, PAGEMAP_RESERVE);
 	atomic_fetch_add(&reserve.nr_extents, 1);
 	atomic_fetch_add(&reserve.nr_free, nr_grains);
 	atomic_fetch_add(&reserve.nr_grains, nr_grains);

@@ -37,24 +37,9 @@ static uint32_t next_colour_locked(struct kmem_cache *cache)
 	return colour;
 }
 
-static void fill_bitmap(struct page *head)
-{
-	for (unsigned int w = 0; w < SLAB_BITMAP_WORDS; w++) {
-		unsigned int first = w * 64, nr = head->nr_objects;
-		uint64_t bits = nr >= first + 64 ? UINT64_MAX :
-				nr > first	 ? ((uint64_t)1 << (nr - first)) - 1 :
-						   0;
-
-		WRITE_ONCE(head->bitmap[w], bits);
-	}
-}
-
 static void tag_pages(struct page *head, unsigned int order, uint32_t entry)
 {
-	size_t pfn = page_to_pfn(head), nr_pages = (size_t)1 << order;
-
-	for (size_t i = 0; i < nr_pages; i++)
-		pagemap_write(pfn + i, entry);
+	pagemap_fill(page_to_pfn(head), (size_t)1 << order, entry);
 }
 
 static uint64_t identity_of(const struct kmem_cache *cache)
@@ -71,7 +56,7 @@ static void slab_init(const struct kmem_cache *cache, struct page *head, uint32_
 	WRITE_ONCE(head->nr_objects, cache->nr_objects);
 	head->until_event = 0;
 	head->colour = colour;
-	fill_bitmap(head);
+	slab_fill_bitmap(head);
 	WRITE_ONCE(head->identity, identity_of(cache));
 	tag_pages(head, cache->order, cache->entry);
 	if (cache->flags & CACHE_DEBUG_FLAGS)

@@ -39,22 +39,7 @@ static uint32_t next_colour(struct slot_class *cache, const struct size_class *c
 /* Tell every page of the slab whose it is. */
 static void tag_pages(struct page *head, uint32_t entry)
 {
-	size_t pfn = page_to_pfn(head), nr_pages = (size_t)1 << head->order;
-
-	for (size_t i = 0; i < nr_pages; i++)
-		pagemap_write(pfn + i, entry);
-}
-
-static void fill_bitmap(struct page *head)
-{
-	for (unsigned int w = 0; w < SLAB_BITMAP_WORDS; w++) {
-		unsigned int first = w * 64, nr = head->nr_objects;
-		uint64_t bits = nr >= first + 64 ? UINT64_MAX :
-				nr > first	 ? ((uint64_t)1 << (nr - first)) - 1 :
-						   0;
-
-		WRITE_ONCE(head->bitmap[w], bits);
-	}
+	pagemap_fill(page_to_pfn(head), (size_t)1 << head->order, entry);
 }
 
 /* Set up a slab over 2^order pages that the slot has just got. */
@@ -69,7 +54,7 @@ static void slab_init(struct page *head, unsigned int order, uint32_t entry, uin
 	WRITE_ONCE(head->nr_objects, (uint16_t)((PAGE_SIZE << order) / size));
 	head->until_event = 0;
 	head->colour = colour;
-	fill_bitmap(head);
+	slab_fill_bitmap(head);
 	WRITE_ONCE(head->identity, slab_identity(entry, order));
 	tag_pages(head, entry);
 }

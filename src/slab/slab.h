@@ -44,6 +44,19 @@ static inline unsigned int slab_nr_free(const struct page *head)
 	return nr_free;
 }
 
+/* Of a new slab: all nr_objects are free. */
+static inline void slab_fill_bitmap(struct page *head)
+{
+	for (unsigned int w = 0; w < SLAB_BITMAP_WORDS; w++) {
+		unsigned int first = w * 64, nr = head->nr_objects;
+		uint64_t bits = nr >= first + 64 ? UINT64_MAX :
+				nr > first	 ? ((uint64_t)1 << (nr - first)) - 1 :
+						   0;
+
+		WRITE_ONCE(head->bitmap[w], bits);
+	}
+}
+
 /*
  * Take up to `wanted` (> 0) free objects from the slot's slabs, or from a new slab when those have
  * none. They are stored so that a stack growing up from `objects` pops ascending addresses.

@@ -1,0 +1,28 @@
+/*
+ * complain.h - what the commands of the launcher say when they cannot do what was asked.
+ */
+#ifndef TOOLS_COMPLAIN_H
+#define TOOLS_COMPLAIN_H
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* The status of env(1) and its like: the command itself has failed. */
+enum { EXIT_IMPOSSIBLE = 125 };
+
+static inline int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A line on standard error. Returns EXIT_IMPOSSIBLE. */
+static inline int complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("stitchmalloc: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return EXIT_IMPOSSIBLE;
+}
+
+#endif
