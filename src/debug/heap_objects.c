@@ -271,7 +271,7 @@ bool heap_objects_collect(void)
 	for_each_block(enter_state);
 	for (uint32_t id = 1; id <= slot_count(); id++)
 		note_slot(slot_by_id(id));
-	for (uint32_t id = 1; id < kmem_caches.nr; id++)
+	for (uint32_t id = 1; id <= kmem_caches.last_id; id++)
 		if (kmem_caches.table[id])
 			note_cache(kmem_caches.table[id]);
 	return true;

@@ -236,7 +236,7 @@ static void read_caches(struct kmalloc_usage *usage)
 {
 	struct kmem_cache_stat stat;
 
-	for (uint32_t id = 1; id < READ_ONCE(kmem_caches.nr); id++) {
+	for (uint32_t id = 1; id <= READ_ONCE(kmem_caches.last_id); id++) {
 		if (!kmem_cache_stat_by_id(id, &stat))
 			continue;
 		usage->small_live += stat.active_objs * stat.stride;
@@ -307,7 +307,7 @@ static void report_cache(struct report *report, const struct kmem_cache_stat *st
 /* kmem_caches; a visit of the gate each, so that a fork need not wait for the sink. */
 static void report_kmem_caches(struct report *report)
 {
-	for (uint32_t id = 1; id < READ_ONCE(kmem_caches.nr); id++) {
+	for (uint32_t id = 1; id <= READ_ONCE(kmem_caches.last_id); id++) {
 		gate_pass *pass = gate_enter_patiently();
 		struct kmem_cache_stat stat;
 		bool found = pass && kmem_cache_stat_by_id(id, &stat);

@@ -105,7 +105,7 @@ static void print_cache(struct report *report, const struct kmem_cache *cache)
 
 static void print_slabinfo(struct report *report, const struct proc_view *view)
 {
-	uint32_t nr_caches = proc_view_nr_caches(view);
+	uint32_t last = proc_view_last_cache(view);
 	struct kmem_cache cache;
 
 	report_printf(report, "slabinfo - version: 2.1\n"
@@ -113,7 +113,7 @@ static void print_slabinfo(struct report *report, const struct proc_view *view)
 			      "<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> "
 			      ": slabdata <active_slabs> <num_slabs> <sharedavail>\n");
 	/* Newest first, as the kernel's list of caches is. */
-	for (uint32_t id = nr_caches; id-- > 1;)
+	for (uint32_t id = last; id > 0; id--)
 		if (proc_view_cache(view, id, &cache))
 			print_cache(report, &cache);
 	for (unsigned int class = NR_SIZE_CLASSES; class-- > 0;)
@@ -253,8 +253,8 @@ static void print_extfrag_index(struct report *report, const struct proc_view *v
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
 		int index = extfrag_index(nr, order);
 
-		/* The only negative one is -1. */
-		report_printf(report, "%2d.%03d ", index / 1000, index < 0 ? 0 : index % 1000);
+		/* A single block that is too small makes it " 0.-500": so does the kernel. */
+		report_printf(report, "%2d.%03d ", index / 1000, index % 1000);
 	}
 	report_printf(report, "\n");
 }

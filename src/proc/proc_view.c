@@ -168,12 +168,12 @@ void proc_view_areas(const struct proc_view *view, proc_area_fn *fn, void *conte
 	walk_sections(&walk);
 }
 
-uint32_t proc_view_nr_caches(const struct proc_view *view)
+uint32_t proc_view_last_cache(const struct proc_view *view)
 {
-	uint32_t nr = 0;
+	uint32_t id = 0;
 
-	get(view, view->root.caches + offsetof(struct kmem_caches, nr), &nr, sizeof(nr));
-	return nr < MAX_KMEM_CACHES ? nr : MAX_KMEM_CACHES;
+	get(view, view->root.caches + offsetof(struct kmem_caches, last_id), &id, sizeof(id));
+	return id < MAX_KMEM_CACHES ? id : MAX_KMEM_CACHES - 1;
 }
 
 bool proc_view_cache(const struct proc_view *view, uint32_t id, struct kmem_cache *cache)

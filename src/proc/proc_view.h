@@ -55,8 +55,8 @@ enum proc_status proc_view_fill(struct proc_view *view, proc_read_fn *read, void
 typedef void proc_area_fn(void *context, uint64_t address, size_t nr_pages);
 void proc_view_areas(const struct proc_view *view, proc_area_fn *fn, void *context);
 
-/* The cache of this number, 1 to proc_view_nr_caches() - 1. False: none that has slabs. */
-uint32_t proc_view_nr_caches(const struct proc_view *view);
+/* The cache of this number, 1 to proc_view_last_cache(). False: none that has slabs. */
+uint32_t proc_view_last_cache(const struct proc_view *view);
 bool proc_view_cache(const struct proc_view *view, uint32_t id, struct kmem_cache *cache);
 
 /* Free pages of the zone: those that are in no use. */

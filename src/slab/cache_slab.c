@@ -419,7 +419,7 @@ size_t cache_slab_shrink(struct kmem_cache *cache, struct slot *slot)
 /* A cache is looked up under the lock: without, it may be destroyed and be another. */
 void cache_slabs_shrink_all(struct slot *slot)
 {
-	for (uint32_t id = 1; id < READ_ONCE(kmem_caches.nr); id++) {
+	for (uint32_t id = 1; id <= READ_ONCE(kmem_caches.last_id); id++) {
 		struct list_head gone;
 
 		list_init(&gone);

@@ -10,7 +10,7 @@
 #include "core/params.h"
 #include "slab/cache_slab.h"
 
-struct kmem_caches kmem_caches = { .nr = 1 };
+struct kmem_caches kmem_caches; /* nothing of it is touched before the first cache */
 
 #define MIN_ALIGN 8u
 /* So that no slab of one page has more than SLAB_MAX_OBJECTS. */
@@ -190,7 +190,7 @@ static unsigned int class_like(const struct kmem_cache *cache)
 
 static struct kmem_cache *find_like_locked(const struct kmem_cache *cache)
 {
-	for (uint32_t id = 1; id < kmem_caches.nr; id++) {
+	for (uint32_t id = 1; id <= kmem_caches.last_id; id++) {
 		struct kmem_cache *other = kmem_caches.table[id];
 
 		if (other && other->nr_refs && may_merge(other) &&
@@ -243,18 +243,18 @@ static bool enter_locked(struct kmem_cache *cache)
 {
 	uint32_t id = 1;
 
-	if (kmem_caches.nr_live + 1 < kmem_caches.nr)
+	if (kmem_caches.nr_live < kmem_caches.last_id)
 		while (kmem_caches.table[id])
 			id++; /* somebody has left a gap */
 	else
-		id = kmem_caches.nr;
+		id = kmem_caches.last_id + 1;
 	if (id == MAX_KMEM_CACHES)
 		return false;
 	cache->id = (uint16_t)id;
 	cache->entry = PAGEMAP_OF_CACHE(id);
 	WRITE_ONCE(kmem_caches.table[id], cache);
-	if (id == kmem_caches.nr)
-		WRITE_ONCE(kmem_caches.nr, id + 1);
+	if (id > kmem_caches.last_id)
+		WRITE_ONCE(kmem_caches.last_id, id);
 	kmem_caches.nr_live++;
 	return true;
 }
@@ -348,7 +348,7 @@ void kmem_caches_after_fork(void)
 {
 	uintptr_t me = (uintptr_t)__builtin_thread_pointer();
 
-	for (uint32_t id = 1; id < kmem_caches.nr; id++) {
+	for (uint32_t id = 1; id <= kmem_caches.last_id; id++) {
 		struct kmem_cache *cache = kmem_caches.table[id];
 
 		for (unsigned int i = 0; cache && i < NR_CACHE_SHEAVES; i++)
@@ -473,7 +473,7 @@ bool validate_caches(void)
 	uint32_t nr_live = 0;
 
 	lock_acquire(LOCK_CACHES);
-	for (uint32_t id = 1; valid && id < kmem_caches.nr; id++) {
+	for (uint32_t id = 1; valid && id <= kmem_caches.last_id; id++) {
 		struct kmem_cache *cache = kmem_caches.table[id];
 
 		nr_live += cache != NULL;

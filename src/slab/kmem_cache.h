@@ -85,9 +85,9 @@ struct kmem_cache {
 	struct kmem_cache *next_free;
 };
 
-/* All caches by number, from 1; NULL: none. Entries below nr. */
+/* All caches by number, from 1 to last_id (0: there was none); NULL: none has it now. */
 struct kmem_caches {
-	uint32_t nr;
+	uint32_t last_id;
 	uint32_t nr_live;
 	struct kmem_cache *free;	    /* structures for the next ones */
 	struct cache_sheaf *free_sheaves;   /* linked by objects[0] */
@@ -236,7 +236,7 @@ struct kmem_cache_stat {
 /* /proc/slabinfo's. Objects in sheaves are not active. */
 void kmem_cache_stat_read(struct kmem_cache *cache, struct kmem_cache_stat *stat);
 
-/* The same by number, 1 to kmem_caches.nr - 1; false: there is none. */
+/* The same by number, 1 to kmem_caches.last_id; false: there is none. */
 bool kmem_cache_stat_by_id(uint32_t id, struct kmem_cache_stat *stat);
 
 /* True when the invariants above hold for every cache; for tests, while nobody is at work. */

@@ -59,6 +59,10 @@ TEST(texts_are_exact)
 	EXPECT_STREQ(print(&view, "extfrag_index"),
 		     "Node 0, zone   Normal -1.000  0.167  0.417  0.542  0.605  0.636  0.652 "
 		     " 0.659  0.663  0.665  0.666 \n");
+	view.zone.free_area[0].nr_free = 1; /* the kernel's format makes it look so, too */
+	EXPECT_STREQ(print(&view, "extfrag_index"),
+		     "Node 0, zone   Normal -1.000  0.-500  0.-250  0.-125  0.-62  0.-31  0.-15 "
+		     " 0.-07  0.-03  0.-01  0.000 \n");
 	EXPECT_STREQ(print(&view, "vmallocinfo"), "");
 }
 
