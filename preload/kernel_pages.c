@@ -180,7 +180,7 @@ __visible void stitch_si_meminfo(struct stitch_sysinfo *info)
 	if (heap_ready())
 		pages_count(&count);
 	thread_settle(had_slot);
-	*info = (struct stitch_sysinfo){ .totalram = count.nr_opened, .freeram = count.nr_free,
+	*info = (struct stitch_sysinfo){ .totalram = count.nr_reserved, .freeram = count.nr_free,
 					 .mem_unit = PAGE_SIZE };
 }
 

@@ -133,5 +133,12 @@ foreach(source ${examples})
 endforeach()
 stitch_test(style_kernel_names style 60 ${CMAKE_CURRENT_SOURCE_DIR}/style/test_kernel_names.sh
 	${PROJECT_SOURCE_DIR}/include)
+# The articles' modules of 2004 (bench/articles/).
+stitch_test(examples_kmalloc_module semantics 60 kmalloc_module)
+set_tests_properties(examples_kmalloc_module PROPERTIES
+	PASS_REGULAR_EXPRESSION " 500000 +12[0-9]+ +50[0-9]+ +[0-9]+\nkmalloc-test: unloaded")
+stitch_test(examples_cache_module semantics 60 cache_module)
+set_tests_properties(examples_cache_module PROPERTIES
+	PASS_REGULAR_EXPRESSION "test-308 +[0-9]+ +1001 +312 +13 +1 : tun.*were constructed")
 set_tests_properties(examples_destroy_finds_leaks PROPERTIES
 	PASS_REGULAR_EXPRESSION "1 object of cache session")

@@ -73,8 +73,8 @@ int stitch_pfn_valid(unsigned long pfn);
 
 /* Counts of the heap, in pages. May wait. Kernel: si_meminfo. */
 struct stitch_sysinfo {
-	unsigned long totalram;	 /* that are readable and writable */
-	unsigned long freeram;	 /* of these, free */
+	unsigned long totalram;	 /* that the heap can have: its reserved address space */
+	unsigned long freeram;	 /* of these, not in use */
 	unsigned long sharedram, bufferram, totalhigh, freehigh; /* 0 */
 	unsigned int mem_unit;	 /* bytes a page */
 };

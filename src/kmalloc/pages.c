@@ -12,6 +12,7 @@
 #include "kmalloc/owner.h"
 #include "mm/decay.h"
 #include "mm/pagerun.h"
+#include "mm/section.h"
 #include "vmalloc/mapping.h"
 #include "vmalloc/stitch.h"
 #include "vmalloc/vmap_area.h"
@@ -243,7 +244,8 @@ void pages_count(struct pages_count *count)
 	zone_lock();
 	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
 		nr_used += zone.nr_used[use];
-	*count = (struct pages_count){ zone.nr_opened, zone.nr_opened - nr_used };
 	zone_unlock();
+	count->nr_reserved = sections_reserved() / PAGE_SIZE;
+	count->nr_free = count->nr_reserved - nr_used;
 	gate_leave(pass);
 }

@@ -26,9 +26,9 @@ struct page *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags
 void pages_free(void *address, size_t nr_pages, const char *operation);
 void pages_free_cold(void *address, size_t nr_pages, const char *operation);
 
-/* In pages, of the heap. Enters the gate. */
+/* In pages: the heap's address space, and what of it is not in use. Enters the gate. */
 struct pages_count {
-	size_t nr_opened, nr_free;
+	size_t nr_reserved, nr_free;
 };
 
 void pages_count(struct pages_count *count);
