@@ -7,6 +7,10 @@
 
 #include "image.h"
 
+/* What is in another process may be anything: no walk goes on for ever. */
+#define MAX_DYNAMIC 1024u
+#define MAX_CHAIN 65536u
+
 struct image {
 	image_peek_fn *peek;
 	void *context;
@@ -29,8 +33,9 @@ static bool read_dynamic(struct image *image, uint64_t at)
 {
 	Elf64_Dyn entry;
 
-	for (; peek(image, at, &entry, sizeof(entry)) && entry.d_tag != DT_NULL;
-	     at += sizeof(entry)) {
+	for (unsigned int n = 0; n < MAX_DYNAMIC && peek(image, at, &entry, sizeof(entry)) &&
+				 entry.d_tag != DT_NULL;
+	     n++, at += sizeof(entry)) {
 		if (entry.d_tag == DT_SYMTAB)
 			image->symbols = address_of(image, entry.d_un.d_ptr);
 		else if (entry.d_tag == DT_STRTAB)
@@ -97,13 +102,14 @@ static uint64_t find_symbol(const struct image *image, const char *name)
 	buckets = image->hash + sizeof(header) + header[2] * sizeof(uint64_t);
 	if (!peek(image, buckets + wanted % header[0] * 4, &index, 4) || index < header[1])
 		return 0;
-	for (;; index++) {
+	for (unsigned int n = 0; n < MAX_CHAIN; n++, index++) {
 		if (!peek(image, buckets + ((uint64_t)header[0] + index - header[1]) * 4, &hash, 4))
 			return 0;
 		value = (hash | 1) == (wanted | 1) ? value_if_named(image, index, name) : 0;
 		if (value || hash & 1)
 			return value;
 	}
+	return 0;
 }
 
 uint64_t image_find(pid_t pid, pid_t tid, const char *name, image_peek_fn *fn, void *context)

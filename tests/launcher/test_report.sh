@@ -60,9 +60,10 @@ if len(os.listdir("texts")) != 2 * len(forms):
     sys.exit("there are ten reports, twice")
 END
 
-start()
+# start_program COMMAND...: until it says that it is ready.
+start_program()
 {
-	"$tool" run python3 work.py "$1" >ready &
+	"$@" >ready &
 	pid=$!
 	for _ in $(seq 300); do
 		grep -q ready ready 2>/dev/null && return
@@ -71,10 +72,17 @@ start()
 	fail "the program does not start"
 }
 
+stop()
+{
+	kill "$pid"
+	wait "$pid" 2>/dev/null
+	pid=
+}
+
 for threads in 0 2; do
 	echo "every report of a process with $threads threads at work, twice"
 	rm -f ready
-	start "$threads"
+	start_program "$tool" run python3 work.py "$threads"
 	rm -rf texts
 	mkdir texts
 	for round in 1 2; do
@@ -88,10 +96,57 @@ for threads in 0 2; do
 	[ "$("$tool" report "$pid" vmallocinfo | grep -c ' pages=769 ')" = 3 ] || fail "areas"
 	"$tool" report "$pid" slabinfo | awk '$1 == "kmalloc-5040" && $2 >= 1000 && $3 >= $2 { n++ }
 		END { exit n != 1 }' || fail "objects"
-	kill "$pid"
-	wait "$pid" 2>/dev/null
-	pid=
+	stop
 done
+
+echo "the same from inside and from outside"
+cat >inside.c <<'END'
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+extern int stitch_report(int fd, const char *name) __attribute__((weak));
+extern void *stitch_kmem_cache_create(const char *, unsigned, unsigned, unsigned, void (*)(void *))
+	__attribute__((weak));
+extern void *stitch_kmem_cache_alloc(void *cache, unsigned flags) __attribute__((weak));
+int main(int argc, char **argv)
+{
+	void *cache = stitch_kmem_cache_create("with a space", 308, 0, 0x1000000, NULL);
+	char path[100];
+	for (int i = 0; i < 1000; i++)
+		malloc(5000), malloc(100000), stitch_kmem_cache_alloc(cache, 0xcc0);
+	free(malloc(30000000)), malloc(7000000);
+	for (int i = 1; i < argc; i++) {
+		snprintf(path, sizeof(path), "inside/%s", argv[i]);
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		if (stitch_report(fd, argv[i]) || close(fd))
+			return 1;
+	}
+	write(1, "ready\n", 6);
+	sleep(300);
+	return 0;
+}
+END
+cc -O1 -w -fno-builtin -o inside_work inside.c || fail "no compiler"
+mkdir -p inside
+names=$("$tool" report $$)
+rm -f ready
+start_program "$tool" run ./inside_work $names
+for name in $names; do
+	"$tool" report "$pid" "$name" | cmp - "inside/$name" || fail "$name differs"
+done
+grep -Eq '^with_a_space +1001 +1001 +312 +13 +1 ' inside/slabinfo ||
+	fail "$(head -4 inside/slabinfo)"
+grep -Eq ' pages=1709 vmalloc' inside/vmallocinfo || fail "$(cat inside/vmallocinfo)"
+stop
+
+# slabtop reads /proc/slabinfo only: ours is laid over it where nobody else sees it.
+if unshare -m true 2>/dev/null && command -v slabtop >/dev/null; then
+	echo "slabtop"
+	unshare -m sh -c 'mount --bind inside/slabinfo /proc/slabinfo && slabtop -o -s n' >top ||
+		fail "slabtop: $(cat top)"
+	grep -Eq ' 1001 +1001 +100% +0\.30K +77 +13 +308K +with_a_space' top || fail "$(cat top)"
+fi
 
 echo "mistakes"
 "$tool" report 2>said; [ $? = 2 ] || fail "no process"
