@@ -37,7 +37,7 @@ bool gfp_try_harder(stitch_gfp_t flags, unsigned int *nr_tries)
 	_Atomic uint32_t nobody = 0;
 	unsigned int tries = (*nr_tries)++;
 
-	if (flags & STITCH__GFP_NORETRY)
+	if ((flags & STITCH__GFP_NORETRY) || !gfp_may_wait(flags))
 		return false;
 	if (!(flags & STITCH__GFP_NOFAIL) && tries)
 		return false;

@@ -3,12 +3,7 @@
 #define DEATH_CACHE_H
 
 #include "death/death.h"
-#include "stitch/slab.h"
-
-#pragma weak stitch_kmem_cache_create
-#pragma weak stitch_kmem_cache_alloc
-#pragma weak stitch_kmem_cache_free
-#pragma weak stitch_kmem_cache_destroy
+#include "kernel_api.h"
 
 static inline struct stitch_kmem_cache *cache_with(stitch_slab_flags_t flags)
 {

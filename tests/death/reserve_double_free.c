@@ -1,10 +1,6 @@
 /* An object of the reserve twice, by the two names that free has. */
 #include "death/death.h"
-#include "stitch/slab.h"
-
-#pragma weak stitch_kmalloc
-#pragma weak stitch_kfree
-#pragma weak stitch_reserve_fill
+#include "kernel_api.h"
 
 int main(void)
 {

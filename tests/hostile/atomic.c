@@ -19,12 +19,7 @@
 #include <time.h>
 
 #include "semantics/check.h"
-#include "stitch/slab.h"
-
-#pragma weak stitch_kmalloc
-#pragma weak stitch_kfree
-#pragma weak stitch_ksize
-#pragma weak stitch_reserve_fill
+#include "kernel_api.h"
 
 #define NR_HELD 64u
 #define NR_CALLS 500000ul /* of each, in all; half of them under the filter */
