@@ -10,6 +10,13 @@
 /* The status of env(1) and its like: the command itself has failed. */
 enum { EXIT_IMPOSSIBLE = 125 };
 
+static inline void complain_of(const char *format, va_list args)
+{
+	fputs("stitchmalloc: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
 static inline int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A line on standard error. Returns EXIT_IMPOSSIBLE. */
@@ -18,9 +25,7 @@ static inline int complain(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	fputs("stitchmalloc: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	complain_of(format, args);
 	va_end(args);
 	return EXIT_IMPOSSIBLE;
 }

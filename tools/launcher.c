@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "complain.h"
 #include "flamegraph/flamegraph.h"
 #include "leaks.h"
 #include "report.h"
@@ -88,9 +89,7 @@ static _Noreturn void fail(int status, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	fputs("stitchmalloc: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	complain_of(format, args);
 	va_end(args);
 	exit(status);
 }

@@ -51,9 +51,9 @@ typedef unsigned int stitch_gfp_t;
 #define STITCH__GFP_NOMEMALLOC 0x80000u
 
 /*
- * What it may do. DIRECT_RECLAIM: everything that malloc may (above). KSWAPD_RECLAIM: wakes the
- * background thread, if there is one (background_thread=1), when the reserve is low. IO, FS, WRITE:
- * accepted, without effect: giving memory back writes nothing.
+ * What it may do. DIRECT_RECLAIM: everything that malloc may (above). KSWAPD_RECLAIM: accepted,
+ * without effect: to wake a thread would be a system call. IO, FS, WRITE: accepted, without effect:
+ * giving memory back writes nothing.
  */
 #define STITCH__GFP_IO 0x40u
 #define STITCH__GFP_FS 0x80u

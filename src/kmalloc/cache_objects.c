@@ -149,13 +149,6 @@ void *cache_object_alloc(struct kmem_cache *cache, stitch_gfp_t flags)
 
 /* --- freeing --------------------------------------------------------------------------------- */
 
-static uint32_t entry_of(const void *object)
-{
-	size_t pfn = virt_to_pfn(object);
-
-	return pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
-}
-
 static void free_inside(struct kmem_cache *cache, void *object, const char *operation)
 {
 	struct alloc_track track = track_of(cache);
@@ -184,7 +177,7 @@ static void free_entering(struct kmem_cache *cache, void *object, const char *op
 
 void cache_object_kfree(void *object)
 {
-	struct kmem_cache *cache = kmem_cache_by_entry(entry_of(object));
+	struct kmem_cache *cache = kmem_cache_by_entry(pagemap_of(object));
 
 	if (unlikely(!cache))
 		owner_report_wrong("free()", object);
@@ -194,7 +187,7 @@ void cache_object_kfree(void *object)
 
 void cache_object_kfree_inside(void *object)
 {
-	struct kmem_cache *cache = kmem_cache_by_entry(entry_of(object));
+	struct kmem_cache *cache = kmem_cache_by_entry(pagemap_of(object));
 
 	if (unlikely(!cache))
 		owner_report_wrong("free()", object);
@@ -214,7 +207,7 @@ static __slow void report_other_cache(const struct kmem_cache *cache, const void
 /* It may be in memory that is no cache's. */
 static __slow void free_other(struct kmem_cache *cache, void *object)
 {
-	uint32_t entry = entry_of(object);
+	uint32_t entry = pagemap_of(object);
 	struct owner owner = { .kind = OWNER_FOREIGN };
 	char name[SIZE_CLASS_NAME_BYTES];
 
@@ -237,7 +230,7 @@ static __slow void free_other(struct kmem_cache *cache, void *object)
 /* Of an alias of malloc's class. */
 static void free_of_class(struct kmem_cache *cache, void *object)
 {
-	uint32_t entry = entry_of(object);
+	uint32_t entry = pagemap_of(object);
 
 	if (likely(pagemap_is_slab(entry)) && likely(pagemap_class(entry) == cache->class))
 		kfree(object);
@@ -253,7 +246,7 @@ void cache_object_free(struct kmem_cache *cache, void *object)
 		free_of_class(cache, object);
 	else if (likely(cache_sheaf_push(target, object)))
 		return;
-	else if (entry_of(object) == target->entry)
+	else if (pagemap_of(object) == target->entry)
 		free_entering(target, object, FREE_TEXT);
 	else
 		free_other(cache, object);

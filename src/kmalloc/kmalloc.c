@@ -308,13 +308,6 @@ static bool kfree_pages(const struct owner *owner, void *object)
 	}
 }
 
-static uint32_t entry_of(const void *object)
-{
-	size_t pfn = virt_to_pfn(object);
-
-	return pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
-}
-
 /* Wherever the caller is: without the gate. */
 static void kfree_reserved(void *object)
 {
@@ -328,7 +321,7 @@ static void kfree_reserved(void *object)
  */
 void kfree_inside(void *object)
 {
-	uint32_t entry = entry_of(object);
+	uint32_t entry = pagemap_of(object);
 	struct owner owner;
 
 	if (likely(pagemap_is_slab(entry))) {
@@ -392,7 +385,7 @@ static bool kfree_outside(struct slot *slot, uint32_t entry, void *object)
 
 void kfree_slow(void *object)
 {
-	uint32_t entry = entry_of(object);
+	uint32_t entry = pagemap_of(object);
 
 	if (unlikely(!entry))
 		kfree_other(object);

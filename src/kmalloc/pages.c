@@ -145,13 +145,6 @@ struct page *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags
 
 /* --- free ------------------------------------------------------------------------------------ */
 
-static uint32_t entry_of(const void *address)
-{
-	size_t pfn = virt_to_pfn(address);
-
-	return pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
-}
-
 static __slow void report_length(const char *operation, const void *address)
 {
 	misuse_report(operation, "wrong number of pages for", address, "pages");
@@ -212,7 +205,7 @@ static void free_any(void *address, size_t nr_pages, bool hot, const char *opera
 {
 	struct owner owner;
 
-	if (entry_of(address) == PAGEMAP_RESERVE) {
+	if (pagemap_of(address) == PAGEMAP_RESERVE) {
 		free_reserved(address, nr_pages, operation);
 		return;
 	}

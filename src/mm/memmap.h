@@ -56,6 +56,14 @@ static inline uint32_t pagemap_read(size_t pfn)
 	return READ_ONCE(mm_map.pagemap[pfn]);
 }
 
+/* The entry of any address's page; 0: it is not in the window. */
+static inline uint32_t pagemap_of(const void *address)
+{
+	size_t pfn = virt_to_pfn(address);
+
+	return pfn < mm_map.nr_pages ? pagemap_read(pfn) : 0;
+}
+
 static inline void pagemap_write(size_t pfn, uint32_t entry)
 {
 	WRITE_ONCE(mm_map.pagemap[pfn], entry);

@@ -1,7 +1,7 @@
 # What is shipped: libstitchmalloc.so, libstitchmalloc.a, the launcher and its recorder of traces.
 stitch_objects(stitch_entry ${entry_sources})
-set(product_objects $<TARGET_OBJECTS:stitch_core> $<TARGET_OBJECTS:stitch_os>
-	$<TARGET_OBJECTS:stitch_entry>)
+set(product_objects $<TARGET_OBJECTS:stitch_entry> $<TARGET_OBJECTS:stitch_os>
+	$<TARGET_OBJECTS:stitch_core>)
 
 set(exports_map ${PROJECT_SOURCE_DIR}/preload/exports.map)
 # (The target is not called stitchmalloc: that is the launcher's file in Ninja's eyes.)
