@@ -19,7 +19,7 @@ _Thread_local bool gate_visiting __tls_initial_exec;
  * Calls of gate_close that this thread has under way: its signal handlers may fork, too, at any
  * instruction of what is below.
  */
-static _Thread_local unsigned int depth __tls_initial_exec;
+static _Thread_local uint16_t depth __tls_initial_exec;
 /* This thread has closed the gate and nobody else is inside. Who comes finds it so, and leaves. */
 static _Thread_local bool is_empty __tls_initial_exec;
 
