@@ -11,6 +11,9 @@
 enum { EXIT_IMPOSSIBLE = 125 };
 
 static inline void complain_of(const char *format, va_list args)
+	__attribute__((format(printf, 1, 0)));
+
+static inline void complain_of(const char *format, va_list args)
 {
 	fputs("stitchmalloc: ", stderr);
 	vfprintf(stderr, format, args);
