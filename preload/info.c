@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "core/report.h"
+#include "debug/fault_inject.h"
 #include "entry.h"
 #include "kmalloc/kmalloc.h"
 #include "os/os.h"
@@ -89,6 +90,7 @@ static const struct usage_figure {
 	FIGURE(stitch_error, "errno for which pages cannot be moved here"),
 	FIGURE(heap_maps, "mappings that the heap consists of"),
 	FIGURE(max_maps, "mappings that the process may have in all"),
+	FIGURE(faults_injected, "requests that failed on purpose (fail=)"),
 	FIGURE(nr_slots, "thread heaps made"),
 	FIGURE(nr_slots_held, "thread heaps in use"),
 #undef FIGURE
@@ -107,6 +109,7 @@ static struct kmalloc_usage usage_now(void (*read)(struct kmalloc_usage *))
 
 	if (heap_to_ask())
 		read(&usage);
+	usage.faults_injected = fault_inject_count();
 	return usage;
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/printk.h"
 #include "debug/cache_tracks.h"
+#include "debug/fault_inject.h"
 #include "debug/leak_track.h"
 #include "debug/alloc_profile.h"
 #include "entry.h"
@@ -146,6 +147,10 @@ static __slow void *stitch_kmem_cache_alloc_slow(struct kmem_cache *cache, stitc
 {
 	bool had_slot = mm_thread_has_slot();
 
+	if (fault_inject("kmem_cache_alloc()", cache->object_size, flags)) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	return settled(cache, cache_object_alloc(cache, flags), flags, had_slot);
 }
 

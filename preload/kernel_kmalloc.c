@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "debug/alloc_failure.h"
+#include "debug/fault_inject.h"
 #include "debug/leak_track.h"
 #include "entry.h"
 #include "kmalloc/gate.h"
@@ -152,23 +153,34 @@ static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_err
 	return object;
 }
 
-static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
+static void *alloc_patiently(size_t bytes, stitch_gfp_t flags)
 {
 	int saved_errno = errno;
+	void *object = alloc_once(bytes, flags);
+
+	if (unlikely(!object))
+		return alloc_harder(bytes, flags, saved_errno);
+	gfp_fill_reserve();
+	return object;
+}
+
+static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
+{
+	unsigned int faults;
 	void *object;
 
 	if (!bytes)
 		return STITCH_ZERO_SIZE_PTR;
-	if (bytes > STITCH_KMALLOC_MAX_SIZE || gfp_is_refused(flags)) {
+	if (bytes > STITCH_KMALLOC_MAX_SIZE || gfp_is_refused(flags) ||
+	    fault_inject("kmalloc()", bytes, flags)) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	if (!gfp_may_wait(flags))
 		return alloc_atomic(bytes, flags);
-	object = alloc_once(bytes, flags);
-	if (unlikely(!object))
-		return alloc_harder(bytes, flags, saved_errno);
-	gfp_fill_reserve();
+	faults = fault_inject_pause();
+	object = alloc_patiently(bytes, flags);
+	fault_inject_resume(faults);
 	return object;
 }
 
@@ -251,6 +263,22 @@ static void *copy_to_new(const void *object, size_t bytes, stitch_gfp_t flags)
 	return copy;
 }
 
+/* By malloc's means, which need not copy. */
+static void *resize(void *object, size_t bytes, stitch_gfp_t flags)
+{
+	unsigned int faults;
+	void *resized;
+
+	if (fault_inject("krealloc()", bytes, flags)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	faults = fault_inject_pause();
+	resized = ENTRY(realloc)(object, bytes);
+	fault_inject_resume(faults);
+	return resized;
+}
+
 __visible void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags)
 {
 	size_t old_bytes;
@@ -268,7 +296,7 @@ __visible void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags)
 	if (!gfp_may_wait(flags) || bytes <= SIZE_CLASS_MAX_BYTES)
 		resized = copy_to_new(object, bytes, flags);
 	else
-		resized = ENTRY(realloc)(object, bytes);
+		resized = resize(object, bytes, flags);
 	if (resized && (flags & STITCH__GFP_ZERO) && bytes > old_bytes)
 		memset((char *)resized + old_bytes, 0, bytes - old_bytes);
 	return resized;

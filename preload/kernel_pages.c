@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "debug/alloc_failure.h"
+#include "debug/fault_inject.h"
 #include "debug/leak_sample.h"
 #include "debug/leak_track.h"
 #include "entry.h"
@@ -42,12 +43,18 @@ static __slow void note_failure(size_t nr_pages, stitch_gfp_t flags)
 				     stitch_get_order(nr_pages * PAGE_SIZE));
 }
 
+static __inline_always bool fails_on_purpose(size_t nr_pages, stitch_gfp_t flags)
+{
+	return fault_inject("alloc_pages()", min_size(nr_pages, SIZE_MAX / PAGE_SIZE) * PAGE_SIZE,
+			    flags);
+}
+
 static __inline_always void *alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
 {
 	bool had_slot = mm_thread_has_slot();
 	struct page *page;
 
-	if (unlikely(!heap_ready())) {
+	if (unlikely(!heap_ready()) || fails_on_purpose(nr_pages, flags)) {
 		errno = ENOMEM;
 		return NULL;
 	}

@@ -16,6 +16,7 @@
 
 #include "base/math.h"
 #include "core/params.h"
+#include "debug/fault_inject.h"
 #include "debug/leak_sample.h"
 #include "debug/leak_track.h"
 #include "entry.h"
@@ -193,6 +194,11 @@ static __slow void *realloc_sampled(void *object, size_t bytes)
 	return note_sample(resized, bytes, hit, had_slot);
 }
 
+static __inline_always bool fails(const char *who, size_t bytes)
+{
+	return fault_inject(who, bytes, STITCH_GFP_KERNEL);
+}
+
 static __slow void *malloc_slow(size_t bytes)
 {
 	if (likely(mm_thread_has_slot()))
@@ -202,16 +208,34 @@ static __slow void *malloc_slow(size_t bytes)
 	return first_result(heap_new(bytes), bytes);
 }
 
+/* The fast path, which fault injection has shut for all. */
+static __inline_always void *pop_after_all(size_t bytes)
+{
+	return CONFIG_VALGRIND ? NULL : sheaf_alloc(bytes);
+}
+
+static __slow void *malloc_faultily(size_t bytes)
+{
+	void *object;
+
+	if (fails("malloc()", bytes))
+		return no_memory();
+	if (leak_sampling)
+		return malloc_counted(bytes);
+	object = pop_after_all(bytes);
+	return likely(object) ? object : malloc_slow(bytes);
+}
+
 /* Without a frame, for the sake of those that are counted. */
 __attribute__((noinline)) void *malloc_miss(size_t bytes)
 {
+	if (unlikely(fault_injecting))
+		return malloc_faultily(bytes);
 	return unlikely(leak_sampling) ? malloc_counted(bytes) : malloc_slow(bytes);
 }
 
 static __slow void *calloc_slow(size_t bytes)
 {
-	if (unlikely(leak_sampling))
-		return calloc_counted(bytes);
 	if (likely(mm_thread_has_slot()))
 		return slow_result(heap_zalloc(bytes));
 	if (!heap_ready())
@@ -219,9 +243,30 @@ static __slow void *calloc_slow(size_t bytes)
 	return first_result(heap_zalloc(wanted(bytes)), bytes);
 }
 
+static __slow void *calloc_faultily(size_t bytes)
+{
+	void *object;
+
+	if (fails("calloc()", bytes))
+		return no_memory();
+	if (leak_sampling)
+		return calloc_counted(bytes);
+	object = pop_after_all(bytes);
+	return likely(object) ? memset(object, 0, bytes) : calloc_slow(bytes);
+}
+
+static __attribute__((noinline)) void *calloc_miss(size_t bytes)
+{
+	if (unlikely(fault_injecting))
+		return calloc_faultily(bytes);
+	return unlikely(leak_sampling) ? calloc_counted(bytes) : calloc_slow(bytes);
+}
+
 /* align: a power of two. */
 void *memalign_slow(size_t align, size_t bytes)
 {
+	if (fails("memalign()", bytes))
+		return no_memory();
 	if (likely(mm_thread_has_slot() && !leak_sampling))
 		return slow_result(heap_aligned(align, bytes));
 	if (!heap_ready())
@@ -271,8 +316,16 @@ static __slow void *realloc_tracked(void *object, size_t bytes)
 	return resized;
 }
 
+/* What shrinks does not fail. */
+static __slow bool realloc_fails(void *object, size_t bytes)
+{
+	return (!is_known(object) || bytes > heap_usable(object)) && fails("realloc()", bytes);
+}
+
 static void *realloc_slow(void *object, size_t bytes)
 {
+	if (unlikely(fault_injecting) && realloc_fails(object, bytes))
+		return no_memory();
 	if (likely(mm_thread_has_slot() && !leak_sampling))
 		return slow_result(heap_realloc(object, bytes));
 	if (!heap_ready())
@@ -303,7 +356,7 @@ __visible void *ENTRY(calloc)(size_t count, size_t bytes)
 		return no_memory();
 	object = malloc_fast(total);
 	if (unlikely(!object))
-		return calloc_slow(total);
+		return calloc_miss(total);
 	return memset(object, 0, total);
 }
 

@@ -59,6 +59,8 @@ static const char usage[] =
 	"  --exitcode=N   exit with status N if there are leaks\n"
 	"  --exe=NAME     report only on programs of this name; * is any text\n"
 	"  --no-children  nothing of processes that PROGRAM forks\n"
+	"  --fail=PERCENT so many of a hundred requests for memory get none, to see what PROGRAM\n"
+	"                 does then; -o fail_space=BYTES and others say which\n"
 	"  -o KEY=VALUE   an option of the library, appended to STITCH_CONF;\n"
 	"                 `stitchmalloc run -o help=1 true` lists them all\n"
 	"  --lib PATH     preload this library; by default the one beside this program,\n"
@@ -246,6 +248,7 @@ static const struct flag {
 	{ "--exitcode", "exitcode", NULL, false, false },
 	{ "--exe", "exe", NULL, false, false },
 	{ "--no-children", "children", "0", false, false },
+	{ "--fail", "fail", NULL, false, false },
 };
 
 static char *absolute(const char *path)

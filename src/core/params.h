@@ -65,6 +65,12 @@ static inline bool params_forbid_caches(void)
 	return params.hardened || params.leaks == LEAKS_FULL || params.profile == PROFILE_FULL;
 }
 
+/* Every allocation of a kmem_cache is to be looked at (malloc's are by slab/size_class.h). */
+static inline bool params_forbid_hits(void)
+{
+	return params.fail || params_forbid_caches();
+}
+
 /* Objects of the sample have pages of their own, however small. */
 static inline bool params_take_samples(void)
 {

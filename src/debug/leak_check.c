@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/glob.h"
 #include "base/math.h"
 #include "core/params.h"
 #include "core/printk.h"
@@ -27,32 +28,7 @@
 /* Names of C++ are taken apart by recursion. */
 #define STACK_BYTES MIB(1)
 
-/* A * in the pattern is any text. */
-static bool name_matches(const char *pattern, const char *name)
-{
-	const char *star = NULL, *resume = name;
-
-	while (*name) {
-		if (*pattern == '*') {
-			star = pattern++;
-			resume = name;
-		} else if (*pattern == *name) {
-			pattern++;
-			name++;
-		} else if (star) {
-			pattern = star + 1;
-			name = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return !*pattern;
-}
-
-/* A program whose name cannot be found out is none that was meant. */
-static bool is_wanted_program(void)
+bool leak_check_means_program(void)
 {
 	char path[OS_PAGE_SIZE];
 	long length = os_read_executable(path, sizeof(path) - 1);
@@ -66,14 +42,14 @@ static bool is_wanted_program(void)
 	for (long i = 0; i < length; i++)
 		if (path[i] == '/')
 			name = path + i + 1;
-	return name_matches(params.exe, name);
+	return glob_match(params.exe, name);
 }
 
 void leak_check_init(void)
 {
 	bool full, sample;
 
-	if ((params.leaks || params.profile) && !is_wanted_program()) {
+	if ((params.leaks || params.profile) && !leak_check_means_program()) {
 		params.leaks = LEAKS_OFF;
 		params.profile = PROFILE_OFF;
 	}

@@ -64,6 +64,12 @@ static __inline_always void leak_check_note_caller(struct leak_check *check)
 bool leak_run_on_own_stack(void (*fn)(void *), void *argument);
 
 /*
+ * This process is of the program that exe= names, or that is empty. One whose name cannot be found
+ * out is none that was meant.
+ */
+bool leak_check_means_program(void);
+
+/*
  * Look for leaks, on a stack of its own, with all other threads parked. The caller has blocked all
  * signals: handlers may wait for a parked thread.
  */

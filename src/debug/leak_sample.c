@@ -1,23 +1,12 @@
 /* leak_sample.c - see leak_sample.h. */
 #include "debug/leak_sample.h"
 
+#include "base/random.h"
 #include "core/params.h"
 
 _Thread_local int64_t leak_sample_left __tls_initial_exec;
 
-/* Sebastiano Vigna's splitmix64, one sequence for all threads. Seeded by the first. */
-static uint64_t next_random(void)
-{
-	static _Atomic uint64_t state;
-	uint64_t z = 0;
-
-	if (!state)
-		atomic_compare_exchange_strong(&state, &z, __builtin_ia32_rdtsc() | 1);
-	z = atomic_fetch_add(&state, 0x9e3779b97f4a7c15u);
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
+static _Atomic uint64_t random_state;
 
 #define LOG_BITS 24u
 
@@ -52,7 +41,7 @@ int64_t leak_sample_distance(uint64_t random)
 /* As leak_sample_left has it. */
 static int64_t draw(void)
 {
-	return 2 * leak_sample_distance(next_random()) + 1;
+	return 2 * leak_sample_distance(random_next(&random_state)) + 1;
 }
 
 /* A new thread's first event is as far away as any other. */

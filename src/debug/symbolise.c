@@ -82,7 +82,7 @@ static int visit_module(struct dl_phdr_info *info, size_t bytes, void *argument)
 }
 
 /* The program's path is "" to the loader. */
-static const char *program_path(void)
+const char *symbolise_program_path(void)
 {
 	static char path[PATH_BYTES];
 	long length = *path ? 0 : os_read_executable(path, sizeof(path) - 1);
@@ -90,6 +90,17 @@ static const char *program_path(void)
 	if (length < 0)
 		strcpy(path, "?");
 	return path;
+}
+
+const char *symbolise_path(uintptr_t pc)
+{
+	struct dl_find_object found;
+	const char *path;
+
+	if (_dl_find_object((void *)pc, &found)) // NOLINT
+		return "";
+	path = found.dlfo_link_map->l_name;
+	return *path ? path : symbolise_program_path();
 }
 
 void symbolise_module(uintptr_t pc, struct symbol *symbol)
@@ -100,7 +111,7 @@ void symbolise_module(uintptr_t pc, struct symbol *symbol)
 	dl_iterate_phdr(visit_module, &search);
 	if (!search.found)
 		return;
-	symbol->module = *search.path ? search.path : program_path();
+	symbol->module = *search.path ? search.path : symbolise_program_path();
 	symbol->offset = pc - search.bias;
 }
 
@@ -264,7 +275,7 @@ static struct backtrace_state *current_state(void)
 
 	dl_iterate_phdr(count_loads, &nr_loads);
 	if (!state || nr_loads != known_loads)
-		state = backtrace_create_state(program_path(), 0, ignore_error, NULL);
+		state = backtrace_create_state(symbolise_program_path(), 0, ignore_error, NULL);
 	known_loads = nr_loads;
 	return state;
 }

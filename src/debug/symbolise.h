@@ -33,6 +33,13 @@ void symbolise(uintptr_t pc, symbol_fn *fn, void *context);
 /* The same without looking into files: module and offset only. */
 void symbolise_module(uintptr_t pc, struct symbol *symbol);
 
+/*
+ * Path of the pc's module, "" if it is in none; for modules that stay. Does without the loader's
+ * lock, callable by any thread if symbolise_program_path was called before.
+ */
+const char *symbolise_path(uintptr_t pc);
+const char *symbolise_program_path(void);
+
 /* The build-id of the pc's module as hexadecimal digits. False: it has none, or it is too long. */
 bool symbolise_build_id(uintptr_t pc, char *text, size_t bytes);
 

@@ -78,7 +78,7 @@ static _Atomic bool has_started;
 
 bool unwind_init(void)
 {
-	return orc_init();
+	return orc_table || orc_init();
 }
 
 void unwind_start(bool is_first)

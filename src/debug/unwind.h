@@ -17,7 +17,7 @@
 /* In place of a last address: it is not known who has called the one before. */
 #define UNWIND_NO_INFORMATION ((uintptr_t)1)
 
-/* Once, before threads. False: no memory for the table; all stacks are libgcc's then. */
+/* Before threads. False: no memory for the table; all stacks are libgcc's then. */
 bool unwind_init(void);
 
 /*

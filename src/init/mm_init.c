@@ -5,6 +5,7 @@
 #include "core/lock.h"
 #include "core/params.h"
 #include "debug/cache_tracks.h"
+#include "debug/fault_inject.h"
 #include "debug/leak_check.h"
 #include "kmalloc/gate.h"
 #include "mm/huge_memory.h"
@@ -49,6 +50,8 @@ static bool boot(void)
 	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
 	/* Last: from then on other threads' calls are counted before they ask if we are up. */
 	leak_check_init();
+	if (params.fail) /* else that page of the library is never touched */
+		fault_inject_init();
 	cache_tracks_init(false);
 	return true;
 }

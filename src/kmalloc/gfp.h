@@ -13,6 +13,7 @@
 /* The thread's scopes of stitch_memalloc_noreclaim_save(). */
 extern _Thread_local uint8_t gfp_scope __tls_initial_exec;
 #define GFP_SCOPE_NORECLAIM 1u
+#define GFP_SCOPE_NO_FAULTS 2u /* debug/fault_inject.h */
 
 static inline bool gfp_may_wait(stitch_gfp_t flags)
 {

@@ -102,6 +102,7 @@ struct kmalloc_usage {
 	size_t stitch_error;	/* why pages cannot be moved here, an errno; 0: perhaps they can */
 	size_t heap_maps;	/* mappings that the heap consists of; resolve only */
 	size_t max_maps;	/* that the process may have in all; resolve only */
+	size_t faults_injected; /* not filled here: debug/fault_inject.h */
 	size_t nr_slots;	/* heap slots ever made */
 	size_t nr_slots_held;	/* of these, held by living threads */
 };

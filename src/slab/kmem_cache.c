@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/format.h"
+#include "base/glob.h"
 #include "core/lock.h"
 #include "core/memblock.h"
 #include "core/memcheck.h"
@@ -46,14 +47,6 @@ static uint32_t flag_of(char letter)
 	}
 }
 
-/* A word of the option, which ends with '+' or the text: the name, or its beginning and '*'. */
-static bool is_meant(const char *word, size_t length, const char *name)
-{
-	if (length && word[length - 1] == '*')
-		return !strncmp(word, name, length - 1);
-	return strlen(name) == length && !memcmp(word, name, length);
-}
-
 uint32_t kmem_cache_debug_flags(const char *name, uint32_t flags)
 {
 	const char *at = params.slub_debug;
@@ -61,16 +54,7 @@ uint32_t kmem_cache_debug_flags(const char *name, uint32_t flags)
 
 	for (; *at && *at != ':'; at++)
 		added |= flag_of(*at);
-	if (!*at)
-		return flags | added;
-	for (at++; *at;) {
-		size_t length = strcspn(at, "+");
-
-		if (is_meant(at, length, name))
-			return flags | added;
-		at += length + (at[length] != 0);
-	}
-	return flags;
+	return !*at || glob_match_any(at + 1, name) ? flags | added : flags;
 }
 
 /* --- geometry -------------------------------------------------------------------------------- */
@@ -114,7 +98,7 @@ static unsigned int slab_order(size_t stride)
 /* mm/slab.c, enable_cpucache(). */
 static uint32_t sheaf_limit_of(const struct kmem_cache *cache)
 {
-	if (params_forbid_caches() || (cache->flags & CACHE_DEBUG_FLAGS))
+	if (params_forbid_hits() || (cache->flags & CACHE_DEBUG_FLAGS))
 		return 0;
 	if (cache->stride > 131072)
 		return 1;
@@ -172,7 +156,7 @@ static void set_geometry(struct kmem_cache *cache)
 /* Who looks for leaks wants to be told the cache's name. */
 static bool may_merge(const struct kmem_cache *cache)
 {
-	return !CONFIG_VALGRIND && !cache->ctor && !params_forbid_caches() &&
+	return !CONFIG_VALGRIND && !cache->ctor && !params_forbid_hits() &&
 	       !(cache->flags & (CACHE_DEBUG_FLAGS | CACHE_NO_MERGE)) && !params.leaks &&
 	       !params.profile;
 }
