@@ -67,6 +67,14 @@ __slow bool heap_boot(void)
 }
 
 #if !STITCH_PREFIX
+/*
+ * What pthread_atfork calls (Linux Standard Base, libc). The linker puts that function behind all
+ * others, on pages that nothing else would read.
+ */
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+		      void *library);
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
 static void fork_child(void)
 {
 	mm_fork_child();
@@ -86,7 +94,7 @@ __attribute__((constructor(101))) static void library_start(void)
 	if ((CONFIG_VALGRIND || !running_on_valgrind()) && !heap_ready())
 		return;
 	thread_key_make();
-	pthread_atfork(mm_fork_prepare, mm_fork_parent, fork_child);
+	__register_atfork(mm_fork_prepare, mm_fork_parent, fork_child, __dso_handle);
 	background_arm();
 	exit_arm();
 	demand_arm();

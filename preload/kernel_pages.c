@@ -12,6 +12,7 @@
 #include "debug/leak_track.h"
 #include "entry.h"
 #include "kmalloc/gfp.h"
+#include "kmalloc/high_pages.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/pages.h"
 #include "mm/memmap.h"
@@ -98,48 +99,105 @@ static size_t pages_of_order(unsigned int order)
 
 /* --- by descriptor ---------------------------------------------------------------------------- */
 
+/* What the program has a pointer to is the descriptor of highmem, then. */
+static struct high_page *high_of(const struct stitch_page *page)
+{
+	return unlikely(highmem_owns(page)) ? (struct high_page *)(uintptr_t)page : NULL; // NOLINT
+}
+
 __visible void *stitch_page_address(const struct stitch_page *page)
 {
+	const struct high_page *high = high_of(page);
 	size_t pfn = stitch_page_to_pfn(page);
 
+	if (high)
+		return highmem_kmap_address(high);
 	return page && pfn < mm_map.nr_pages ? pfn_to_virt(pfn) : NULL;
 }
 
+/* Pfns of highmem follow those of the heap's window. */
 __visible struct stitch_page *stitch_pfn_to_page(unsigned long pfn)
 {
-	return pfn < mm_map.nr_pages ? (struct stitch_page *)pfn_to_page(pfn) : NULL;
+	if (likely(pfn < mm_map.nr_pages))
+		return (struct stitch_page *)pfn_to_page(pfn);
+	return (struct stitch_page *)highmem_page(pfn - mm_map.nr_pages);
 }
 
 __visible unsigned long stitch_page_to_pfn(const struct stitch_page *page)
 {
+	const struct high_page *high = high_of(page);
+
+	if (high)
+		return mm_map.nr_pages + highmem_index(high);
 	return ((uintptr_t)page - (uintptr_t)mm_map.memmap) / sizeof(struct page);
 }
 
 __visible struct stitch_page *stitch_virt_to_page(const void *address)
 {
-	return stitch_pfn_to_page(virt_to_pfn(address));
+	size_t pfn = virt_to_pfn(address);
+
+	return pfn < mm_map.nr_pages ? (struct stitch_page *)pfn_to_page(pfn) : NULL;
 }
 
 __visible int stitch_pfn_valid(unsigned long pfn)
 {
-	return pfn < mm_map.nr_pages && pfn_is_open(pfn);
+	if (likely(pfn < mm_map.nr_pages))
+		return pfn_is_open(pfn);
+	return highmem_page(pfn - mm_map.nr_pages) != NULL;
 }
 
+/* NULL: none can be had. */
+static struct high_page *alloc_high(stitch_gfp_t flags, unsigned int order)
+{
+	bool had_slot = mm_thread_has_slot();
+	struct high_page *page = heap_ready() ? high_pages_alloc(flags, order) : NULL;
+
+	thread_settle(had_slot);
+	return page;
+}
+
+static void free_high(struct high_page *page, unsigned int order)
+{
+	bool had_slot = mm_thread_has_slot();
+
+	high_pages_free(page, order, "__free_pages()");
+	thread_settle(had_slot);
+}
+
+/* The kernel's fallback list: HIGHMEM, NORMAL. */
 __visible struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order)
 {
-	void *address = alloc_order(flags, order);
+	struct high_page *high = NULL;
+	void *address;
 
+	if (unlikely(flags & STITCH__GFP_HIGHMEM) && gfp_may_wait(flags)) {
+		if (order <= MAX_PAGE_ORDER && fails_on_purpose((size_t)1 << order, flags)) {
+			errno = ENOMEM;
+			return NULL;
+		}
+		high = alloc_high(flags, order);
+		if (high)
+			return (struct stitch_page *)high;
+	}
+	address = alloc_order(flags & ~STITCH__GFP_HIGHMEM, order);
 	return address ? stitch_virt_to_page(address) : NULL;
 }
 
 __visible void stitch_free_pages_of(struct stitch_page *page, unsigned int order)
 {
-	free_pages_at(stitch_page_address(page), pages_of_order(order), true, "__free_pages()");
+	if (high_of(page))
+		free_high(high_of(page), order);
+	else
+		free_pages_at(stitch_page_address(page), pages_of_order(order), true,
+			      "__free_pages()");
 }
 
 __visible void stitch_free_cold_page(struct stitch_page *page)
 {
-	free_pages_at(stitch_page_address(page), 1, false, "free_cold_page()");
+	if (high_of(page))
+		free_high(high_of(page), 0);
+	else
+		free_pages_at(stitch_page_address(page), 1, false, "free_cold_page()");
 }
 
 /* --- by address ------------------------------------------------------------------------------- */
@@ -183,12 +241,20 @@ __visible void stitch_si_meminfo(struct stitch_sysinfo *info)
 {
 	bool had_slot = mm_thread_has_slot();
 	struct pages_count count = { 0 };
+	struct highmem_count high = { 0 };
 
-	if (heap_ready())
+	if (heap_ready()) {
 		pages_count(&count);
+		highmem_count(&high);
+	}
 	thread_settle(had_slot);
-	*info = (struct stitch_sysinfo){ .totalram = count.nr_reserved, .freeram = count.nr_free,
-					 .mem_unit = PAGE_SIZE };
+	*info = (struct stitch_sysinfo){
+		.totalram = count.nr_reserved,
+		.freeram = count.nr_free,
+		.totalhigh = high.nr_frames,
+		.freehigh = high.nr_frames - min_size(high.nr_used, high.nr_frames),
+		.mem_unit = PAGE_SIZE,
+	};
 }
 
 /* --- vmalloc ---------------------------------------------------------------------------------- */

@@ -6,12 +6,22 @@
 #define TESTS_KERNEL_API_H
 
 #include "stitch/gfp.h"
+#include "stitch/highmem.h"
 #include "stitch/mempool.h"
 #include "stitch/mm.h"
 #include "stitch/report.h"
 #include "stitch/slab.h"
 #include "stitch/vmalloc.h"
 
+#pragma weak stitch_page_is_high
+#pragma weak stitch_kmap
+#pragma weak stitch_kunmap
+#pragma weak stitch_kmap_local_page
+#pragma weak stitch_kunmap_local
+#pragma weak stitch_vmap
+#pragma weak stitch_vunmap
+#pragma weak stitch_is_vmalloc_addr
+#pragma weak stitch_vmalloc_to_page
 #pragma weak stitch_report
 #pragma weak stitch_reserve_fill
 #pragma weak stitch_memalloc_noreclaim_save

@@ -31,9 +31,10 @@ extern "C" {
 typedef unsigned int stitch_gfp_t;
 
 /*
- * Where from (zone modifiers). DMA, DMA32, HIGHMEM: there are no such zones yet; a request for one
- * fails, and the first time a line on standard error says so. MOVABLE, RECLAIMABLE: accepted,
- * without effect: all memory of a process is movable.
+ * Where from (zone modifiers). HIGHMEM: pages outside the address space, for stitch_alloc_pages()
+ * only (stitch/highmem.h). DMA, DMA32: there are no such zones yet; a request for one, and for
+ * HIGHMEM by others, fails, and the first time a line on standard error says so. MOVABLE,
+ * RECLAIMABLE: accepted, without effect: all memory of a process is movable.
  */
 #define STITCH__GFP_DMA 0x1u
 #define STITCH__GFP_HIGHMEM 0x2u

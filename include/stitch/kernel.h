@@ -10,6 +10,7 @@
 #ifndef STITCH_KERNEL_H
 #define STITCH_KERNEL_H
 
+#include "stitch/highmem.h"
 #include "stitch/mempool.h"
 #include "stitch/mm.h"
 #include "stitch/slab.h"
@@ -226,6 +227,25 @@ typedef struct stitch_page page_t;
 #define vmalloc stitch_vmalloc
 #define vzalloc stitch_vzalloc
 #define vfree stitch_vfree
+#define vmap stitch_vmap
+#define vunmap stitch_vunmap
+#define VM_MAP STITCH_VM_MAP
+#define PAGE_KERNEL STITCH_PAGE_KERNEL
+#define PAGE_KERNEL_RO STITCH_PAGE_KERNEL_RO
+#define is_vmalloc_addr stitch_is_vmalloc_addr
+#define vmalloc_to_page stitch_vmalloc_to_page
+
+#define PageHighMem stitch_page_is_high
+#define kmap stitch_kmap
+#define kunmap stitch_kunmap
+#define kmap_local_page stitch_kmap_local_page
+#define kunmap_local stitch_kunmap_local
+#define kmap_atomic stitch_kmap_local_page
+#define kunmap_atomic stitch_kunmap_local
+#define clear_highpage stitch_clear_highpage
+#define copy_highpage stitch_copy_highpage
+#define memcpy_from_page stitch_memcpy_from_page
+#define memcpy_to_page stitch_memcpy_to_page
 
 typedef struct stitch_mempool mempool_t;
 typedef stitch_mempool_alloc_t mempool_alloc_t;

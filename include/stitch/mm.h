@@ -23,7 +23,8 @@ extern "C" {
 struct stitch_page;
 
 /*
- * 2^order pages at a multiple of their size; not zeroed without STITCH__GFP_ZERO.
+ * 2^order pages at a multiple of their size; not zeroed without STITCH__GFP_ZERO. With
+ * STITCH__GFP_HIGHMEM outside the address space, where that can be had (stitch/highmem.h).
  * Kernel: alloc_pages, alloc_page, __free_pages, __free_page.
  */
 struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order);
@@ -61,7 +62,8 @@ static inline unsigned int stitch_get_order(size_t bytes)
 }
 
 /*
- * Arithmetic, no locks, signal-safe; of pages of the heap's window, NULL for anything else.
+ * Arithmetic, no locks, signal-safe; of pages of the heap's window, NULL for anything else. Pages
+ * of ZONE_HIGHMEM have pfns behind those of the heap, and an address while kmap maps them.
  * pfn_valid: the page was opened for use at some time. Kernel: page_address, virt_to_page,
  * page_to_pfn, pfn_to_page, pfn_valid.
  */
@@ -75,7 +77,9 @@ int stitch_pfn_valid(unsigned long pfn);
 struct stitch_sysinfo {
 	unsigned long totalram;	 /* that the heap can have: its reserved address space */
 	unsigned long freeram;	 /* of these, not in use */
-	unsigned long sharedram, bufferram, totalhigh, freehigh; /* 0 */
+	unsigned long sharedram, bufferram; /* 0 */
+	unsigned long totalhigh; /* ZONE_HIGHMEM: pages that there can be; 0: not used yet */
+	unsigned long freehigh;	 /* of these, not in use */
 	unsigned int mem_unit;	 /* bytes a page */
 };
 void stitch_si_meminfo(struct stitch_sysinfo *info);

@@ -25,6 +25,7 @@ enum lock_rank {
 	LOCK_BARN,     /* slab/barn.c: spare batches and sheaf arrays */
 	LOCK_RECLAIM,  /* mm/reclaim.c: free pages are isolated while it is held */
 	LOCK_MAPPINGS, /* vmalloc/mapping.c: which there are */
+	LOCK_HIGHMEM,  /* mm/highmem.c; kmalloc/vmap.c: which areas there are */
 	LOCK_ZONE,     /* mm/: buddy, page runs, ranges, residency, sections */
 	LOCK_MEMBLOCK, /* core/memblock.c */
 	NR_LOCK_RANKS,

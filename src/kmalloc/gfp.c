@@ -19,7 +19,8 @@ bool gfp_is_refused(stitch_gfp_t flags)
 		return false;
 	if (gfp_may_wait(flags) && !(flags & STITCH__GFP_NOWARN) &&
 	    !atomic_exchange(&was_said, true))
-		pr_err("GFP_DMA, GFP_DMA32, GFP_HIGHUSER: there is no such zone; ask without");
+		pr_err("GFP_DMA, GFP_DMA32: there is no such zone; GFP_HIGHUSER: only "
+		       "alloc_pages() has it; ask without");
 	return true;
 }
 

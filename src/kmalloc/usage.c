@@ -4,6 +4,7 @@
 #include "core/report.h"
 #include "kmalloc/cache_objects.h"
 #include "kmalloc/gate.h"
+#include "kmalloc/high_pages.h"
 #include "kmalloc/kmalloc.h"
 #include "mm/emergency.h"
 #include "mm/pagerun.h"
@@ -163,6 +164,15 @@ static void read_zone(struct kmalloc_usage *usage)
 	zone_unlock();
 }
 
+static void read_highmem(struct kmalloc_usage *usage)
+{
+	struct highmem_count count;
+
+	highmem_count(&count);
+	usage->highmem_live = count.nr_used * PAGE_SIZE;
+	usage->highmem_free = count.nr_kept * PAGE_SIZE;
+}
+
 static void read_mappings(struct kmalloc_usage *usage)
 {
 	struct mapping_counts counts;
@@ -256,6 +266,7 @@ static void usage_read_inside(struct kmalloc_usage *usage)
 	usage->nr_areas = area_count();
 	usage->emergency_live = emergency_live();
 	usage->reserve = reserve_total();
+	read_highmem(usage);
 	usage->reserve_free = min_size(reserve_bytes_free(), usage->reserve);
 	read_mappings(usage);
 	read_stitching(usage);
@@ -414,5 +425,6 @@ bool kmalloc_trim(void)
 		nr_dropped = barn_trim() + mapping_drop_all();
 		gate_leave(pass);
 	}
+	nr_dropped += high_pages_trim();
 	return nr_dropped + walk_free_pages(reclaim_some) > 0;
 }

@@ -9,11 +9,10 @@
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
 #include <linux/prctl.h>
-#include <linux/resource.h>
 #include <linux/sysinfo.h>
 #include <linux/utsname.h>
 
-#include "base/math.h"
+#include "os/os_fd.h"
 #include "os/os_move.h"
 #include "os/syscall.h"
 
@@ -58,14 +57,6 @@ struct pm_scan_arg {
 
 /* --- the mover ------------------------------------------------------------------------------ */
 
-/* Out of the way of programs that count on the lowest free number, within what is allowed. */
-#define MOVER_FD_MIN 900u
-
-static long close_fd(long fd)
-{
-	return syscall3(__NR_close, fd, 0, 0);
-}
-
 /* The first number of "6.18.44-something", times 1000, plus the second; 0: not understood. */
 static unsigned int parse_version(const char *text)
 {
@@ -108,27 +99,9 @@ bool os_moves_huge_pages(void)
 	return !is_older_than(6017);
 }
 
-static long highest_fd(void)
-{
-	struct rlimit64 limit;
-
-	if (syscall6(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0))
-		return 0;
-	return (long)min_size(limit.rlim_cur / 2, MOVER_FD_MIN);
-}
-
-/* The same descriptor under a high number. */
-static long raise_fd(long fd)
-{
-	long raised = syscall3(__NR_fcntl, fd, F_DUPFD_CLOEXEC, highest_fd());
-
-	close_fd(fd);
-	return raised;
-}
-
 void os_mover_close(int mover)
 {
-	close_fd(mover);
+	os_close_fd(mover);
 }
 
 int os_mover_open(void)
@@ -143,8 +116,8 @@ int os_mover_open(void)
 		return (int)fd;
 	error = syscall3(__NR_ioctl, fd, (long)UFFDIO_API, (long)&api);
 	if (!error)
-		return (int)raise_fd(fd);
-	close_fd(fd);
+		return (int)os_raise_fd(fd);
+	os_close_fd(fd);
 	return (int)error;
 }
 
@@ -188,7 +161,7 @@ int os_has_huge_page(void *address, size_t bytes)
 	if (is_error(fd))
 		return (int)fd;
 	nr_regions = syscall3(__NR_ioctl, fd, (long)PAGEMAP_SCAN, (long)&scan);
-	close_fd(fd);
+	os_close_fd(fd);
 	return (int)nr_regions;
 }
 
@@ -245,6 +218,6 @@ long os_count_maps(uintptr_t start, uintptr_t end)
 			count += reader.number[0] < end && reader.number[1] > start;
 			reader = (struct map_reader){ 0 };
 		}
-	close_fd(fd);
+	os_close_fd(fd);
 	return is_error(got) ? got : count;
 }

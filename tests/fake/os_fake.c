@@ -3,7 +3,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/futex.h>
+#include <linux/memfd.h>
 #include <linux/mman.h>
 #include <stdlib.h>
 #include <string.h>
@@ -603,6 +605,57 @@ int os_resize_mapping(void **address, size_t old_bytes, size_t bytes)
 	*address = (void *)ret;
 	return 0;
 }
+
+/* --- os_frames.h ---------------------------------------------------------------------------- */
+
+int os_frames_open(size_t bytes)
+{
+	int error = enter(OS_CALL_FRAMES_OPEN);
+	int frames = error ? error : (int)SYSCALL(SYS_memfd_create, "os_fake", MFD_CLOEXEC);
+
+	if (frames >= 0)
+		SYSCALL(SYS_ftruncate, frames, bytes);
+	return frames;
+}
+
+void os_frames_close(int frames)
+{
+	SYSCALL(SYS_close, frames);
+}
+
+int os_frames_fill(int frames, size_t offset, size_t bytes)
+{
+	int error = enter(OS_CALL_FRAMES_FILL);
+
+	return error ? error : (int)SYSCALL(SYS_fallocate, frames, 0, offset, bytes);
+}
+
+int os_frames_drop(int frames, size_t offset, size_t bytes)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	int error = enter(OS_CALL_FRAMES_DROP);
+
+	return error ? error : (int)SYSCALL(SYS_fallocate, frames, mode, offset, bytes);
+}
+
+int os_frames_map(int frames, size_t offset, void *address, size_t bytes, bool writable)
+{
+	int error = enter(OS_CALL_FRAMES_MAP);
+	long ret;
+
+	if (error)
+		return error;
+	ret = SYSCALL(SYS_mmap, address, bytes, PROT_READ | (writable ? PROT_WRITE : 0),
+		      MAP_SHARED | MAP_FIXED, frames, offset);
+	return ret < 0 ? (int)ret : 0;
+}
+
+size_t os_file_size_limit(void)
+{
+	return SIZE_MAX;
+}
+
+/* -------------------------------------------------------------------------------------------- */
 
 bool os_is_locked(void *address)
 {

@@ -12,6 +12,7 @@
 #include <limits.h>
 
 #include "os/os.h"
+#include "os/os_frames.h"
 #include "os/os_map.h"
 #include "os/os_move.h"
 
@@ -43,6 +44,10 @@ enum os_call {
 	OS_CALL_MOVE_OUT,
 	OS_CALL_RESIZE_MAPPING,
 	OS_CALL_COUNT_MAPS,
+	OS_CALL_FRAMES_OPEN,
+	OS_CALL_FRAMES_FILL,
+	OS_CALL_FRAMES_DROP,
+	OS_CALL_FRAMES_MAP,
 	/* From here on: counted, but they cannot fail. */
 	OS_CALL_NAP,
 	OS_CALL_GETPID,

@@ -26,6 +26,36 @@ static inline bool entry_page_at(bool exact)
 	return true;
 }
 
+/* Also where only a page of the heap can be had. */
+static inline bool entry_high_page(void)
+{
+	struct stitch_page *page = stitch_alloc_pages(STITCH_GFP_HIGHUSER, 0);
+	char *address = page ? (char *)stitch_kmap_local_page(page) : NULL;
+
+	if (!address)
+		return false;
+	*address = 1;
+	stitch_kunmap_local(address);
+	stitch_free_pages_of(page, 0);
+	return true;
+}
+
+static inline bool entry_vmap(void)
+{
+	struct stitch_page *page = stitch_alloc_pages(STITCH_GFP_HIGHUSER, 0);
+	struct stitch_page *pages[] = { page, page };
+	char *address = page ? (char *)stitch_vmap(pages, 2, 0, STITCH_PAGE_KERNEL) : NULL;
+	bool good = address || (page && !stitch_page_is_high(page));
+
+	if (address) {
+		*address = 1;
+		good = address[STITCH_PAGE_SIZE] == 1;
+		stitch_vunmap(address);
+	}
+	stitch_free_pages_of(page, 0);
+	return good;
+}
+
 static inline bool entry_meminfo(void)
 {
 	struct stitch_sysinfo info;
@@ -64,6 +94,15 @@ static inline bool entry_call_pages(const char *name)
 	GIVES(stitch_vmalloc, 4096, stitch_vmalloc(5000))
 	GIVES(stitch_vzalloc, 4096, stitch_vzalloc(5000))
 	SAYS(stitch_vfree, (stitch_vfree(NULL), true))
+	SAYS(stitch_page_is_high, !stitch_page_is_high(NULL))
+	SAYS(stitch_kmap, !stitch_kmap(NULL))
+	SAYS(stitch_kunmap, (stitch_kunmap(NULL), true))
+	SAYS(stitch_kmap_local_page, entry_high_page())
+	SAYS(stitch_kunmap_local, (stitch_kunmap_local(NULL), true))
+	SAYS(stitch_vmap, entry_vmap())
+	SAYS(stitch_vunmap, (stitch_vunmap(NULL), true))
+	SAYS(stitch_is_vmalloc_addr, !stitch_is_vmalloc_addr(NULL))
+	SAYS(stitch_vmalloc_to_page, !stitch_vmalloc_to_page(NULL))
 	return false;
 }
 
