@@ -13,9 +13,13 @@ __visible const struct proc_root stitch_proc_root = {
 	.pageblock_bytes = sizeof(struct pageblock),
 	.cache_bytes = sizeof(struct kmem_cache),
 	.nr_classes = NR_SIZE_CLASSES,
+	.mappings_bytes = sizeof(struct mapping_table),
+	.vmap_bytes = sizeof(struct vmap),
 	.zone = (uint64_t)&zone,
 	.mm_map = (uint64_t)&mm_map,
 	.caches = (uint64_t)&kmem_caches,
+	.mappings = (uint64_t)&mapping_table,
+	.vmaps = (uint64_t)&vmaps,
 };
 
 /* Others write meanwhile: word by word, so that a number is never torn. */

@@ -4,20 +4,40 @@
 #include <string.h>
 
 #include "base/math.h"
-#include "base/rbtree.h"
 #include "core/lock.h"
+#include "core/memblock.h"
 #include "kmalloc/gate.h"
 #include "os/os.h"
 
-struct vmap {
-	struct rb_node node;
-	char *start; /* of the pages */
-	size_t nr_pages;
-	size_t nr_mapped; /* while it is made: the first so many are */
-	struct high_page *pages[];
-};
+struct vmaps vmaps;
 
-static struct rb_root areas; /* LOCK_HIGHMEM */
+static struct rb_root areas;	/* LOCK_HIGHMEM */
+static struct vmap *spare; /* LOCK_HIGHMEM: those that are none at present */
+
+/* --- descriptors ------------------------------------------------------------------------------ */
+
+/* In memory that stays, whatever becomes of the area: others may be looking. NULL: there is none. */
+static struct vmap *take_spare_locked(void)
+{
+	struct vmap *area = spare;
+
+	if (area) {
+		spare = area->next_spare;
+		return area;
+	}
+	area = memblock_alloc(sizeof(*area));
+	if (area) {
+		area->next = vmaps.first;
+		atomic_store_explicit(&vmaps.first, area, memory_order_release);
+	}
+	return area;
+}
+
+static void put_spare_locked(struct vmap *area)
+{
+	area->next_spare = spare;
+	spare = area;
+}
 
 /* --- the tree --------------------------------------------------------------------------------- */
 
@@ -52,7 +72,7 @@ static struct vmap *find_locked(const char *address)
 
 static size_t front_bytes(size_t nr_pages)
 {
-	return align_up(sizeof(struct vmap) + nr_pages * sizeof(struct high_page *), PAGE_SIZE);
+	return align_up(nr_pages * sizeof(struct high_page *), PAGE_SIZE);
 }
 
 static size_t all_bytes(size_t nr_pages)
@@ -60,27 +80,22 @@ static size_t all_bytes(size_t nr_pages)
 	return front_bytes(nr_pages) + (nr_pages + 2) * PAGE_SIZE;
 }
 
-static struct vmap *reserve(size_t nr_pages)
+/* The array of pages, with room for the area behind. NULL: there is none. */
+static struct high_page **reserve(size_t nr_pages)
 {
-	size_t front = front_bytes(nr_pages);
-	struct vmap *area;
 	void *address;
 
 	if (os_reserve(NULL, all_bytes(nr_pages), &address))
 		return NULL;
-	if (os_open(address, front)) {
-		os_unreserve(address, all_bytes(nr_pages));
-		return NULL;
-	}
-	area = address;
-	area->start = (char *)address + front + PAGE_SIZE;
-	area->nr_pages = nr_pages;
-	return area;
+	if (!os_open(address, front_bytes(nr_pages)))
+		return address;
+	os_unreserve(address, all_bytes(nr_pages));
+	return NULL;
 }
 
-static void unreserve(struct vmap *area)
+static char *start_of(struct high_page **pages, size_t nr_pages)
 {
-	os_unreserve(area, all_bytes(area->nr_pages));
+	return (char *)pages + front_bytes(nr_pages) + PAGE_SIZE;
 }
 
 /* --- areas ------------------------------------------------------------------------------------ */
@@ -109,43 +124,61 @@ static void let_go_locked(struct vmap *area)
 		area->pages[i]->nr_vmaps--;
 }
 
-static bool make_locked(struct vmap *area, bool writable)
+/* The address of its pages, or NULL. */
+static void *make_locked(struct high_page **pages, size_t nr_pages, bool writable)
 {
-	bool mapped;
+	struct vmap *area = take_spare_locked();
 
-	lock_acquire(LOCK_HIGHMEM);
-	mapped = map_all_locked(area, writable);
-	if (mapped)
+	if (!area)
+		return NULL;
+	area->pages = pages;
+	area->nr_pages = nr_pages;
+	area->nr_mapped = 0;
+	area->start = start_of(pages, nr_pages);
+	if (map_all_locked(area, writable)) {
 		insert_locked(area);
-	else
-		let_go_locked(area);
+		return area->start;
+	}
+	let_go_locked(area);
+	area->start = NULL;
+	put_spare_locked(area);
+	return NULL;
+}
+
+static void *make(struct high_page **pages, size_t nr_pages, bool writable)
+{
+	gate_pass *pass = gate_enter_patiently();
+	void *address;
+
+	if (!pass)
+		return NULL;
+	lock_acquire(LOCK_HIGHMEM);
+	address = make_locked(pages, nr_pages, writable);
 	lock_release(LOCK_HIGHMEM);
-	return mapped;
+	gate_leave(pass);
+	return address;
 }
 
 void *vmap_pages(struct high_page *const *pages, size_t nr_pages, bool writable)
 {
-	struct vmap *area = NULL;
-	gate_pass *pass;
-	bool made;
+	struct high_page **copy = NULL;
+	void *address;
 
 	if (nr_pages && nr_pages < SIZE_MAX / PAGE_SIZE / 2)
-		area = reserve(nr_pages);
-	if (!area)
+		copy = reserve(nr_pages);
+	if (!copy)
 		return NULL;
-	memcpy(area->pages, pages, nr_pages * sizeof(*pages));
-	pass = gate_enter_patiently();
-	made = pass && make_locked(area, writable);
-	if (pass)
-		gate_leave(pass);
-	if (made)
-		return area->start;
-	unreserve(area);
-	return NULL;
+	memcpy(copy, pages, nr_pages * sizeof(*pages));
+	address = make(copy, nr_pages, writable);
+	if (!address)
+		os_unreserve(copy, all_bytes(nr_pages));
+	return address;
 }
 
-static struct vmap *take_out(const char *address)
+/* What is to be unmapped; NULL: no area begins there. */
+static struct high_page **take_out(const char *address, size_t *nr_pages)
 {
+	struct high_page **pages = NULL;
 	struct vmap *area;
 
 	lock_acquire(LOCK_HIGHMEM);
@@ -153,25 +186,28 @@ static struct vmap *take_out(const char *address)
 	if (area && area->start == address) {
 		rb_erase_augmented(&area->node, &areas, NULL);
 		let_go_locked(area);
-	} else {
-		area = NULL;
+		pages = area->pages;
+		*nr_pages = area->nr_pages;
+		area->start = NULL;
+		put_spare_locked(area);
 	}
 	lock_release(LOCK_HIGHMEM);
-	return area;
+	return pages;
 }
 
 bool vmap_end(const void *address)
 {
 	gate_pass *pass = gate_enter_patiently();
-	struct vmap *area;
+	struct high_page **pages;
+	size_t nr_pages;
 
 	if (!pass)
 		return true; /* it stays, rather than that a fork waits */
-	area = take_out(address);
+	pages = take_out(address, &nr_pages);
 	gate_leave(pass);
-	if (area)
-		unreserve(area);
-	return area;
+	if (pages)
+		os_unreserve(pages, all_bytes(nr_pages));
+	return pages;
 }
 
 struct high_page *vmap_page_at(const void *address)

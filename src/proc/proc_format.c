@@ -122,13 +122,13 @@ static void print_slabinfo(struct report *report, const struct proc_view *view)
 
 /* --- vmallocinfo ------------------------------------------------------------------------------ */
 
-static void print_area(void *context, uint64_t address, size_t nr_pages)
+static void print_area(void *context, uint64_t address, size_t nr_pages, bool is_vmap)
 {
 	unsigned long bytes = nr_pages << PAGE_SHIFT;
 
-	report_printf(context, "0x%016lx-0x%016lx %7lu pages=%zu vmalloc N0=%zu\n",
+	report_printf(context, "0x%016lx-0x%016lx %7lu pages=%zu %s N0=%zu\n",
 		      (unsigned long)address, (unsigned long)address + bytes, bytes, nr_pages,
-		      nr_pages);
+		      is_vmap ? "vmap" : "vmalloc", nr_pages);
 }
 
 static void print_vmallocinfo(struct report *report, const struct proc_view *view)

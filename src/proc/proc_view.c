@@ -57,7 +57,7 @@ static void note_area(struct walk *walk, size_t pfn, const struct page *head)
 	}
 	if (walk->area)
 		walk->area(walk->context, walk->from->map.base + (pfn << PAGE_SHIFT),
-			   head->nr_pages);
+			   head->nr_pages, false);
 }
 
 static void note_page(struct walk *walk, size_t pfn, uint32_t entry, const struct page *page)
@@ -161,11 +161,45 @@ static void walk_sections(struct walk *walk)
 	}
 }
 
+static void visit_mappings(const struct walk *walk)
+{
+	uint64_t table = walk->from->root.mappings;
+	struct mapping entry;
+	uint32_t nr = 0;
+
+	get(walk->from, table + offsetof(struct mapping_table, nr_entries), &nr, sizeof(nr));
+	for (uint32_t i = 0; i < nr && i < MAX_MAPPINGS; i++)
+		if (get(walk->from, table + i * sizeof(entry), &entry, sizeof(entry)) &&
+		    entry.address && entry.nr_pages)
+			walk->area(walk->context, entry.address, entry.nr_pages, false);
+}
+
+/* A list that grows at its front only: it ends, unless what is read is no list. */
+#define MAX_VMAPS 1000000u
+
+static void visit_vmaps(const struct walk *walk)
+{
+	struct vmap area;
+	uint64_t at = 0;
+
+	get(walk->from, walk->from->root.vmaps, &at, sizeof(at));
+	for (size_t i = 0; at && i < MAX_VMAPS; i++) {
+		if (!get(walk->from, at, &area, sizeof(area)))
+			return;
+		if (area.start)
+			walk->area(walk->context, (uint64_t)(uintptr_t)area.start, area.nr_pages,
+				   true);
+		at = (uint64_t)(uintptr_t)area.next;
+	}
+}
+
 void proc_view_areas(const struct proc_view *view, proc_area_fn *fn, void *context)
 {
 	struct walk walk = { .from = view, .area = fn, .context = context };
 
 	walk_sections(&walk);
+	visit_mappings(&walk);
+	visit_vmaps(&walk);
 }
 
 uint32_t proc_view_last_cache(const struct proc_view *view)
@@ -212,7 +246,8 @@ static bool root_is_ours(const struct proc_root *root)
 	       root->page_bytes == sizeof(struct page) &&
 	       root->pageblock_bytes == sizeof(struct pageblock) &&
 	       root->cache_bytes == sizeof(struct kmem_cache) &&
-	       root->nr_classes == NR_SIZE_CLASSES;
+	       root->mappings_bytes == sizeof(struct mapping_table) &&
+	       root->vmap_bytes == sizeof(struct vmap) && root->nr_classes == NR_SIZE_CLASSES;
 }
 
 enum proc_status proc_view_fill(struct proc_view *view, proc_read_fn *read, void *context,

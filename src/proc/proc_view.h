@@ -12,18 +12,21 @@
 #define PROC_PROC_VIEW_H
 
 #include "core/report.h"
+#include "kmalloc/vmap.h"
 #include "mm/zone.h"
 #include "slab/kmem_cache.h"
 #include "slab/size_class.h"
+#include "vmalloc/mapping.h"
 
 #define PROC_ROOT_SYMBOL "stitch_proc_root"
-#define PROC_ROOT_VERSION 0x5354435000000001u
+#define PROC_ROOT_VERSION 0x5354435000000002u
 
 /* What the library exports. Sizes tell a build with other structures. */
 struct proc_root {
 	uint64_t version;
-	uint32_t zone_bytes, page_bytes, pageblock_bytes, cache_bytes, nr_classes, pad;
-	uint64_t zone, mm_map, caches; /* addresses */
+	uint32_t zone_bytes, page_bytes, pageblock_bytes, cache_bytes, nr_classes;
+	uint32_t mappings_bytes, vmap_bytes, pad;
+	uint64_t zone, mm_map, caches, mappings, vmaps; /* addresses */
 };
 
 /* False: the memory cannot be read. */
@@ -51,8 +54,8 @@ enum proc_status { PROC_OK, PROC_UNREADABLE, PROC_OTHER_VERSION };
 enum proc_status proc_view_fill(struct proc_view *view, proc_read_fn *read, void *context,
 				uint64_t root);
 
-/* Call fn for every area that there is now. */
-typedef void proc_area_fn(void *context, uint64_t address, size_t nr_pages);
+/* Call fn for every area that there is now: in the heap, moved out of it, of vmap (is_vmap). */
+typedef void proc_area_fn(void *context, uint64_t address, size_t nr_pages, bool is_vmap);
 void proc_view_areas(const struct proc_view *view, proc_area_fn *fn, void *context);
 
 /* The cache of this number, 1 to proc_view_last_cache(). False: none that has slabs. */

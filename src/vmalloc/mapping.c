@@ -13,8 +13,6 @@
 #include "os/os_map.h"
 #include "os/os_move.h"
 
-/* 8 GiB of blocks at least; more of them stay in the heap. */
-#define MAX_MAPPINGS 256u
 /* Kept for reuse: so many, and so many times params.retain (as mm/decay.c between phases). */
 #define MAX_CACHED 4u
 #define CACHED_SHARE 8u
@@ -25,24 +23,8 @@
 /* What a block gives up when it shrinks is dropped if it is more than this. */
 #define DROPPED_MIN_PAGES (MIB(1) / PAGE_SIZE)
 
-/*
- * Of an entry only the owner of its block changes nr_pages and capacity; an entry is taken, freed
- * and kept under the lock. An address is there before the program gets it and goes before it is
- * unmapped, so that it is never taken for that of somebody else's memory.
- */
-struct mapping {
-	_Atomic uintptr_t address; /* 0: an entry without a mapping */
-	_Atomic size_t nr_pages;   /* of the block; 0: kept for reuse */
-	_Atomic size_t capacity;   /* pages */
-	_Atomic size_t nr_filled;  /* no page from here on has a frame */
-	_Atomic size_t nr_maps;	   /* what it is to the kernel: 1, if it was not gathered */
-	_Atomic bool gathered;
-	uint64_t freed_ms;
-};
+struct mapping_table mapping_table;
 
-static struct mapping mappings[MAX_MAPPINGS];
-/* No entry from here on has ever been used. */
-static _Atomic unsigned int nr_entries;
 /* Kept for reuse; their pages are zone.nr_kept_outside. None has been kept for longer. */
 static unsigned int nr_cached;
 static _Atomic uint64_t oldest_ms;
@@ -53,8 +35,13 @@ static void count(_Atomic size_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+static struct mapping *entries_end(void)
+{
+	return mapping_table.entries + mapping_table.nr_entries;
+}
+
 #define for_each_entry(entry) \
-	for (struct mapping *entry = mappings; entry < mappings + nr_entries; entry++)
+	for (struct mapping *entry = mapping_table.entries; entry < entries_end(); entry++)
 
 /* --- looking -------------------------------------------------------------------------------- */
 
@@ -131,15 +118,15 @@ static struct mapping *entry_new(void)
 	struct mapping *entry;
 
 	lock_acquire(LOCK_MAPPINGS);
-	entry = mappings;
-	while (entry < mappings + nr_entries && (entry->address || entry->capacity))
+	entry = mapping_table.entries;
+	while (entry < entries_end() && (entry->address || entry->capacity))
 		entry++;
-	if (entry == mappings + MAX_MAPPINGS) {
+	if (entry == mapping_table.entries + MAX_MAPPINGS) {
 		entry = NULL;
 	} else {
 		entry->capacity = entry->nr_maps = 1; /* taken, but nowhere yet */
-		if (entry == mappings + nr_entries)
-			nr_entries++;
+		if (entry == entries_end())
+			mapping_table.nr_entries++;
 	}
 	lock_release(LOCK_MAPPINGS);
 	return entry;

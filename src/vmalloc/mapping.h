@@ -24,6 +24,29 @@
 /* A block stays in its mapping while it is not shorter than this. */
 #define MAPPING_KEPT_PAGES (MIB(16) / PAGE_SIZE)
 
+/* 8 GiB of blocks at least; more of them stay in the heap. */
+#define MAX_MAPPINGS 256u
+
+/*
+ * Of an entry only the owner of its block changes nr_pages and capacity; an entry is taken, freed
+ * and kept under the lock. An address is there before the program gets it and goes before it is
+ * unmapped, so that it is never taken for that of somebody else's memory.
+ */
+struct mapping {
+	_Atomic uintptr_t address; /* 0: an entry without a mapping */
+	_Atomic size_t nr_pages;   /* of the block; 0: kept for reuse */
+	_Atomic size_t capacity;   /* pages */
+	_Atomic size_t nr_filled;  /* no page from here on has a frame */
+	_Atomic size_t nr_maps;	   /* what it is to the kernel: 1, if it was not gathered */
+	_Atomic bool gathered;
+	uint64_t freed_ms;
+};
+
+extern struct mapping_table {
+	struct mapping entries[MAX_MAPPINGS];
+	_Atomic unsigned int nr_entries; /* none from here on has ever been used */
+} mapping_table;
+
 /* Where an address lies. */
 enum mapping_place {
 	MAPPING_NONE,	/* in none of these mappings */

@@ -38,7 +38,7 @@ forms = {
         r"Number of blocks type ( +" + types + r" ){5}", node + r"( *\d+ ){5}"],
     "slabinfo": [r"slabinfo - version: 2\.1", r"# name  .*<sharedavail>",
         r"\S+ +\d+ +\d+ +\d+ +\d+ +\d+ : tunables +0 +0 +0 : slabdata +\d+ +\d+ +0"],
-    "vmallocinfo": [r"0x[0-9a-f]{16}-0x[0-9a-f]{16} +\d+ pages=\d+ vmalloc N0=\d+"],
+    "vmallocinfo": [r"0x[0-9a-f]{16}-0x[0-9a-f]{16} +\d+ pages=\d+ (vmalloc|vmap) N0=\d+"],
     "zoneinfo": [r"Node 0, zone   Normal", r"  per-node stats", r"      \w+ +\d+",
         r"  pages free     \d+", r"        (boost|min|low|high|spanned|present|managed|cma) +\d+",
         r"        protection: \(0\)", r"  (node_unreclaimable|start_pfn): +\d+"],
@@ -109,6 +109,10 @@ extern int stitch_report(int fd, const char *name) __attribute__((weak));
 extern void *stitch_kmem_cache_create(const char *, unsigned, unsigned, unsigned, void (*)(void *))
 	__attribute__((weak));
 extern void *stitch_kmem_cache_alloc(void *cache, unsigned flags) __attribute__((weak));
+extern void *stitch_alloc_pages(unsigned flags, unsigned order) __attribute__((weak));
+extern void *stitch_vmap(void **pages, unsigned count, unsigned long flags, unsigned prot)
+	__attribute__((weak));
+extern void stitch_vunmap(const void *address) __attribute__((weak));
 int main(int argc, char **argv)
 {
 	void *cache = stitch_kmem_cache_create("with a space", 308, 0, 0x1000000, NULL);
@@ -116,6 +120,11 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 1000; i++)
 		malloc(5000), malloc(100000), stitch_kmem_cache_alloc(cache, 0xcc0);
 	free(malloc(30000000)), malloc(7000000);
+	void *blocked = malloc(30000000), *behind = malloc(30000000);
+	blocked = realloc(blocked, 50000000);
+	void *pages[3] = { stitch_alloc_pages(0xcc2, 0), pages[0], stitch_alloc_pages(0xcc2, 0) };
+	void *mapped = stitch_vmap(pages, 3, 0, 3), *gone = stitch_vmap(pages, 2, 0, 3);
+	stitch_vunmap(gone);
 	for (int i = 1; i < argc; i++) {
 		snprintf(path, sizeof(path), "inside/%s", argv[i]);
 		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -137,6 +146,9 @@ for name in $names; do
 done
 grep -Eq '^with_a_space +1001 +1001 +312 +13 +1 ' inside/slabinfo ||
 	fail "$(head -4 inside/slabinfo)"
+grep -Eq ' 12288 pages=3 vmap N0=3' inside/vmallocinfo &&
+	[ "$(grep -c ' vmap ' inside/vmallocinfo)" = 1 ] || fail "$(cat inside/vmallocinfo)"
+grep -Eq ' pages=12208 vmalloc' inside/vmallocinfo || fail "$(cat inside/vmallocinfo)"
 grep -Eq ' pages=1709 vmalloc' inside/vmallocinfo || fail "$(cat inside/vmallocinfo)"
 stop
 

@@ -64,6 +64,11 @@ TEST(texts_are_exact)
 		     "Node 0, zone   Normal -1.000  0.-500  0.-250  0.-125  0.-62  0.-31  0.-15 "
 		     " 0.-07  0.-03  0.-01  0.000 \n");
 	EXPECT_STREQ(print(&view, "vmallocinfo"), "");
+	view.nr_resident[0] = 2; /* of 34 pages 2 are of no use to order 1, and so on */
+	view.nr_resident[4] = 2;
+	EXPECT_STREQ(print(&view, "resident_unusable_index"),
+		     "Node 0, zone   Normal 0.000 0.058 0.058 0.058 0.058 1.000 1.000 1.000 1.000 "
+		     "1.000 1.000 \n");
 }
 
 TEST(a_root_of_another_kind_is_refused)
