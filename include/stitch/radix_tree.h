@@ -90,6 +90,7 @@ struct stitch_radix_tree_preload {
 	struct stitch_node_source source;
 	struct stitch_radix_tree_node *nodes;
 	unsigned int nr;
+	bool only; /* none of the source when they are used up */
 };
 
 static inline void stitch_radix_tree_keep(struct stitch_radix_tree_preload *preload,
@@ -136,6 +137,7 @@ static inline int stitch_radix_tree_preload(struct stitch_radix_tree_preload *pr
 	preload->source = *source;
 	preload->nodes = NULL;
 	preload->nr = 0;
+	preload->only = false;
 	while (preload->nr < STITCH_RADIX_TREE_PRELOAD_SIZE) {
 		node = (struct stitch_radix_tree_node *)stitch_node_alloc(source, sizeof(*node),
 									  flags);
@@ -183,7 +185,7 @@ stitch_radix_tree_new_node(const struct stitch_radix_tree_root *root, unsigned i
 	if (preload && preload->source.cache == root->source.cache &&
 	    preload->source.pool == root->source.pool)
 		node = stitch_radix_tree_take(preload);
-	if (!node)
+	if (!node && !(preload && preload->only))
 		node = (struct stitch_radix_tree_node *)stitch_node_alloc(&root->source,
 									  sizeof(*node), flags);
 	if (!node)
