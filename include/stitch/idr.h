@@ -122,7 +122,7 @@ static inline unsigned long stitch_idr_first_free(const struct stitch_radix_tree
 /* As stitch_idr_alloc_u32(), with nodes ahead (NULL: none). */
 static inline int stitch_idr_alloc_from(struct stitch_idr *idr, void *ptr, unsigned int *nextid,
 					unsigned long max, stitch_gfp_t flags,
-					struct stitch_radix_tree_preload *preload)
+					struct stitch_radix_tree_nodes *preload)
 {
 	unsigned int base = idr->idr_base;
 	unsigned long index = *nextid < base ? 0 : *nextid - base;
@@ -166,7 +166,7 @@ static inline unsigned long stitch_idr_max(int end)
  */
 static inline int stitch_idr_alloc_preloaded(struct stitch_idr *idr, void *ptr, int start, int end,
 					     stitch_gfp_t flags,
-					     struct stitch_radix_tree_preload *preload)
+					     struct stitch_radix_tree_nodes *preload)
 {
 	unsigned int id = (unsigned int)start;
 	int error;
@@ -364,7 +364,7 @@ static inline int stitch_idr_pre_get(struct stitch_idr *idr, stitch_gfp_t flags)
  */
 static inline int stitch_idr_get_new_above(struct stitch_idr *idr, void *ptr, int start, int *id)
 {
-	struct stitch_radix_tree_preload preload = { idr->idr_rt.source, NULL, 0, true };
+	struct stitch_radix_tree_nodes preload = { idr->idr_rt.source, NULL, 0, true };
 	struct stitch_radix_tree_node *node =
 		__atomic_exchange_n(&idr->spare, NULL, __ATOMIC_ACQUIRE);
 	unsigned int next = (unsigned int)start, nr_taken;

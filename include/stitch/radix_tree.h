@@ -86,14 +86,14 @@ static inline bool stitch_radix_tree_empty(const struct stitch_radix_tree_root *
 /* --- nodes ahead of an insertion -------------------------------------------------------------- */
 
 /* Nodes for one insertion, the caller's (on its stack, say). All zero: none. */
-struct stitch_radix_tree_preload {
+struct stitch_radix_tree_nodes {
 	struct stitch_node_source source;
 	struct stitch_radix_tree_node *nodes;
 	unsigned int nr;
 	bool only; /* none of the source when they are used up */
 };
 
-static inline void stitch_radix_tree_keep(struct stitch_radix_tree_preload *preload,
+static inline void stitch_radix_tree_keep(struct stitch_radix_tree_nodes *preload,
 					  struct stitch_radix_tree_node *node)
 {
 	node->parent = preload->nodes;
@@ -103,7 +103,7 @@ static inline void stitch_radix_tree_keep(struct stitch_radix_tree_preload *prel
 
 /* NULL when there is none. */
 static inline struct stitch_radix_tree_node *
-stitch_radix_tree_take(struct stitch_radix_tree_preload *preload)
+stitch_radix_tree_take(struct stitch_radix_tree_nodes *preload)
 {
 	struct stitch_radix_tree_node *node = preload->nodes;
 
@@ -115,7 +115,7 @@ stitch_radix_tree_take(struct stitch_radix_tree_preload *preload)
 }
 
 /* Gives what was not used back. May be called twice. Kernel: radix_tree_preload_end. */
-static inline void stitch_radix_tree_preload_end(struct stitch_radix_tree_preload *preload)
+static inline void stitch_radix_tree_preload_end(struct stitch_radix_tree_nodes *preload)
 {
 	struct stitch_radix_tree_node *node;
 
@@ -128,7 +128,7 @@ static inline void stitch_radix_tree_preload_end(struct stitch_radix_tree_preloa
  * next stitch_radix_tree_insert_preloaded() into a tree with this source does not fail for memory.
  * 0, or -ENOMEM: then `preload` is empty. Kernel: radix_tree_preload (a preload per processor).
  */
-static inline int stitch_radix_tree_preload(struct stitch_radix_tree_preload *preload,
+static inline int stitch_radix_tree_preload(struct stitch_radix_tree_nodes *preload,
 					    const struct stitch_node_source *source,
 					    stitch_gfp_t flags)
 {
@@ -178,7 +178,7 @@ static inline uint64_t stitch_radix_tree_bit(unsigned int offset)
 
 static inline struct stitch_radix_tree_node *
 stitch_radix_tree_new_node(const struct stitch_radix_tree_root *root, unsigned int shift,
-			   stitch_gfp_t flags, struct stitch_radix_tree_preload *preload)
+			   stitch_gfp_t flags, struct stitch_radix_tree_nodes *preload)
 {
 	struct stitch_radix_tree_node *node = NULL;
 
@@ -283,7 +283,7 @@ stitch_radix_tree_leaf(const struct stitch_radix_tree_root *root, unsigned long 
 /* More levels, until there is room for `index`. */
 static inline int stitch_radix_tree_extend(struct stitch_radix_tree_root *root, unsigned long index,
 					   stitch_gfp_t flags,
-					   struct stitch_radix_tree_preload *preload)
+					   struct stitch_radix_tree_nodes *preload)
 {
 	struct stitch_radix_tree_node *old, *node;
 
@@ -315,7 +315,7 @@ static inline int stitch_radix_tree_extend(struct stitch_radix_tree_root *root, 
  */
 static inline int stitch_radix_tree_occupy(struct stitch_radix_tree_root *root, unsigned long index,
 					   stitch_gfp_t flags,
-					   struct stitch_radix_tree_preload *preload, void ***slot)
+					   struct stitch_radix_tree_nodes *preload, void ***slot)
 {
 	struct stitch_radix_tree_node *node, *child = NULL;
 	int error = stitch_radix_tree_extend(root, index, flags, preload);
@@ -356,7 +356,7 @@ static inline int stitch_radix_tree_occupy(struct stitch_radix_tree_root *root, 
  */
 static inline int
 stitch_radix_tree_insert_preloaded(struct stitch_radix_tree_root *root, unsigned long index,
-				   void *item, struct stitch_radix_tree_preload *preload)
+				   void *item, struct stitch_radix_tree_nodes *preload)
 {
 	void **slot = NULL;
 	int error = item ? stitch_radix_tree_occupy(root, index, root->gfp_mask, preload, &slot) :

@@ -79,7 +79,7 @@ static void alloc_int(uint64_t *random, struct table *table)
 {
 	size_t from = kunit_below(random, NR_IDS), to = kunit_below(random, NR_IDS);
 	int start = (int)(table->first + from), end = (int)(table->first + to);
-	struct stitch_radix_tree_preload preload = { { NULL, NULL }, NULL, 0, false };
+	struct stitch_radix_tree_nodes preload = { { NULL, NULL }, NULL, 0, false };
 	void *ptr = new_pointer(random);
 
 	if (table == &tables[1] && kunit_below(random, 2)) {

@@ -96,7 +96,7 @@ static void *new_item(uint64_t *random)
 
 static void insert(uint64_t *random, size_t key)
 {
-	struct stitch_radix_tree_preload preload = { { NULL, NULL }, NULL, 0, false };
+	struct stitch_radix_tree_nodes preload = { { NULL, NULL }, NULL, 0, false };
 	void *item = new_item(random);
 	bool refusing = !kunit_below(random, 4), preloaded = !kunit_below(random, 4);
 	int error;
@@ -297,8 +297,8 @@ TEST(null_is_no_item)
 
 TEST(a_refused_preload_is_empty)
 {
-	struct stitch_radix_tree_preload preload;
-	struct stitch_radix_tree_preload other = { { NULL, NULL }, NULL, 0, false };
+	struct stitch_radix_tree_nodes preload;
+	struct stitch_radix_tree_nodes other = { { NULL, NULL }, NULL, 0, false };
 
 	stitch_radix_tree_init(&tree, &nodes, STITCH_GFP_KERNEL);
 	for (uint64_t nth = 0; nth < STITCH_RADIX_TREE_PRELOAD_SIZE; nth++) {
