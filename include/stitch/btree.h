@@ -2,20 +2,20 @@
  * btree.h - the kernel's B+tree: pointers by keys of 32, 64 or 128 bits (lib/btree.c,
  * include/linux/btree.h).
  *
- * A node is STITCH_BTREE_NODE_SIZE bytes: four cache lines, with keys beside each other. Nodes come
- * from a cache or a mempool with elements of that size (alignment: what these give), or from kmalloc.
- * Only insertions allocate, with the GFP flags of the call: all nodes that one needs before it changes
- * anything. Insertions and removals may be called where allocation and free may be; all the rest
- * anywhere, signal handlers too. Nothing here locks: who changes a tree must be alone; any number of
- * threads may read one that nobody changes.
+ * A node is STITCH_BTREE_NODE_SIZE bytes: four cache lines, with keys beside each other. Nodes
+ * come from a cache or a mempool with elements of that size, or from kmalloc. Only insertions
+ * allocate, with the GFP flags of the call: all nodes that one needs before it changes anything.
+ * Insertions and removals may be called where allocation and free may be; all the rest anywhere,
+ * signal handlers too. Nothing here locks: who changes a tree must be alone; any number of threads
+ * may read one that nobody changes.
  *
  * Use the functions by type: stitch_btree_insert32(), ...64(), ...128() and ...l() for unsigned
  * long. The general ones take the geometry, and keys as unsigned longs, the highest first.
  *
- * Invariants (stitch_btree_validate): all leaves are at the same depth; keys of a node ascend; those
- * under child i are not below key i (of the first child: whatever that says) and below key i + 1;
- * every node but the root is at least half full, a root that is no leaf has two children; no value
- * is NULL.
+ * Invariants (stitch_btree_validate): all leaves are at the same depth; keys of a node ascend;
+ * those under child i are not below key i (of the first child: whatever that says) and below key
+ * i + 1; every node but the root is at least half full, a root that is no leaf has two children; no
+ * value is NULL.
  */
 #ifndef STITCH_BTREE_H
 #define STITCH_BTREE_H
@@ -188,8 +188,10 @@ static inline void stitch_btree_put(const struct stitch_btree_geo *geo,
 	*stitch_btree_val(node, at) = val;
 }
 
-/* The way down from the root, [height - 1], to a leaf, [0]; at: the child taken; in the leaf: where
- * the key is, or would be. */
+/*
+ * The way down from the root, [height - 1], to a leaf, [0]; at: the child taken; in the leaf: where
+ * the key is, or would be.
+ */
 struct stitch_btree_path {
 	struct stitch_btree_node *nodes[STITCH_BTREE_MAX_HEIGHT];
 	unsigned int at[STITCH_BTREE_MAX_HEIGHT];
@@ -391,8 +393,8 @@ static inline void stitch_btree_grow(struct stitch_btree_head *head,
 }
 
 /*
- * A new key with a value (not NULL). 0, -EEXIST, -ENOMEM, -EINVAL: NULL; then the tree is as it was.
- * O(log n). Kernel: btree_insert (where a key that is there already is a bug).
+ * A new key with a value (not NULL). 0, -EEXIST, -ENOMEM, -EINVAL: NULL; then the tree is as it
+ * was. O(log n). Kernel: btree_insert (where a key that is there already is a bug).
  */
 static inline int stitch_btree_insert(struct stitch_btree_head *head,
 				      const struct stitch_btree_geo *geo, const unsigned long *key,
@@ -474,7 +476,7 @@ static inline void stitch_btree_join(struct stitch_btree_head *head,
 	stitch_node_free(&head->source, right);
 }
 
-/* The node has lost a pair: fill it up from a sibling, or join them. Returns: its parent lost one. */
+/* The node has lost a pair: fill it up from a sibling, or join them. True: its parent lost one. */
 static inline bool stitch_btree_mend(struct stitch_btree_head *head,
 				     const struct stitch_btree_geo *geo,
 				     struct stitch_btree_path *path, int level)
@@ -527,8 +529,10 @@ static inline void stitch_btree_destroy_under(struct stitch_btree_head *head,
 	stitch_node_free(&head->source, node);
 }
 
-/* All nodes are freed, values are the caller's; the tree is empty. Kernel: btree_destroy (which
- * expects an empty one). */
+/*
+ * All nodes are freed, values are the caller's; the tree is empty. Kernel: btree_destroy (which
+ * expects an empty one).
+ */
 static inline void stitch_btree_destroy(struct stitch_btree_head *head)
 {
 	if (head->node)

@@ -27,7 +27,7 @@ struct stitch_idr {
 	unsigned int nr_spare;
 };
 
-/* An empty one whose nodes come from kmalloc: initialiser, definition. Kernel: IDR_INIT, DEFINE_IDR. */
+/* An empty one, with nodes from kmalloc: initialiser, definition. Kernel: IDR_INIT, DEFINE_IDR. */
 #define STITCH_IDR_INIT { { NULL, { NULL, NULL }, 0, true }, 0, 0, NULL, 0 }
 #define STITCH_DEFINE_IDR(name) struct stitch_idr name = STITCH_IDR_INIT
 
@@ -291,8 +291,8 @@ static inline void *stitch_idr_get_next(const struct stitch_idr *idr, int *nexti
 }
 
 /*
- * Call fn for all ids up to INT_MAX whose pointer is not NULL, in order, until it returns other than
- * 0; returns that. fn may remove ids, and take new ones. Kernel: idr_for_each.
+ * Call fn for all ids up to INT_MAX whose pointer is not NULL, in order, until it returns other
+ * than 0; returns that. fn may remove ids, and take new ones. Kernel: idr_for_each.
  */
 static inline int stitch_idr_for_each(const struct stitch_idr *idr,
 				      int (*fn)(int id, void *ptr, void *data), void *data)
@@ -327,7 +327,8 @@ static inline int stitch_idr_for_each(const struct stitch_idr *idr,
  * Until 3.9 nodes were put aside first, without the caller's lock, then an id was taken with the
  * lock, and all again at -EAGAIN: another thread had been faster.
  */
-#define STITCH_IDR_SPARE (2 * ((32 + STITCH_RADIX_TREE_MAP_SHIFT - 1) / STITCH_RADIX_TREE_MAP_SHIFT))
+#define STITCH_IDR_SPARE \
+	(2 * ((32 + STITCH_RADIX_TREE_MAP_SHIFT - 1) / STITCH_RADIX_TREE_MAP_SHIFT))
 
 static inline void stitch_idr_put_aside(struct stitch_idr *idr, struct stitch_radix_tree_node *node)
 {
@@ -358,8 +359,8 @@ static inline int stitch_idr_pre_get(struct stitch_idr *idr, stitch_gfp_t flags)
 }
 
 /*
- * The lowest free id from `start` on gets `ptr`, and goes to *id, with nodes that were put aside and
- * no others. 0, -EAGAIN: too few were, -ENOSPC, -EINVAL: start < 0. Kernel: idr_get_new_above,
+ * The lowest free id from `start` on gets `ptr`, and goes to *id, with nodes that were put aside
+ * and no others. 0, -EAGAIN: too few were, -ENOSPC, -EINVAL: start < 0. Kernel: idr_get_new_above,
  * idr_get_new.
  */
 static inline int stitch_idr_get_new_above(struct stitch_idr *idr, void *ptr, int start, int *id)

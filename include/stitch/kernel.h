@@ -10,6 +10,7 @@
 #ifndef STITCH_KERNEL_H
 #define STITCH_KERNEL_H
 
+#include "stitch/kernel_trees.h"
 #include "stitch/mempool.h"
 #include "stitch/mm.h"
 #include "stitch/slab.h"

@@ -7,15 +7,15 @@
  *
  * Nodes come from the cache that the tree was given (objects of sizeof(struct
  * stitch_radix_tree_node) bytes, STITCH_KMEM_CACHE(stitch_radix_tree_node, 0)), or from kmalloc,
- * with the GFP flags of the tree. Only insertions allocate, only they and deletions free: those may be
- * called where an allocation with these flags may be; all the rest anywhere, signal handlers too.
- * Nothing here locks: whoever changes the tree, tags included, must be alone; any number of threads
- * may read one that nobody changes. (In the kernel readers may run beside a writer, under RCU.)
+ * with the GFP flags of the tree. Only insertions allocate, only they and deletions free: those may
+ * be called where an allocation with these flags may be; all the rest anywhere, signal handlers
+ * too. Nothing here locks: whoever changes the tree, tags included, must be alone; any number of
+ * threads may read one that nobody changes. (In the kernel readers may run beside a writer.)
  *
  * Invariants (stitch_radix_tree_validate): a slot's present bit is set if and only if it is
  * occupied; there is no empty node, and no root node that has nothing but its first child; a tag of
- * a slot with a child is set if and only if the child has that tag somewhere; only present slots have
- * tags; a child's parent, offset and shift are right.
+ * a slot with a child is set if and only if the child has that tag somewhere; only present slots
+ * have tags; a child's parent, offset and shift are right.
  * In an idr's tree tag 0 says instead: something is free at this slot or under it.
  */
 #ifndef STITCH_RADIX_TREE_H
@@ -350,9 +350,9 @@ static inline int stitch_radix_tree_occupy(struct stitch_radix_tree_root *root, 
 }
 
 /*
- * Store `item` (not NULL) at `index`. 0, -EEXIST: there is one, -ENOMEM, -EINVAL: NULL; then the tree
- * is as it was. O(levels). Kernel: radix_tree_insert; preloaded: between radix_tree_preload and
- * radix_tree_preload_end.
+ * Store `item` (not NULL) at `index`. 0, -EEXIST: there is one, -ENOMEM, -EINVAL: NULL; then the
+ * tree is as it was. O(levels). Kernel: radix_tree_insert; preloaded: between radix_tree_preload
+ * and radix_tree_preload_end.
  */
 static inline int
 stitch_radix_tree_insert_preloaded(struct stitch_radix_tree_root *root, unsigned long index,
@@ -586,8 +586,10 @@ stitch_radix_tree_gang_lookup(const struct stitch_radix_tree_root *root, void **
 						 STITCH_RADIX_TREE_ANY);
 }
 
-/* The places of the items, and their indices unless NULL. Kernel: radix_tree_gang_lookup_slot,
- * radix_tree_gang_lookup_tag_slot (tag: STITCH_RADIX_TREE_ANY for all). */
+/*
+ * The places of the items, and their indices unless NULL. tag: STITCH_RADIX_TREE_ANY for all.
+ * Kernel: radix_tree_gang_lookup_slot, radix_tree_gang_lookup_tag_slot.
+ */
 static inline unsigned int
 stitch_radix_tree_gang_lookup_slot(const struct stitch_radix_tree_root *root, void ***results,
 				   unsigned long *indices, unsigned long first_index,
@@ -676,9 +678,8 @@ stitch_radix_tree_validate_slot(const struct stitch_radix_tree_root *root,
 	for (unsigned int tag = 0; tag < STITCH_RADIX_TREE_MAX_TAGS; tag++) {
 		bool tagged = node->tags[tag] >> offset & 1;
 
-		if (root->is_idr && !tag ? (child ? tagged != !!child->tags[0] : tagged == present) :
-					   (child ? tagged != !!child->tags[tag] :
-						    tagged && !present))
+		if (child ? tagged != (child->tags[tag] != 0) :
+			    (root->is_idr && !tag ? tagged == present : tagged && !present))
 			return false;
 	}
 	return true;

@@ -682,7 +682,8 @@ static inline int stitch_rb_black_height(const struct stitch_rb_node *node,
 /* True when the invariants above hold. O(n). */
 static inline bool stitch_rb_validate(const struct stitch_rb_root *root)
 {
-	return stitch_rb_is_black(root->rb_node) && stitch_rb_black_height(root->rb_node, NULL) >= 0;
+	return stitch_rb_is_black(root->rb_node) &&
+	       stitch_rb_black_height(root->rb_node, NULL) >= 0;
 }
 
 /* And the leftmost node is that. */

@@ -1,6 +1,6 @@
 /*
- * model_btree.c - stitch/btree.h against a sorted table of all keys that are used, of one word and of
- * two, and a source of nodes that refuses.
+ * model_btree.c - stitch/btree.h against a sorted table of all keys that are used, of one word and
+ * of two, and a source of nodes that refuses.
  */
 #include "stitch/btree.h"
 #include "tree_nodes.h"
@@ -22,7 +22,7 @@ static int by_key(const void *a, const void *b)
 	return stitch_btree_compare(&stitch_btree_geo128, a, b);
 }
 
-/* Dense ones, the first and the last there are, and anywhere. Of two words: many share the first. */
+/* Dense ones, the first and last that there are, anywhere; of two words many share the first. */
 static void choose_keys(uint64_t *random)
 {
 	unsigned long last[2] = { 0, 0 };
@@ -236,7 +236,8 @@ TEST(full_and_empty_again_in_order)
 		for (unsigned long i = 0; i < 5000; i++) {
 			unsigned long key = down & 1 ? 5000 - i : i;
 
-			ASSERT_EQ(stitch_btree_insert(&tree, &stitch_btree_geo32, &key, &tree, 0), 0);
+			ASSERT_EQ(stitch_btree_insert(&tree, &stitch_btree_geo32, &key, &tree, 0),
+				  0);
 		}
 		ASSERT(stitch_btree_validate(&tree, &stitch_btree_geo32));
 		ASSERT(tree.height <= 5);
