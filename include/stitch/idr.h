@@ -195,7 +195,7 @@ static inline int stitch_idr_alloc_cyclic(struct stitch_idr *idr, void *ptr, int
 
 	if (start < 0)
 		return -EINVAL;
-	if (id < (unsigned int)start || id > INT_MAX)
+	if (id < (unsigned int)start)
 		id = (unsigned int)start;
 	error = stitch_idr_alloc_u32(idr, ptr, &id, stitch_idr_max(end), flags);
 	if (error == -ENOSPC && id > (unsigned int)start) {

@@ -105,14 +105,12 @@ static void alloc_cyclic(uint64_t *random, struct table *table)
 {
 	size_t from = kunit_below(random, NR_IDS), to = from + kunit_below(random, NR_IDS - from);
 	size_t at = cursor > table->first + from ? cursor - table->first : from, expected;
-	int end = (int)(table->first + to) + 1;
+	int end = to == NR_IDS - 1 && table == &tables[1] ? 0 : (int)(table->first + to + 1);
 	void *ptr = new_pointer(random);
 	int id;
 
 	if (cursor > INT_MAX)
 		at = from;
-	if (table == &tables[1] && to == NR_IDS - 1)
-		end = 0;
 	expected = at > to ? NR_IDS : first_free(table, at, to);
 	if (expected == NR_IDS)
 		expected = first_free(table, from, to);
@@ -186,6 +184,7 @@ static unsigned long id_at(size_t at)
 }
 
 static size_t visited;
+static bool stopped;
 
 static int visit(int id, void *ptr, void *data)
 {
@@ -194,8 +193,10 @@ static int visit(int id, void *ptr, void *data)
 	ASSERT(visited < 2 * NR_IDS); /* up to INT_MAX */
 	ASSERT_EQ(id, id_at(visited));
 	ASSERT_EQ(ptr, tables[visited / NR_IDS].ptr[visited % NR_IDS]);
+	ASSERT(!stopped);
+	stopped = id % 64 == 63;
 	visited++;
-	return id % 64 == 63 ? id : 0;
+	return stopped ? id : 0;
 }
 
 static void walk(void)
@@ -221,6 +222,7 @@ static void walk(void)
 	ASSERT(at >= 2 * NR_IDS);
 
 	visited = 0;
+	stopped = false;
 	result = stitch_idr_for_each(&idr, visit, &visited);
 	ASSERT_EQ(result, result ? (long)id_at(visited - 1) : 0);
 	if (!result)
@@ -323,6 +325,46 @@ TEST(cursor_wraps_to_the_start)
 	EXPECT_EQ(stitch_idr_alloc_cyclic(&idr, NULL, 5, 0, 0), 6);
 	stitch_idr_destroy(&idr);
 	EXPECT_EQ(stitch_idr_get_cursor(&idr), 0);
+	EXPECT_EQ(nodes.nr_live, 0);
+}
+
+/* A tree that is full gets a level more; one by one, as its size is a power of 64 and 64^2. */
+TEST(full_trees)
+{
+	start(0);
+	for (int id = 0; id < 5000; id++)
+		ASSERT_EQ(stitch_idr_alloc(&idr, id & 1 ? &idr : NULL, id < 64 ? 0 : 63, 0, 0), id);
+	ASSERT(stitch_idr_validate(&idr));
+	for (int id = 4999; id >= 0; id--) {
+		ASSERT_EQ(stitch_idr_remove(&idr, (unsigned long)id), id & 1 ? &idr : NULL);
+		ASSERT_EQ(stitch_idr_alloc(&idr, &idr, 0, 0, 0), id);
+		ASSERT_EQ(stitch_idr_remove(&idr, (unsigned long)id), &idr);
+	}
+	EXPECT_EQ(nodes.nr_live, 0);
+}
+
+/* From a tree of one level to the last id there is, and back, each time with what was put aside. */
+TEST(what_is_put_aside_suffices)
+{
+	int id;
+
+	start(0);
+	for (int round = 0; round < 3; round++) {
+		nodes.nr_until_failure = NEVER;
+		ASSERT_EQ(stitch_idr_pre_get(&idr, 0), 1);
+		nodes.nr_until_failure = 0;
+		ASSERT_EQ(stitch_idr_get_new(&idr, &idr, &id), 0);
+		nodes.nr_until_failure = NEVER;
+		ASSERT_EQ(stitch_idr_pre_get(&idr, 0), 1);
+		nodes.nr_until_failure = 0;
+		ASSERT_EQ(stitch_idr_get_new_above(&idr, &idr, INT_MAX, &id), 0);
+		ASSERT_EQ(id, INT_MAX);
+		ASSERT_EQ(stitch_idr_get_new_above(&idr, &idr, INT_MAX, &id), -ENOSPC);
+		ASSERT_EQ(stitch_idr_remove(&idr, INT_MAX), &idr);
+		ASSERT_EQ(stitch_idr_remove(&idr, 0), &idr);
+	}
+	nodes.nr_until_failure = NEVER;
+	stitch_idr_destroy(&idr);
 	EXPECT_EQ(nodes.nr_live, 0);
 }
 

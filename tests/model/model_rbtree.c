@@ -215,6 +215,13 @@ TEST(validate_notices_damage)
 	insert(0);
 	tree.rb_root.rb_node->rb_parent_color &= ~(uintptr_t)1; /* a red root alone */
 	EXPECT(!stitch_rb_validate_cached(&tree));
+
+	start_empty();
+	insert(2);
+	insert(1);
+	stitch_rb_link_node(&items[0].rb, &items[1].rb, &items[1].rb.rb_left); /* red under red */
+	tree.rb_leftmost = &items[0].rb;
+	EXPECT(!stitch_rb_validate_cached(&tree));
 }
 
 /* `key` moves out of the array and back, in place. */
