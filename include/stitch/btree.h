@@ -13,9 +13,9 @@
  * long. The general ones take the geometry, and keys as unsigned longs, the highest first.
  *
  * Invariants (stitch_btree_validate): all leaves are at the same depth; keys of a node ascend;
- * those under child i are not below key i (of the first child: whatever that says) and below key
- * i + 1; every node but the root is at least half full, a root that is no leaf has two children; no
- * value is NULL.
+ * those under child i are not below key i and below key i + 1, but that the first key of inner
+ * nodes at the left edge means nothing; that of others is the key above them. Every node but the
+ * root is at least half full, a root that is no leaf has two children; no value is NULL.
  */
 #ifndef STITCH_BTREE_H
 #define STITCH_BTREE_H
@@ -432,20 +432,14 @@ static inline int stitch_btree_insert(struct stitch_btree_head *head,
 
 /* --- removal ---------------------------------------------------------------------------------- */
 
-/*
- * Child `at` + 1 of `parent` gives a pair to child `at`, or gets one. The key of a first child is
- * whatever it was when it came there: before it may count it is told from the parent's.
- */
+/* Child `at` + 1 of `parent` gives a pair to child `at`, or gets one. */
 static inline void stitch_btree_balance(const struct stitch_btree_geo *geo,
 					struct stitch_btree_node *parent, unsigned int at,
-					bool to_left, bool is_leaf)
+					bool to_left)
 {
 	struct stitch_btree_node *left = stitch_btree_child(parent, at);
 	struct stitch_btree_node *right = stitch_btree_child(parent, at + 1);
-	unsigned long *boundary = stitch_btree_key(parent, at + 1);
 
-	if (!is_leaf)
-		stitch_btree_copy_key(geo, stitch_btree_key(right, 0), boundary);
 	if (to_left) {
 		stitch_btree_copy(geo, left, left->nr, right, 0, 1);
 		left->nr++;
@@ -455,21 +449,17 @@ static inline void stitch_btree_balance(const struct stitch_btree_geo *geo,
 		stitch_btree_copy(geo, right, 0, left, left->nr - 1u, 1);
 		left->nr--;
 	}
-	stitch_btree_copy_key(geo, boundary, stitch_btree_key(right, 0));
+	stitch_btree_copy_key(geo, stitch_btree_key(parent, at + 1), stitch_btree_key(right, 0));
 }
 
 /* All of child `at` + 1 goes to child `at`. */
 static inline void stitch_btree_join(struct stitch_btree_head *head,
 				     const struct stitch_btree_geo *geo,
-				     struct stitch_btree_node *parent, unsigned int at,
-				     bool is_leaf)
+				     struct stitch_btree_node *parent, unsigned int at)
 {
 	struct stitch_btree_node *left = stitch_btree_child(parent, at);
 	struct stitch_btree_node *right = stitch_btree_child(parent, at + 1);
 
-	if (!is_leaf)
-		stitch_btree_copy_key(geo, stitch_btree_key(right, 0),
-				      stitch_btree_key(parent, at + 1));
 	stitch_btree_copy(geo, left, left->nr, right, 0, right->nr);
 	left->nr = (uint16_t)(left->nr + right->nr);
 	stitch_btree_shift(geo, parent, at + 1, -1);
@@ -487,10 +477,10 @@ static inline bool stitch_btree_mend(struct stitch_btree_head *head,
 	if (path->nodes[level]->nr >= geo->no_pairs / 2)
 		return false;
 	if (stitch_btree_child(parent, sibling)->nr > geo->no_pairs / 2) {
-		stitch_btree_balance(geo, parent, at ? sibling : at, !at, !level);
+		stitch_btree_balance(geo, parent, at ? sibling : at, !at);
 		return false;
 	}
-	stitch_btree_join(head, geo, parent, at ? sibling : at, !level);
+	stitch_btree_join(head, geo, parent, at ? sibling : at);
 	return true;
 }
 
@@ -631,10 +621,11 @@ static inline bool stitch_btree_validate_under(const struct stitch_btree_geo *ge
 		const unsigned long *next = at + 1u < node->nr ? stitch_btree_key(node, at + 1) :
 								 high;
 
-		if (level > 0 && !at)
-			key = low; /* its own is out of date */
-		if (!*stitch_btree_val(node, at))
+		if (!*stitch_btree_val(node, at) ||
+		    (level > 0 && !at && low && stitch_btree_compare(geo, key, low)))
 			return false;
+		if (level > 0 && !at)
+			key = low; /* at the left edge none */
 		if (key && ((next && stitch_btree_compare(geo, key, next) >= 0) ||
 			    (low && stitch_btree_compare(geo, key, low) < 0)))
 			return false;

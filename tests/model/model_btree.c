@@ -257,7 +257,7 @@ TEST(full_and_empty_again_in_order)
 
 TEST(merge)
 {
-	struct stitch_btree_headl all, odd;
+	struct stitch_btree_headl all, odd, kept;
 	struct stitch_mempool pool = { { sizeof(struct stitch_btree_node), 0, NEVER } };
 	unsigned long nr = 0;
 
@@ -291,7 +291,21 @@ TEST(merge)
 	EXPECT(stitch_btree_validatel(&all));
 	for (unsigned long i = 0; i < 1000; i++)
 		ASSERT_EQ(stitch_btree_lookupl(&all, i), i & 1 ? (void *)&all : (void *)&odd);
-	/* Into an empty one with another source: node by node. */
+	/* Into another with the same source that is not empty. */
+	stitch_btree_initl(&odd, &nodes);
+	EXPECT_EQ(stitch_btree_insertl(&odd, 1000, &odd, 0), 0);
+	EXPECT_EQ(stitch_btree_mergel(&all, &odd, 0), 0);
+	EXPECT_EQ(stitch_btree_removel(&all, 1000), &odd);
+	/* Into an empty one with another source: node by node; of pools, too. */
+	stitch_btree_initl(&odd, NULL);
+	stitch_btree_init_mempooll(&kept, &pool);
+	EXPECT_EQ(stitch_btree_insertl(&kept, 1000, &odd, 0), 0);
+	EXPECT_EQ(stitch_btree_mergel(&odd, &kept, 0), 0);
+	EXPECT_EQ(pool.elements.nr_live, 0);
+	EXPECT_EQ(kmalloc_cache.nr_live, 1);
+	stitch_btree_destroyl(&odd);
+	EXPECT_EQ(kmalloc_cache.nr_live, 0);
+	stitch_btree_init_mempooll(&odd, &pool);
 	EXPECT_EQ(stitch_btree_mergel(&odd, &all, 0), 0);
 	EXPECT_EQ(nodes.nr_live, 0);
 	EXPECT(pool.elements.nr_live > 0);
@@ -403,6 +417,12 @@ TEST(validate_notices_damage)
 	EXPECT(!stitch_btree_validate(&tree, geo));
 	leaf->nr = 8;
 	EXPECT(stitch_btree_validate(&tree, geo));
+	for (unsigned long key = 200; key < 1000; key++)
+		ASSERT_EQ(stitch_btree_insert(&tree, geo, &key, &tree, 0), 0);
+	ASSERT_EQ(tree.height, 3);
+	EXPECT(stitch_btree_validate(&tree, geo));
+	*stitch_btree_key(stitch_btree_child(tree.node, 1), 0) -= 1; /* not as the one above */
+	EXPECT(!stitch_btree_validate(&tree, geo));
 	stitch_btree_destroy(&tree);
 	tree.height = 1;
 	EXPECT(!stitch_btree_validate(&tree, geo));
