@@ -3,7 +3,8 @@
 
 A file in src/LAYER or preload/ may include its own layer and lower ones; of the system's
 headers the freestanding ones, anything more only in src/os and preload; never a .c file.
-Headers in include/stitch are installed, so they may include only system headers and each other.
+Headers in include/stitch are installed, so they may include only system headers and each other;
+they lie below all layers: any file may include them.
 """
 import re
 import sys

@@ -11,12 +11,12 @@
 
 struct vmaps vmaps;
 
-static struct rb_root areas;	/* LOCK_HIGHMEM */
-static struct vmap *spare; /* LOCK_HIGHMEM: those that are none at present */
+static struct stitch_rb_root areas; /* LOCK_HIGHMEM */
+static struct vmap *spare;	    /* LOCK_HIGHMEM: those that are none at present */
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
-/* In memory that stays, whatever becomes of the area: others may be looking. NULL: there is none. */
+/* In memory that stays, whatever becomes of the area: others may be looking. NULL: none is left. */
 static struct vmap *take_spare_locked(void)
 {
 	struct vmap *area = spare;
@@ -41,21 +41,21 @@ static void put_spare_locked(struct vmap *area)
 
 /* --- the tree --------------------------------------------------------------------------------- */
 
-static struct vmap *vmap_of(struct rb_node *node)
+static struct vmap *vmap_of(struct stitch_rb_node *node)
 {
-	return node ? rb_entry(node, struct vmap, node) : NULL;
+	return node ? stitch_rb_entry(node, struct vmap, node) : NULL;
 }
 
 static void insert_locked(struct vmap *area)
 {
-	struct rb_node **link = &areas.rb_node, *parent = NULL;
+	struct stitch_rb_node **link = &areas.rb_node, *parent = NULL;
 
 	while (*link) {
 		parent = *link;
 		link = area->start < vmap_of(parent)->start ? &parent->rb_left : &parent->rb_right;
 	}
-	rb_link_node(&area->node, parent, link);
-	rb_insert_augmented(&area->node, &areas, NULL);
+	stitch_rb_link_node(&area->node, parent, link);
+	stitch_rb_insert_color(&area->node, &areas);
 }
 
 /* The area that the address lies in. */
@@ -184,7 +184,7 @@ static struct high_page **take_out(const char *address, size_t *nr_pages)
 	lock_acquire(LOCK_HIGHMEM);
 	area = find_locked(address);
 	if (area && area->start == address) {
-		rb_erase_augmented(&area->node, &areas, NULL);
+		stitch_rb_erase(&area->node, &areas);
 		let_go_locked(area);
 		pages = area->pages;
 		*nr_pages = area->nr_pages;

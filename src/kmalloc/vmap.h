@@ -15,15 +15,15 @@
 #ifndef KMALLOC_VMAP_H
 #define KMALLOC_VMAP_H
 
-#include "base/rbtree.h"
 #include "mm/highmem.h"
+#include "stitch/rbtree.h"
 
 /* Never freed, but used again: who reads without the lock finds one or the other area, or none. */
 struct vmap {
 	char *start; /* of the pages; NULL: it is none at present */
 	size_t nr_pages;
 	struct vmap *next; /* that was made before */
-	struct rb_node node;
+	struct stitch_rb_node node;
 	size_t nr_mapped; /* while it is made: the first so many are */
 	struct high_page **pages;
 	struct vmap *next_spare;

@@ -14,7 +14,7 @@
 #define MM_MM_TYPES_H
 
 #include "base/list.h"
-#include "base/rbtree.h"
+#include "stitch/rbtree.h"
 
 #define PAGE_SHIFT 12u
 #define PAGE_SIZE ((size_t)1 << PAGE_SHIFT)
@@ -150,8 +150,8 @@ struct pageblock {
 	uint32_t nr_units;	 /* PAGEBLOCK_RANGE: length */
 	uint32_t subtree_max;	 /* PAGEBLOCK_RANGE: longest range in this subtree */
 	union {
-		struct rb_node node;   /* PAGEBLOCK_RANGE: tree of free ranges by address */
-		struct list_head list; /* PAGEBLOCK_RUNS: bucket list */
+		struct stitch_rb_node node; /* PAGEBLOCK_RANGE: tree of free ranges by address */
+		struct list_head list;	    /* PAGEBLOCK_RUNS: bucket list */
 	};
 	uint64_t run_map[PAGEBLOCK_WORDS] __cacheline_aligned; /* page is in a run */
 	uint64_t touched[PAGEBLOCK_WORDS];

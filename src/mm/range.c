@@ -4,9 +4,9 @@
 #include "mm/residency.h"
 #include "mm/section.h"
 
-static struct pageblock *node_range(struct rb_node *node)
+static struct pageblock *node_range(struct stitch_rb_node *node)
 {
-	return rb_entry(node, struct pageblock, node);
+	return stitch_rb_entry(node, struct pageblock, node);
 }
 
 static struct pageblock *unit_range(size_t unit)
@@ -14,18 +14,18 @@ static struct pageblock *unit_range(size_t unit)
 	return pfn_to_pageblock(unit * UNIT_PAGES);
 }
 
-static size_t subtree_max(struct rb_node *node)
+static size_t subtree_max(struct stitch_rb_node *node)
 {
 	return node ? node_range(node)->subtree_max : 0;
 }
 
-static void range_update(struct rb_node *node)
+static uint32_t range_length(const struct pageblock *range)
 {
-	struct pageblock *range = node_range(node);
-	size_t longest = max_size(subtree_max(node->rb_left), subtree_max(node->rb_right));
-
-	range->subtree_max = (uint32_t)max_size(longest, range->nr_units);
+	return range->nr_units;
 }
+
+STITCH_RB_DECLARE_CALLBACKS_MAX(static, range_callbacks, struct pageblock, node, uint32_t,
+				subtree_max, range_length);
 
 static size_t range_end(const struct pageblock *range)
 {
@@ -34,8 +34,8 @@ static size_t range_end(const struct pageblock *range)
 
 static void range_insert(struct pageblock *range, size_t nr_units)
 {
-	struct rb_root *root = &zone.ranges[range->part];
-	struct rb_node **link = &root->rb_node, *parent = NULL;
+	struct stitch_rb_root *root = &zone.ranges[range->part];
+	struct stitch_rb_node **link = &root->rb_node, *parent = NULL;
 
 	while (*link) {
 		parent = *link;
@@ -44,20 +44,22 @@ static void range_insert(struct pageblock *range, size_t nr_units)
 	}
 	range->kind = PAGEBLOCK_RANGE;
 	range->nr_units = (uint32_t)nr_units;
-	rb_link_node(&range->node, parent, link);
-	rb_insert_augmented(&range->node, root, range_update);
+	range->subtree_max = range->nr_units;
+	stitch_rb_link_node(&range->node, parent, link);
+	range_callbacks.propagate(parent, NULL);
+	stitch_rb_insert_augmented(&range->node, root, &range_callbacks);
 }
 
 static void range_erase(struct pageblock *range)
 {
-	rb_erase_augmented(&range->node, &zone.ranges[range->part], range_update);
+	stitch_rb_erase_augmented(&range->node, &zone.ranges[range->part], &range_callbacks);
 	range->kind = PAGEBLOCK_NONE;
 }
 
 static void range_resize(struct pageblock *range, size_t nr_units)
 {
 	range->nr_units = (uint32_t)nr_units;
-	rb_augment_path(&range->node, range_update);
+	range_callbacks.propagate(&range->node, NULL);
 }
 
 static size_t units_touched(size_t unit, size_t nr_units)
@@ -91,7 +93,7 @@ void range_clip_locked(struct pageblock *range, size_t unit, size_t nr_units)
 static struct pageblock *find_fit(enum range_part part, size_t nr_units)
 {
 	unsigned int near = part == RANGE_LOW ? 0 : 1;
-	struct rb_node *node = zone.ranges[part].rb_node;
+	struct stitch_rb_node *node = zone.ranges[part].rb_node;
 
 	if (subtree_max(node) < nr_units)
 		return NULL;
@@ -156,8 +158,8 @@ static bool take_lucky_fit(enum range_part part, size_t nr_units, size_t align_u
 static size_t free_at_frontier(enum range_part part)
 {
 	const struct section *section = &zone.sections[0];
-	struct rb_node *node = part == RANGE_LOW ? rb_last(&zone.ranges[part]) :
-						   rb_first(&zone.ranges[part]);
+	struct stitch_rb_node *node = part == RANGE_LOW ? stitch_rb_last(&zone.ranges[part]) :
+							  stitch_rb_first(&zone.ranges[part]);
 
 	if (!node)
 		return 0;
@@ -338,17 +340,17 @@ bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)
 void range_free_locked(size_t unit, size_t nr_units)
 {
 	struct pageblock *range = unit_range(unit);
-	struct rb_node *next, *prev;
+	struct stitch_rb_node *next, *prev;
 
 	zone.nr_range_touched += units_touched(unit, nr_units);
 	range_insert(range, nr_units);
-	next = rb_next(&range->node);
+	next = stitch_rb_next(&range->node);
 	if (next && range_end(range) == range_unit(node_range(next))) {
 		nr_units += node_range(next)->nr_units;
 		range_erase(node_range(next));
 		range_resize(range, nr_units);
 	}
-	prev = rb_prev(&range->node);
+	prev = stitch_rb_prev(&range->node);
 	if (prev && range_end(node_range(prev)) == range_unit(range)) {
 		range_erase(range);
 		range_resize(node_range(prev), node_range(prev)->nr_units + nr_units);
@@ -357,7 +359,8 @@ void range_free_locked(size_t unit, size_t nr_units)
 
 struct pageblock *range_next_locked(enum range_part part, struct pageblock *range)
 {
-	struct rb_node *node = range ? rb_next(&range->node) : rb_first(&zone.ranges[part]);
+	struct stitch_rb_node *node = range ? stitch_rb_next(&range->node) :
+					      stitch_rb_first(&zone.ranges[part]);
 
 	return node ? node_range(node) : NULL;
 }

@@ -98,9 +98,9 @@ static bool validate_run_blocks(struct census *census)
 	return nr_empty == zone.nr_empty_run_blocks && nr_empty <= 1;
 }
 
-static size_t subtree_max_of(struct rb_node *node)
+static size_t subtree_max_of(struct stitch_rb_node *node)
 {
-	return node ? rb_entry(node, struct pageblock, node)->subtree_max : 0;
+	return node ? stitch_rb_entry(node, struct pageblock, node)->subtree_max : 0;
 }
 
 static bool validate_range(const struct pageblock *range, enum range_part part)
@@ -117,7 +117,7 @@ static bool validate_ranges(enum range_part part, struct census *census)
 	struct pageblock *range = NULL;
 	size_t last_end = 0;
 
-	if (!rb_validate(&zone.ranges[part]))
+	if (!stitch_rb_validate(&zone.ranges[part]))
 		return false;
 	while ((range = range_next_locked(part, range))) {
 		size_t unit = range_unit(range);

@@ -54,7 +54,7 @@ struct zone {
 	struct free_area free_area[NR_PAGE_ORDERS];
 	struct list_head run_buckets[NR_RUN_BUCKETS];
 	uint64_t run_bucket_mask; /* bit b: run_buckets[b] is not empty */
-	struct rb_root ranges[NR_RANGE_PARTS];
+	struct stitch_rb_root ranges[NR_RANGE_PARTS];
 	struct section sections[MAX_SECTIONS];
 	unsigned int nr_sections;
 	unsigned int nr_empty_run_blocks; /* kept for the next run; 0 or 1 */

@@ -54,6 +54,8 @@ class Checks(unittest.TestCase):
                 self.write("src/mm/bad.c", line + "\n")
                 self.expect("layers", message)
         self.write("src/mm/bad.c", "")
+        self.write("src/base/good.c", '#include "stitch/rbtree.h"\n')
+        self.expect("layers", "5 files, 0 errors")
         self.write("src/attic/old.c", "")
         self.expect("layers", "attic is no layer")
 
