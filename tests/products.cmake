@@ -131,6 +131,8 @@ foreach(source ${examples})
 	target_link_libraries(${name} PRIVATE stitchmalloc_shared stitch_flags Threads::Threads)
 	stitch_test(${name} semantics 60 ${name})
 endforeach()
+stitch_test(style_headers style 120 ${CMAKE_CURRENT_SOURCE_DIR}/style/test_headers.sh
+	${PROJECT_SOURCE_DIR}/include)
 stitch_test(style_kernel_names style 60 ${CMAKE_CURRENT_SOURCE_DIR}/style/test_kernel_names.sh
 	${PROJECT_SOURCE_DIR}/include)
 # The articles' modules of 2004 (bench/articles/).

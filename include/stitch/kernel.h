@@ -11,6 +11,7 @@
 #define STITCH_KERNEL_H
 
 #include "stitch/highmem.h"
+#include "stitch/kernel_lists.h"
 #include "stitch/mempool.h"
 #include "stitch/mm.h"
 #include "stitch/slab.h"
