@@ -157,7 +157,7 @@ static inline unsigned int stitch_kfifo_core_out(struct stitch_kfifo_core *core,
 static inline unsigned int stitch_kfifo_core_out_linear(const struct stitch_kfifo_core *core,
 							unsigned int *offset, unsigned int nr)
 {
-	*offset = core->size ? core->out & (core->size - 1) : 0;
+	*offset = core->out & (core->size - 1);
 	nr = stitch_kfifo_min(nr, stitch_kfifo_core_len(core));
 	return nr ? stitch_kfifo_core_linear(core, core->out, nr) : 0;
 }

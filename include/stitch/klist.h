@@ -22,8 +22,8 @@
  * Each function is the kernel's of the same name without stitch_.
  *
  * Invariants (stitch_klist_validate): k_list is a good list of the nodes with n_ref > 0; these
- * and no others have n_klist set to it; n_ref is the number of iterators at it, and 1 if it is not
- * n_dead.
+ * and no others have n_klist set to it; n_ref is the number of iterators at it, and 1 more if it
+ * is not n_dead.
  */
 #ifndef STITCH_KLIST_H
 #define STITCH_KLIST_H
