@@ -165,8 +165,11 @@ static void run_klist(double end, pthread_mutex_t *mutex)
 
 	stop = false;
 	stitch_klist_init_mutex(&devices, mutex, device_get, device_put);
-	for (uintptr_t i = 0; i < ARRAY_SIZE(threads); i++)
-		thread_start(&threads[i], i < NR_OWNERS ? owner : walker, (void *)(i + 1)); // NOLINT
+	for (uintptr_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		void *number = (void *)(i + 1); // NOLINT
+
+		thread_start(&threads[i], i < NR_OWNERS ? owner : walker, number);
+	}
 	while (seconds_now() < end) {
 		if (!stitch_klist_validate(&devices))
 			die("the klist is damaged");

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Each installed header compiles alone, as C99, C17 and C++17, and without a warning (kernel*.h and
-# module.h as GNU C only); uses_lists.c, which has all macros of some, runs as each of them.
+# Each installed header compiles alone, as C99, GNU C17 and C++17, and without a warning (kernel*.h and
+# module.h as GNU C only); uses_lists.c, which has all macros of some, runs as each of them,
+# and with the kernel's names.
 # usage: test_headers.sh INCLUDE-FOLDER
 set -eu
 include=$1
@@ -24,10 +25,8 @@ for header in "$include"/stitch/*.h; do
 	echo "#include <stitch/$name>" >"$folder/alone.c"
 	compile c gnu17 "$folder/alone.c" -Wno-pedantic -fsyntax-only
 	case $name in kernel*.h | module.h) continue ;; esac
-	for language in "c c99" "c c17" "c++ c++17"; do
-		# shellcheck disable=SC2086  # two words
-		compile $language "$folder/alone.c" -fsyntax-only
-	done
+	compile c c99 "$folder/alone.c" -fsyntax-only
+	compile c++ c++17 "$folder/alone.c" -fsyntax-only
 done
 for source in "$here"/uses_*.c; do
 	for language in "c c99" "c c17" "c++ c++17"; do
@@ -35,4 +34,18 @@ for source in "$here"/uses_*.c; do
 		compile $language "$source" -pthread -o "$folder/uses"
 		"$folder/uses"
 	done
+	# The same with the kernel's names, but for those that the kernel has not.
+	sed -e 's/\bstitch_\([a-z_]*_validate\)/STITCH!\1/g; s/\bstitch_//g; s/\bSTITCH_//g' \
+		-e 's/STITCH!/stitch_/g; s|<stitch/[a-z_]*\.h>|<stitch/kernel.h>|' \
+		"$source" >"$folder/kernel.c"
+	compile c gnu17 "$folder/kernel.c" -Wno-pedantic -pthread -o "$folder/uses"
+	"$folder/uses"
 done
+# Whatever a kernel's name means is there.
+sed -n 's/^#define [^ ]* \(stitch_[a-z0-9_]*\|STITCH_[A-Z0-9_]*\).*/\1/p' \
+	"$include"/stitch/kernel_*.h >"$folder/meant"
+[ -s "$folder/meant" ]
+while read -r name; do
+	grep -qwr --exclude='kernel*.h' "$name" "$include/stitch" ||
+		{ echo "there is no $name"; exit 1; }
+done <"$folder/meant"
