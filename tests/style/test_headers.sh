@@ -1,7 +1,7 @@
 #!/bin/sh
-# Each installed header compiles alone, as C99, GNU C17 and C++17, and without a warning (kernel*.h and
-# module.h as GNU C only); uses_lists.c, which has all macros of some, runs as each of them,
-# and with the kernel's names.
+# Each installed header compiles alone, as C99, GNU C17 and C++17, and without a warning (kernel*.h
+# and module.h as GNU C only); uses_lists.c, which has all macros of some, runs as each of them, and
+# with the kernel's names.
 # usage: test_headers.sh INCLUDE-FOLDER
 set -eu
 include=$1
