@@ -342,11 +342,18 @@ static inline void stitch_list_splice_tail_init(struct stitch_list_head *list,
 	stitch_list_entry((pos)->member.prev, __typeof__(*(pos)), member)
 #define stitch_list_entry_is_head(pos, head, member) (&(pos)->member == (head))
 
-/* NULL when the list is empty. */
+/* NULL when the list is empty; the link is read once. */
+#define STITCH_LIST_ENTRY_OR_NULL(head, link, type, member) \
+	__extension__({ \
+		const struct stitch_list_head *stitch_head_ = (head); \
+		struct stitch_list_head *stitch_node_ = STITCH_LIST_READ(stitch_head_->link); \
+		stitch_node_ == stitch_head_ ? (type *)0 : \
+					       stitch_list_entry(stitch_node_, type, member); \
+	})
 #define stitch_list_first_entry_or_null(head, type, member) \
-	(stitch_list_empty(head) ? (type *)0 : stitch_list_first_entry(head, type, member))
+	STITCH_LIST_ENTRY_OR_NULL(head, next, type, member)
 #define stitch_list_last_entry_or_null(head, type, member) \
-	(stitch_list_empty(head) ? (type *)0 : stitch_list_last_entry(head, type, member))
+	STITCH_LIST_ENTRY_OR_NULL(head, prev, type, member)
 
 /* After the last comes the first, and the other way round. */
 #define stitch_list_next_entry_circular(pos, head, member) \
