@@ -333,14 +333,17 @@ static inline void stitch_list_splice_tail_init(struct stitch_list_head *list,
  * like return behind the last node is no structure: stitch_list_entry_is_head() tells.
  */
 #define stitch_list_entry(ptr, type, member) stitch_container_of(ptr, type, member)
+/* Of a head, too, which lies in no structure, and not where such a structure may be aligned. */
+#define STITCH_LIST_LINK(pos, member) \
+	((struct stitch_list_head *)((uintptr_t)(pos) + offsetof(__typeof__(*(pos)), member)))
 #define stitch_list_first_entry(head, type, member) \
 	stitch_list_entry((head)->next, type, member)
 #define stitch_list_last_entry(head, type, member) stitch_list_entry((head)->prev, type, member)
 #define stitch_list_next_entry(pos, member) \
-	stitch_list_entry((pos)->member.next, __typeof__(*(pos)), member)
+	stitch_list_entry(STITCH_LIST_LINK(pos, member)->next, __typeof__(*(pos)), member)
 #define stitch_list_prev_entry(pos, member) \
-	stitch_list_entry((pos)->member.prev, __typeof__(*(pos)), member)
-#define stitch_list_entry_is_head(pos, head, member) (&(pos)->member == (head))
+	stitch_list_entry(STITCH_LIST_LINK(pos, member)->prev, __typeof__(*(pos)), member)
+#define stitch_list_entry_is_head(pos, head, member) (STITCH_LIST_LINK(pos, member) == (head))
 
 /* NULL when the list is empty; the link is read once. */
 #define STITCH_LIST_ENTRY_OR_NULL(head, link, type, member) \

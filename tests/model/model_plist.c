@@ -10,7 +10,7 @@ struct task {
 	unsigned int number; /* tasks[number] */
 	int prio;	     /* the twin's */
 	struct stitch_plist_node node;
-};
+} __attribute__((aligned(64))); /* a head does not lie in one: -fsanitize=alignment */
 
 static STITCH_PLIST_HEAD(head);
 static struct task tasks[NR_TASKS];
