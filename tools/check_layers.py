@@ -3,8 +3,9 @@
 
 A file in src/LAYER or preload/ may include its own layer and lower ones; of the system's
 headers the freestanding ones, anything more only in src/os and preload; never a .c file.
-Headers in include/stitch are installed, so they may include only system headers and each other;
-they lie below all layers: any file may include them.
+Headers in include/stitch are installed, so they may include only system headers and each other.
+They are below all layers, and any file may include them (stitch/list.h: src/base), but for those
+that bring libc's headers with them: these are for src/os and preload.
 """
 import re
 import sys
@@ -14,6 +15,7 @@ LADDER = ["base", "os", "core", "mm", "slab", "vmalloc", "kmalloc", "debug", "pr
           "preload"]
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdatomic.h", "stdarg.h", "limits.h",
                 "string.h", "errno.h"}
+HOSTED_HEADERS = {"stitch/kernel.h", "stitch/kernel_lists.h", "stitch/klist.h", "stitch/module.h"}
 HOSTED_LAYERS = {"os", "preload"}
 # Only in builds for Valgrind; and the libraries that stacks are found and named with.
 ALLOWED = {("src/core/memcheck.h", "valgrind/memcheck.h"),
@@ -41,8 +43,12 @@ def complaint(root, layer, system, own, text):
         return f"include of {text}: only <header> and \"layer/header.h\" are understood"
     if name.endswith(".c"):
         return f"includes the source file {name}"
-    if name.startswith("stitch/") or (layer is None and system):
+    if layer is None and (system or name.startswith("stitch/")):
         return None
+    if name.startswith("stitch/"):
+        if name not in HOSTED_HEADERS or layer in HOSTED_LAYERS:
+            return None
+        return f"{name} needs libc: it may be used only in src/os and preload"
     if system:
         if system in FREESTANDING or layer in HOSTED_LAYERS:
             return None

@@ -39,8 +39,8 @@ extern "C" {
 #define STITCH_BTREE_MAX_HEIGHT 28
 
 struct stitch_btree_node {
-	union {
-		struct {
+	__extension__ union {
+		__extension__ struct {
 			uint16_t nr;	 /* pairs in use */
 			uint16_t keylen; /* as the geometry's */
 		};

@@ -12,6 +12,7 @@
 
 #include "stitch/highmem.h"
 #include "stitch/kernel_trees.h"
+#include "stitch/kernel_lists.h"
 #include "stitch/mempool.h"
 #include "stitch/mm.h"
 #include "stitch/slab.h"

@@ -22,21 +22,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stitch/container_of.h"
+
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-#ifndef stitch_container_of
-/* The structure of which *ptr is the member. Kernel: container_of. */
-#define stitch_container_of(ptr, type, member) \
-	((type *)((uintptr_t)(ptr) - offsetof(type, member)))
 #endif
 
 /* Kernel: struct rb_node. Left and right are also child 0 and 1, for code that has both ways. */
 struct stitch_rb_node {
 	uintptr_t rb_parent_color; /* address of the parent; bit 0 set: black */
-	union {
-		struct {
+	__extension__ union {
+		__extension__ struct {
 			struct stitch_rb_node *rb_left, *rb_right;
 		};
 		struct stitch_rb_node *rb_child[2];
@@ -47,15 +43,15 @@ struct stitch_rb_node {
  * Kernel: struct rb_root, struct rb_root_cached. The second names are those that the first ones
  * become where stitch/kernel.h is included.
  */
-struct stitch_rb_root {
-	union {
+__extension__ struct stitch_rb_root {
+	__extension__ union {
 		struct stitch_rb_node *rb_node; /* NULL: an empty tree */
 		struct stitch_rb_node *stitch_rb_node;
 	};
 };
 
-struct stitch_rb_root_cached {
-	union {
+__extension__ struct stitch_rb_root_cached {
+	__extension__ union {
 		struct stitch_rb_root rb_root;
 		struct stitch_rb_root stitch_rb_root;
 	};

@@ -27,7 +27,7 @@ static void add_to_free_list(struct page *page, unsigned int order, bool at_tail
 static void del_from_free_list(struct page *page)
 {
 	zone.free_area[page->order].nr_free--;
-	list_del(&page->list);
+	__list_del_entry(&page->list);
 	WRITE_ONCE(page->kind, PAGE_NONE);
 }
 
@@ -94,11 +94,10 @@ static struct page *rmqueue_from(enum free_list list, unsigned int order)
 {
 	for (unsigned int o = order; o < NR_PAGE_ORDERS; o++) {
 		struct list_head *head = &zone.free_area[o].free_list[list];
-		struct page *page;
+		struct page *page = list_first_entry_or_null(head, struct page, list);
 
-		if (list_empty(head))
+		if (!page)
 			continue;
-		page = list_first_entry(head, struct page, list);
 		del_from_free_list(page);
 		if (o >= PAGEBLOCK_ORDER)
 			huge_take_locked(pfn_to_pageblock(page_to_pfn(page)), order);

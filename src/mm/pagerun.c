@@ -67,7 +67,7 @@ static void bucket_add(struct pageblock *block)
 
 static void bucket_del(struct pageblock *block)
 {
-	list_del(&block->list);
+	__list_del_entry(&block->list);
 	if (list_empty(&zone.run_buckets[block->bucket]))
 		zone.run_bucket_mask &= ~((uint64_t)1 << block->bucket);
 }
@@ -104,9 +104,9 @@ static size_t find_area(const struct pageblock *block, const struct wanted *want
 static struct pageblock *search_bucket(unsigned int bucket, const struct wanted *wanted,
 				       unsigned int *tries, size_t *bit)
 {
-	list_for_each(entry, &zone.run_buckets[bucket]) {
-		struct pageblock *block = list_entry(entry, struct pageblock, list);
+	struct pageblock *block;
 
+	list_for_each_entry(block, &zone.run_buckets[bucket], list) {
 		*bit = find_area(block, wanted);
 		if (*bit < PAGEBLOCK_PAGES)
 			return block;

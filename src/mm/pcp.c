@@ -26,7 +26,7 @@ static unsigned int batch_of(unsigned int order)
 	return PCP_BATCH_PAGES >> order;
 }
 
-static void push(struct pcp *pcp, struct page *page, unsigned int order)
+static inline void push(struct pcp *pcp, struct page *page, unsigned int order)
 {
 	WRITE_ONCE(page->kind, PAGE_PCP);
 	WRITE_ONCE(page->order, (uint8_t)order);
@@ -36,12 +36,11 @@ static void push(struct pcp *pcp, struct page *page, unsigned int order)
 
 static struct page *pop(struct pcp *pcp, unsigned int order)
 {
-	struct page *page;
+	struct page *page = list_first_entry_or_null(&pcp->list[order], struct page, list);
 
-	if (list_empty(&pcp->list[order]))
+	if (!page)
 		return NULL;
-	page = list_first_entry(&pcp->list[order], struct page, list);
-	list_del(&page->list);
+	__list_del_entry(&page->list);
 	pcp->count[order]--;
 	WRITE_ONCE(page->kind, PAGE_NONE);
 	return page;
@@ -50,7 +49,7 @@ static struct page *pop(struct pcp *pcp, unsigned int order)
 void pcp_init(struct pcp *pcp)
 {
 	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
-		list_init(&pcp->list[order]);
+		INIT_LIST_HEAD(&pcp->list[order]);
 }
 
 /* As zone_alloc wants it: 2^order pages. */
@@ -116,9 +115,9 @@ static void drain_order(struct pcp *pcp, unsigned int order, unsigned int nr_blo
 {
 	zone_lock();
 	while (nr_blocks-- > 0) {
-		struct page *page = list_entry(pcp->list[order].prev, struct page, list);
+		struct page *page = list_last_entry(&pcp->list[order], struct page, list);
 
-		list_del(&page->list);
+		__list_del_entry(&page->list);
 		pcp->count[order]--;
 		WRITE_ONCE(page->kind, PAGE_NONE);
 		zone_give_locked(page, order);

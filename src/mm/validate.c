@@ -39,9 +39,9 @@ static bool validate_free_block(struct page *page, unsigned int order, enum free
 static bool validate_free_list(unsigned int order, enum free_list list, size_t *nr_blocks,
 			       struct census *census)
 {
-	list_for_each(entry, &zone.free_area[order].free_list[list]) {
-		struct page *page = list_entry(entry, struct page, list);
+	struct page *page;
 
+	list_for_each_entry(page, &zone.free_area[order].free_list[list], list) {
 		if (!validate_free_block(page, order, list))
 			return false;
 		count_free(census, page_to_pfn(page), (size_t)1 << order);
@@ -84,12 +84,11 @@ static bool validate_run_blocks(struct census *census)
 
 	for (unsigned int bucket = 0; bucket < NR_RUN_BUCKETS; bucket++) {
 		const struct list_head *head = &zone.run_buckets[bucket];
+		const struct pageblock *block;
 
 		if (list_empty(head) != !(zone.run_bucket_mask >> bucket & 1))
 			return false;
-		list_for_each(entry, head) {
-			struct pageblock *block = list_entry(entry, struct pageblock, list);
-
+		list_for_each_entry(block, head, list) {
 			if (!validate_run_block(block, bucket, census))
 				return false;
 			nr_empty += !block->nr_used;

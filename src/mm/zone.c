@@ -39,9 +39,9 @@ void zone_init(void)
 {
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
 		for (unsigned int list = 0; list < NR_FREE_LISTS; list++)
-			list_init(&zone.free_area[order].free_list[list]);
+			INIT_LIST_HEAD(&zone.free_area[order].free_list[list]);
 	for (unsigned int bucket = 0; bucket < NR_RUN_BUCKETS; bucket++)
-		list_init(&zone.run_buckets[bucket]);
+		INIT_LIST_HEAD(&zone.run_buckets[bucket]);
 	zone.watermark[WMARK_HIGH] = params.retain / PAGE_SIZE;
 	zone.watermark[WMARK_LOW] = zone.watermark[WMARK_HIGH] / 2;
 	zone.now = zone_tick(0);

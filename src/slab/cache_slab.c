@@ -14,11 +14,6 @@
 #define NAPS_FOR_SHEAF 20u
 #define NAP_US 50u
 
-static struct page *entry_page(struct list_head *entry)
-{
-	return list_entry(entry, struct page, list);
-}
-
 static char *object_at(const struct kmem_cache *cache, const struct page *head, unsigned int i)
 {
 	return cache_first_object(cache, head) + (size_t)i * cache->stride;
@@ -94,8 +89,10 @@ static void slab_retire_locked(struct kmem_cache *cache, struct page *head, stru
 /* Without the lock: giving pages back may take another. */
 static void free_retired(struct slot *slot, struct list_head *gone)
 {
-	list_for_each_safe(entry, next, gone)
-		pcp_free(&slot->pcp, entry_page(entry), entry_page(entry)->order);
+	struct page *head, *next;
+
+	list_for_each_entry_safe(head, next, gone, list)
+		pcp_free(&slot->pcp, head, head->order);
 }
 
 /* Where it belongs by what is taken of it. */
@@ -150,8 +147,9 @@ static void *take_locked(struct kmem_cache *cache, struct page *head)
 
 static void *take_any_locked(struct kmem_cache *cache)
 {
-	return list_empty(&cache->partial) ? NULL :
-					     take_locked(cache, entry_page(cache->partial.next));
+	struct page *head = list_first_entry_or_null(&cache->partial, struct page, list);
+
+	return head ? take_locked(cache, head) : NULL;
 }
 
 /* A taken one, back. Empty slabs that are too many go to `gone`. */
@@ -351,7 +349,7 @@ void cache_slab_free(struct kmem_cache *cache, struct slot *slot, void *object,
 	struct page *head;
 	uint32_t index;
 
-	list_init(&gone);
+	INIT_LIST_HEAD(&gone);
 	lock_acquire(LOCK_CACHES);
 	cache_collect_fresh_locked(cache);
 	if (find_taken(cache, object, &head, &index, fault) &&
@@ -395,11 +393,13 @@ static void drain_sheaves_locked(struct kmem_cache *cache, struct list_head *gon
 
 static void shrink_locked(struct kmem_cache *cache, struct list_head *gone)
 {
+	struct page *head, *next;
+
 	cache_collect_fresh_locked(cache);
 	drain_sheaves_locked(cache, gone);
-	list_for_each_safe(entry, next, &cache->partial)
-		if (!entry_page(entry)->until_event)
-			slab_retire_locked(cache, entry_page(entry), gone);
+	list_for_each_entry_safe(head, next, &cache->partial, list)
+		if (!head->until_event)
+			slab_retire_locked(cache, head, gone);
 }
 
 size_t cache_slab_shrink(struct kmem_cache *cache, struct slot *slot)
@@ -407,7 +407,7 @@ size_t cache_slab_shrink(struct kmem_cache *cache, struct slot *slot)
 	struct list_head gone;
 	size_t nr_left;
 
-	list_init(&gone);
+	INIT_LIST_HEAD(&gone);
 	lock_acquire(LOCK_CACHES);
 	shrink_locked(cache, &gone);
 	nr_left = cache->nr_slabs;
@@ -422,7 +422,7 @@ void cache_slabs_shrink_all(struct slot *slot)
 	for (uint32_t id = 1; id <= READ_ONCE(kmem_caches.last_id); id++) {
 		struct list_head gone;
 
-		list_init(&gone);
+		INIT_LIST_HEAD(&gone);
 		lock_acquire(LOCK_CACHES);
 		if (kmem_caches.table[id])
 			shrink_locked(kmem_caches.table[id], &gone);
@@ -457,11 +457,10 @@ static bool is_in_sheaf(const struct kmem_cache *cache, const void *object)
 static size_t visit_list_locked(struct kmem_cache *cache, struct list_head *list,
 				cache_object_fn *fn, void *context, size_t max)
 {
+	const struct page *head;
 	size_t nr = 0;
 
-	list_for_each(entry, list) {
-		const struct page *head = entry_page(entry);
-
+	list_for_each_entry(head, list, list) {
 		for (unsigned int i = 0; i < head->nr_objects; i++) {
 			const char *object = object_at(cache, head, i);
 

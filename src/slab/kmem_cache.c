@@ -253,8 +253,8 @@ static void set_up(struct kmem_cache *cache, const struct kmem_cache_args *args)
 	cache->class = NR_SIZE_CLASSES;
 	cache->target = cache;
 	cache->nr_refs = 1;
-	list_init(&cache->partial);
-	list_init(&cache->full);
+	INIT_LIST_HEAD(&cache->partial);
+	INIT_LIST_HEAD(&cache->full);
 	set_geometry(cache);
 }
 
@@ -415,9 +415,9 @@ struct census {
 static bool validate_list(const struct kmem_cache *cache, const struct list_head *list,
 			  struct census *census)
 {
-	list_for_each(entry, list) {
-		const struct page *head = list_entry(entry, struct page, list);
+	const struct page *head;
 
+	list_for_each_entry(head, list, list) {
 		if (!validate_slab(cache, head) ||
 		    (head->until_event == head->nr_objects) != (list == &cache->full))
 			return false;

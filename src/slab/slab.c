@@ -6,11 +6,6 @@
 #include "core/misuse.h"
 #include "slab/remote.h"
 
-static struct page *entry_page(struct list_head *entry)
-{
-	return list_entry(entry, struct page, list);
-}
-
 /* --- slabs come and go --------------------------------------------------------------------- */
 
 /* Large slabs save work, small ones memory: a slot earns a larger order with every doubling. */
@@ -85,7 +80,7 @@ static void slab_destroy(struct slot *slot, unsigned int class_index, struct pag
 {
 	unsigned int order = head->order;
 
-	list_del(&head->list);
+	__list_del_entry(&head->list);
 	slot->class[class_index].nr_slabs--;
 	slot->nr_slab_pages -= 1u << order;
 	tag_pages(head, 0);
@@ -131,7 +126,7 @@ static unsigned int take_from_slab(struct page *head, uint32_t size, void **end,
 	taken = (unsigned int)(end - next);
 	head->until_event = left ? (uint16_t)(head->until_event + taken) : 1;
 	if (!left)
-		list_del(&head->list);
+		__list_del_entry(&head->list);
 	return taken;
 }
 
@@ -140,12 +135,12 @@ unsigned int slab_take_bulk(struct slot *slot, unsigned int class, void **object
 {
 	struct list_head *partial = &slot->class[class].partial;
 	unsigned int left = wanted;
+	struct page *head;
 
 	if (list_empty(partial) && !slab_new(slot, class))
 		return 0;
-	while (left && !list_empty(partial))
-		left -= take_from_slab(entry_page(partial->next), size_classes[class].size,
-				       objects + left, left);
+	while (left && (head = list_first_entry_or_null(partial, struct page, list)))
+		left -= take_from_slab(head, size_classes[class].size, objects + left, left);
 	if (left)
 		memmove(objects, objects + left, (wanted - left) * sizeof(*objects));
 	return wanted - left;
@@ -267,14 +262,12 @@ void slab_put_bulk(struct slot *slot, unsigned int class_index, void **objects, 
 
 void slab_trim(struct slot *slot)
 {
-	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
-		list_for_each_safe(entry, next, &slot->class[class].partial) {
-			struct page *head = entry_page(entry);
+	struct page *head, *next;
 
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
+		list_for_each_entry_safe(head, next, &slot->class[class].partial, list)
 			if (slab_nr_free(head) == head->nr_objects)
 				slab_destroy(slot, class, head);
-		}
-	}
 }
 
 /* --- questions ------------------------------------------------------------------------------ */
@@ -333,9 +326,11 @@ static bool validate_slab(const struct slot *slot, unsigned int class, struct pa
 
 bool validate_slabs(struct slot *slot)
 {
+	struct page *head;
+
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
-		list_for_each(entry, &slot->class[class].partial)
-			if (!validate_slab(slot, class, entry_page(entry)))
+		list_for_each_entry(head, &slot->class[class].partial, list)
+			if (!validate_slab(slot, class, head))
 				return false;
 	return true;
 }

@@ -68,7 +68,7 @@ static void slot_init(struct slot *slot, uint32_t id)
 	slot->tag = PAGEMAP_SLOT(id);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		slot->top[class] = slot_none.top[class];
-		list_init(&slot->class[class].partial);
+		INIT_LIST_HEAD(&slot->class[class].partial);
 	}
 	slot->top[NR_SIZE_CLASSES] = slot_none.top[NR_SIZE_CLASSES];
 	pcp_init(&slot->pcp);

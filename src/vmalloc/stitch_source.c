@@ -96,11 +96,11 @@ static void search_ranges(struct source_batch *batch, enum range_part part)
 
 static void search_order(struct source_batch *batch, unsigned int order)
 {
+	struct list_head *touched = &zone.free_area[order].free_list[FREE_TOUCHED];
+	struct page *page, *next;
 	unsigned int nr_looked = 0;
 
-	list_for_each_safe(entry, next, &zone.free_area[order].free_list[FREE_TOUCHED]) {
-		struct page *page = list_entry(entry, struct page, list);
-
+	list_for_each_entry_safe(page, next, touched, list) {
 		if (is_full(batch) || ++nr_looked > MAX_BLOCKS)
 			return;
 		if (has_run(batch, page_to_pfn(page), (size_t)1 << order))
@@ -157,8 +157,7 @@ static void search_run_blocks(struct source_batch *batch)
 			more = entry != last;
 			if (is_full(batch) || ++nr_looked > MAX_RUN_BLOCKS)
 				return;
-			list_del(entry);
-			list_add_tail(entry, head);
+			list_move_tail(entry, head);
 			search_run_block(batch, list_entry(entry, struct pageblock, list));
 		}
 	}

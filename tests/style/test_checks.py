@@ -23,6 +23,8 @@ class Checks(unittest.TestCase):
         self.root = Path(folder.name)
         self.write("src/mm/zone.c", '#include <string.h>\n#include "base/list.h"\n'
                    '#include "mm/zone.h"\n' + BODY % "\treturn 0;\n")
+        self.write("src/base/list.h", '#include "stitch/list.h"\n')
+        self.write("include/stitch/list.h", '#include <stdbool.h>\n#include "stitch/klist.h"\n')
         self.write("src/os/os_linux.c", "#include <sys/mman.h>\n")
         self.write("preload/malloc.c", '#include <malloc.h>\n#include "mm/zone.h"\n')
 
@@ -37,8 +39,8 @@ class Checks(unittest.TestCase):
         self.assertEqual(status, 0 if " 0 errors" in output else 1, output)
 
     def test_good_tree(self):
-        self.expect("layers", "3 files, 0 errors")
-        self.expect("style", "3 files, 0 errors")
+        self.expect("layers", "5 files, 0 errors")
+        self.expect("style", "5 files, 0 errors")
         self.expect("style", "functions of the library: 1, median 3 lines")
 
     def test_layers(self):
@@ -49,13 +51,14 @@ class Checks(unittest.TestCase):
             '#include "zone.h"': '"zone.h" names no layer',
             '#include "tools/x.h"': '"tools/x.h" names no layer',
             "#include HEADER": "include of HEADER",
+            '#include "stitch/klist.h"': "stitch/klist.h needs libc",
         }.items():
             with self.subTest(line=line):
                 self.write("src/mm/bad.c", line + "\n")
                 self.expect("layers", message)
         self.write("src/mm/bad.c", "")
         self.write("src/base/good.c", '#include "stitch/rbtree.h"\n')
-        self.expect("layers", "5 files, 0 errors")
+        self.expect("layers", "7 files, 0 errors")
         self.write("src/attic/old.c", "")
         self.expect("layers", "attic is no layer")
 

@@ -26,10 +26,9 @@ static size_t pages_on_lists(void)
 
 	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++) {
 		unsigned int nr_blocks = 0;
+		struct page *page;
 
-		list_for_each(entry, &pcp.list[order]) {
-			struct page *page = list_entry(entry, struct page, list);
-
+		list_for_each_entry(page, &pcp.list[order], list) {
 			EXPECT_EQ(page->kind, PAGE_PCP);
 			EXPECT_EQ(page->order, order);
 			nr_blocks++;

@@ -28,23 +28,17 @@ static struct page *slab_of(const void *object)
 
 static unsigned int count_free(const struct slot *slot, unsigned int class)
 {
+	const struct page *head;
 	unsigned int nr_free = 0;
 
-	list_for_each(entry, &slot->class[class].partial) {
-		const struct page *head = list_entry(entry, struct page, list);
-
+	list_for_each_entry(head, &slot->class[class].partial, list)
 		nr_free += slab_nr_free(head);
-	}
 	return nr_free;
 }
 
 static unsigned int count_slabs(const struct slot *slot, unsigned int class)
 {
-	unsigned int nr_slabs = 0;
-
-	list_for_each(entry, &slot->class[class].partial)
-		nr_slabs++;
-	return nr_slabs;
+	return (unsigned int)list_count_nodes(&slot->class[class].partial);
 }
 
 /* Every class: popped in ascending order, inside their slab, aligned, no two overlap. */
