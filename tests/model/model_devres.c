@@ -269,6 +269,8 @@ static void replace(void)
 	ASSERT(other);
 	*other = *row;
 	other->action.data = other;
+	other->action.node.next = NULL;
+	other->action.node.doomed_by = 0;
 	ASSERT_EQ(devres_replace(&list, &key, &other->action.node, &node), 0);
 	ASSERT_EQ(node, &row->action.node);
 	rows[i] = other;

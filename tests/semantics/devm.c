@@ -121,8 +121,10 @@ static void arrays_and_texts(void)
 	CHECK(!stitch_devm_kstrdup(&device, NULL, KERNEL), "NULL of NULL");
 	CHECK(!stitch_devm_kmemdup(&device, NULL, 5, KERNEL), "NULL of NULL");
 	expect_owned(3, 0, 607);
-	IS_NULL_WITH(ENOMEM, stitch_devm_kmalloc_array(&device, opaque(SIZE_MAX / 2), 3, KERNEL));
-	IS_NULL_WITH(ENOMEM, stitch_devm_kcalloc(&device, opaque(SIZE_MAX / 2), 3, KERNEL));
+	/* Each would be a few bytes if it overflowed. */
+	IS_NULL_WITH(ENOMEM, stitch_devm_kmalloc_array(&device, opaque(SIZE_MAX / 4 + 3), 4,
+						       KERNEL));
+	IS_NULL_WITH(ENOMEM, stitch_devm_kcalloc(&device, opaque(SIZE_MAX / 4 + 3), 4, KERNEL));
 	IS_NULL_WITH(ENOMEM, stitch_devm_kmalloc(&device, opaque(SIZE_MAX - 8), KERNEL));
 	IS_NULL_WITH(ENOMEM, stitch_devm_kmalloc(&device, 100, FAILING));
 	expect_owned(3, 0, 607);

@@ -64,7 +64,7 @@ static struct token *add_action(struct stitch_device *device)
 	return token;
 }
 
-/* --- shared devices: anybody may release anything at any time ---------------------------------- */
+/* --- shared devices: anybody may release anything at any time --------------------------------- */
 
 /* Nobody may touch what is there: it may be released already. */
 static void use_shared(struct rng *rng)
@@ -89,7 +89,7 @@ static void use_shared(struct rng *rng)
 		stitch_devres_remove_group(device, &id);
 }
 
-/* --- a device of one's own, to which another thread adds ---------------------------------------- */
+/* --- a device of its own, to which another thread adds ---------------------------------------- */
 
 struct own {
 	struct stitch_device device;
@@ -234,7 +234,7 @@ int main(void)
 
 	for (unsigned int i = 0; i < NR_DEVICES; i++)
 		stitch_device_init(&shared[i], "shared");
-	add_action(&shared[0]); /* there is a heap, whose handlers the prefixed build leaves to us */
+	add_action(&shared[0]); /* boots the heap, whose handlers are left to us */
 	pthread_atfork(mm_fork_prepare, mm_fork_parent, mm_fork_child);
 	for (uintptr_t i = 0; i < NR_THREADS; i++)
 		thread_start(&threads[i], thread, (void *)(i + 1)); // NOLINT

@@ -1,6 +1,6 @@
 /*
- * devices.c [live|lost|abandoned]: what a device owns, by include/stitch/devm.h: of one that is there
- * until the end; of one whose memory was lost; of one in a stack frame that is gone.
+ * devices.c live|lost|abandoned: what a device owns, by include/stitch/devm.h: of one that is
+ * there until the end; of one whose memory was lost; of one in a stack frame that is gone.
  */
 #include <stdlib.h>
 #include <string.h>
