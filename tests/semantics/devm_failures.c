@@ -1,6 +1,6 @@
 /*
- * devm_failures.c - a device whose start fails at any of its allocations (fail_interval=), again and
- * again: what it had acquired by then is undone, each once, whoever undoes it: the
+ * devm_failures.c - a device whose start fails at any of its allocations (fail_interval=), again
+ * and again: what it had acquired by then is undone, each once, whoever undoes it: the
  * add_action_or_reset that could not add, the release of a group, that of the device.
  */
 #include "kernel_api.h"

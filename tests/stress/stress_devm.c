@@ -238,11 +238,13 @@ int main(void)
 	pthread_atfork(mm_fork_prepare, mm_fork_parent, mm_fork_child);
 	for (uintptr_t i = 0; i < NR_THREADS; i++)
 		thread_start(&threads[i], thread, (void *)(i + 1)); // NOLINT
-	for (; seconds_now() < end; nr_forks++) {
-		if (SANITIZED)
+	while (seconds_now() < end) {
+		if (SANITIZED) { /* their runtimes do not outlive a fork of several threads */
 			usleep(1000);
-		else
-			fork_one();
+			continue;
+		}
+		fork_one();
+		nr_forks++;
 	}
 	stop = true;
 	for (unsigned int i = 0; i < NR_THREADS; i++)
