@@ -5,6 +5,7 @@
 #ifndef TESTS_KERNEL_API_H
 #define TESTS_KERNEL_API_H
 
+#include "stitch/devm.h"
 #include "stitch/gfp.h"
 #include "stitch/highmem.h"
 #include "stitch/mempool.h"
@@ -84,5 +85,27 @@
 #pragma weak stitch_mempool_destroy
 #pragma weak stitch_mempool_min
 #pragma weak stitch_mempool_count
+#pragma weak stitch_device_init
+#pragma weak stitch_device_release
+#pragma weak stitch_devm_kmalloc
+#pragma weak stitch_devm_kzalloc
+#pragma weak stitch_devm_kmalloc_array
+#pragma weak stitch_devm_kcalloc
+#pragma weak stitch_devm_krealloc
+#pragma weak stitch_devm_kstrdup
+#pragma weak stitch_devm_kmemdup
+#pragma weak stitch_devm_kfree
+#pragma weak stitch_devm_get_free_pages
+#pragma weak stitch_devm_free_pages
+#pragma weak stitch_devm_add_named_action
+#pragma weak stitch_devm_add_named_action_or_reset
+#pragma weak stitch_devm_remove_action
+#pragma weak stitch_devm_release_action
+#pragma weak stitch_devres_open_group
+#pragma weak stitch_devres_close_group
+#pragma weak stitch_devres_remove_group
+#pragma weak stitch_devres_release_group
+#pragma weak stitch_device_usage
+#pragma weak stitch_device_report
 
 #endif

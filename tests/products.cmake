@@ -146,5 +146,7 @@ set_tests_properties(examples_kmalloc_module PROPERTIES
 stitch_test(examples_cache_module semantics 60 cache_module)
 set_tests_properties(examples_cache_module PROPERTIES
 	PASS_REGULAR_EXPRESSION "test-308 +[0-9]+ +1001 +312 +13 +1 : tun.*were constructed")
+set_tests_properties(examples_managed_device PROPERTIES
+	PASS_REGULAR_EXPRESSION "action  stop_thread.*action  close_reader.*kmalloc .*13 bytes")
 set_tests_properties(examples_destroy_finds_leaks PROPERTIES
 	PASS_REGULAR_EXPRESSION "1 object of cache session")

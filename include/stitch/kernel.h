@@ -17,6 +17,7 @@
 #include "stitch/mm.h"
 #include "stitch/slab.h"
 #include "stitch/vmalloc.h"
+#include "stitch/kernel_devm.h" /* the last: it has macros, and others have those names */
 
 /* Compiled only when used. */
 #define STITCH_GONE(name, advice) \

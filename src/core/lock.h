@@ -19,6 +19,7 @@
 
 enum lock_rank {
 	LOCK_BOOT,     /* init/: the boot */
+	LOCK_DEVRES,   /* kmalloc/devres.c: what devices own */
 	LOCK_SHARED_SLOT, /* slab/slot.c: the slot of threads that have none */
 	LOCK_SLOTS,    /* slab/slot.c: which thread holds which heap slot; adoption */
 	LOCK_CACHES,   /* slab/kmem_cache.c: the slabs of all kmem_caches, and which there are */

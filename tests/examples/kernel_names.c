@@ -73,9 +73,38 @@ static int texts(void)
 	return good;
 }
 
+struct driver {
+	struct device dev;
+	int powered;
+};
+
+static void power_down(void *driver)
+{
+	((struct driver *)driver)->powered = 0;
+}
+
+static int probe(struct device *dev, int *powered)
+{
+	if (!devres_open_group(dev, NULL, GFP_KERNEL) || !devm_kzalloc(dev, 100, GFP_KERNEL) ||
+	    !devm_kstrdup(dev, "driver", GFP_KERNEL))
+		return -1;
+	devres_close_group(dev, NULL);
+	*powered = 1;
+	return devm_add_action_or_reset(dev, power_down, dev);
+}
+
+static int devices(void)
+{
+	struct driver driver;
+
+	device_initialize(&driver.dev);
+	return !probe(&driver.dev, &driver.powered) && driver.powered &&
+	       devres_release_all(&driver.dev) == 3 && !driver.powered;
+}
+
 int main(void)
 {
-	printf("cache of 2004: %d, cache: %d, pages: %d, texts: %d\n", old_cache(), new_cache(),
-	       pages(), texts());
-	return old_cache() && new_cache() && pages() && texts() ? 0 : 2;
+	printf("cache of 2004: %d, cache: %d, pages: %d, texts: %d, devices: %d\n", old_cache(),
+	       new_cache(), pages(), texts(), devices());
+	return old_cache() && new_cache() && pages() && texts() && devices() ? 0 : 2;
 }

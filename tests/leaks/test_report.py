@@ -442,6 +442,25 @@ def test_many_groups(bench):
     check(time.monotonic() - start < TIME_LIMIT, "too slow")
 
 
+def test_devices(bench):
+    """What a live device owns is reachable; what a lost or gone one had is named."""
+    for level in ("1", "full"):
+        result = bench.act("live", program="devices", conf=f"leaks={level} leak_print=always")
+        same([result.totals[kind] for kind in ("definite", "indirect", "possible")],
+             [(0, 0)] * 3, level, result)
+        same(result.totals["reachable"][1], 8, level, result)
+        for what, nr in (("lost", 9), ("abandoned", 8)):
+            result = bench.act(what, program="devices", conf=f"leaks={level}")
+            same([result.totals[kind][1] for kind in ("definite", "indirect", "possible")],
+                 [1, nr - 1, 0], level, what, result)
+    same(result.totals["indirect"][0] + result.totals["definite"][0],
+         3000 + 7 + (4 << 12) + 200 + 32 * 2 + 48 * 2 + 40 + 56, result)
+    for what, owner in (("lost", "lose_device"), ("abandoned", "abandon_device")):
+        result = bench.act(what, program="devices", conf="leaks=sample:1")
+        check({"own_memory", "own_pages", "own_action", owner} <= set(functions(result.err)),
+              what, result)
+
+
 # --- known leaks ---------------------------------------------------------------------------------
 
 def suppress(bench, rules, *actions, conf="leaks=full", **more):

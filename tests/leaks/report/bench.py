@@ -83,6 +83,8 @@ class Bench:
                         [*cc, str(SOURCES / "samples.c"), "-o", "samples"],
                         [*cc, str(SOURCES / "places.c"), "-o", "places"],
                         [*cc, str(SOURCES / "lives_on.c"), "-o", "lives_on"],
+                        [*cc, "-I", str(SOURCES.parents[2] / "include"),
+                         str(SOURCES / "devices.c"), "-o", "devices"],
                         [*shared, "-DMODULE_FUNCTION=lose_first", "-o", "first.so"],
                         [*shared, "-DMODULE_FUNCTION=lose_second", "-o", "second.so"],
                         [*cxx, str(SOURCES / "names.cc"), "-o", "names"],

@@ -465,7 +465,7 @@ ISOLATED_TEST(a_lock_that_an_absent_thread_holds)
 		old_objects[i] = kmalloc(KIB(10));
 		memset(old_objects[i], 7, KIB(10));
 	}
-	for (int rank = LOCK_SHARED_SLOT; rank < NR_LOCK_RANKS; rank++) {
+	for (int rank = LOCK_DEVRES; rank < NR_LOCK_RANKS; rank++) {
 		dweller_enters(rank % 2, rank);
 		if (rank != LOCK_SLOTS) /* a thread exits by it */
 			EXPECT(!gate.closed_by);
