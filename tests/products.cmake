@@ -135,6 +135,8 @@ set_tests_properties(examples_run_queue PROPERTIES
 	PASS_REGULAR_EXPRESSION "^compile shell link compile backup idle\n$")
 set_tests_properties(examples_word_count PROPERTIES
 	PASS_REGULAR_EXPRESSION "^4 the\n2 is\n2 unit\n2 of\n1 slab\n")
+stitch_test(style_tree_headers style 120
+	${CMAKE_CURRENT_SOURCE_DIR}/style/test_tree_headers.sh ${PROJECT_SOURCE_DIR}/include)
 stitch_test(style_headers style 120 ${CMAKE_CURRENT_SOURCE_DIR}/style/test_headers.sh
 	${PROJECT_SOURCE_DIR}/include)
 stitch_test(style_kernel_names style 60 ${CMAKE_CURRENT_SOURCE_DIR}/style/test_kernel_names.sh
