@@ -197,6 +197,19 @@ ISOLATED_TEST(wrong_frees)
 	EXPECT(validate_highmem());
 }
 
+ISOLATED_TEST(pages_of_an_area_stay)
+{
+	struct high_page *page;
+	void *area;
+
+	heap_up("on_error=warn");
+	page = new_block(0);
+	area = vmap_pages(&page, 1, true);
+	EXPECT(strstr(SAID(high_pages_free(page, 0, "test")), "still mapped"));
+	EXPECT(vmap_end(area));
+	EXPECT_STREQ(SAID(high_pages_free(page, 0, "test")), "");
+}
+
 /* --- the window ------------------------------------------------------------------------------- */
 
 ISOLATED_TEST(the_window_is_bounded)
@@ -290,6 +303,8 @@ ISOLATED_TEST(memory_runs_out)
 	EXPECT(!high_pages_alloc(KERNEL, 8));
 	EXPECT(high_pages_alloc(KERNEL, 0) != NULL); /* the first has brought some more */
 	EXPECT(validate_highmem());
+	os_fake_fail(OS_CALL_FRAMES_FILL, 0, 0, 0);
+	EXPECT(high_pages_alloc(KERNEL, 5) != NULL); /* the rest of these */
 	os_fake_fail(OS_CALL_FRAMES_FILL, 1, 1, ENOSPC);
 	EXPECT(high_pages_alloc(KERNEL, 5) != NULL); /* just what is wanted can be had */
 	EXPECT(validate_highmem());
@@ -365,6 +380,25 @@ ISOLATED_TEST(nothing_is_half_mapped)
 	high_pages_free(pages[1], 1, "test");
 	EXPECT(!vmap_pages(pages, 3, true)); /* one is free */
 	EXPECT(validate_highmem());
+}
+
+ISOLATED_TEST(many_areas)
+{
+	enum { NR = 50 };
+	struct high_page *page;
+	char *areas[NR];
+
+	heap_up("");
+	page = new_block(0);
+	for (size_t i = 0; i < NR; i++)
+		areas[i] = vmap_pages(&page, 1, true);
+	for (size_t i = 0; i < NR; i++)
+		EXPECT_EQ(vmap_page_at(areas[i] + i), page);
+	for (size_t i = 0; i < NR; i += 2)
+		EXPECT(vmap_end(areas[i]));
+	for (size_t i = 0; i < NR; i++)
+		EXPECT_EQ(vmap_page_at(areas[i] + i), i % 2 ? page : NULL);
+	EXPECT_EQ(page->nr_vmaps, NR / 2);
 }
 
 /* --- processes -------------------------------------------------------------------------------- */

@@ -191,4 +191,24 @@ ISOLATED_TEST(a_stocked_page_is_cleared)
 	EXPECT(is_zero(page_to_pfn(page), 2));
 }
 
+/* A run that lies anywhere waits in the slot's stock, as long as the pages that are wanted. */
+ISOLATED_TEST(what_is_kept_is_aligned_or_not_taken)
+{
+	struct page *exact = NULL, *pair;
+	size_t pfn;
+
+	heap_up("");
+	for (unsigned int i = 0; i < 100 && (!exact || page_to_pfn(exact) % 2 == 0); i++) {
+		exact = pages_alloc(i % 2 ? 2 : 3, 1, KERNEL);
+		ASSERT(exact != NULL);
+	}
+	pfn = page_to_pfn(exact);
+	ASSERT_EQ(pfn % 2, 1);
+	ASSERT_EQ(exact->nr_pages, 2);
+	pages_free(page_address(exact), 2, "test");
+	pair = pages_alloc(2, 2, KERNEL);
+	EXPECT_EQ(page_to_pfn(pair) % 2, 0);
+	EXPECT_EQ(page_to_pfn(pages_alloc(2, 1, KERNEL)), pfn); /* it was there to be had */
+}
+
 RUN_TESTS
