@@ -158,6 +158,13 @@ if unshare -m true 2>/dev/null && command -v slabtop >/dev/null; then
 	unshare -m sh -c 'mount --bind inside/slabinfo /proc/slabinfo && slabtop -o -s n' >top ||
 		fail "slabtop: $(cat top)"
 	grep -Eq ' 1001 +1001 +100% +0\.30K +77 +13 +308K +with_a_space' top || fail "$(cat top)"
+	echo "free"
+	unshare -m sh -c 'mount --bind inside/meminfo /proc/meminfo && free -k' >free ||
+		fail "free: $(cat free)"
+	# Its total and free are those of the report, and used is the rest.
+	awk '/^MemTotal:/ { total = $2 } /^MemFree:/ { left = $2 }
+		/^Mem:/ { exit !(total > 0 && $2 == total && $4 == left && $3 == total - left) }
+		' inside/meminfo free || fail "$(cat inside/meminfo free)"
 fi
 
 echo "mistakes"
