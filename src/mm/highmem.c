@@ -103,12 +103,18 @@ static void begin_anew(void)
 	mm_map.process->frames = 0;
 }
 
+/* There may be descriptors or memory again. */
+static bool is_passing(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
 static int open_file(void)
 {
 	int frames = os_frames_open(high.nr_chunks * CHUNK_FILE_BYTES);
 
 	if (frames < 0 || os_file_of(frames, &high.file)) {
-		high.failed = true;
+		high.failed = !is_passing(frames);
 		if (frames >= 0)
 			os_frames_close(frames);
 		return -1;

@@ -262,6 +262,15 @@ ISOLATED_TEST(no_file_no_page)
 	EXPECT(validate_highmem());
 }
 
+ISOLATED_TEST(descriptors_may_be_short_for_a_while)
+{
+	heap_up("");
+	os_fake_fail(OS_CALL_FRAMES_OPEN, 1, 1, EMFILE);
+	EXPECT(!high_pages_alloc(KERNEL, 0));
+	EXPECT(high_pages_alloc(KERNEL, 0) != NULL);
+	EXPECT(validate_highmem());
+}
+
 /* Any call fails: NULL, and everything is as before; then it goes on. */
 ISOLATED_TEST(any_call_may_fail)
 {
