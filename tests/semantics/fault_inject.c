@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 	run_on("work", "fail=100,fail_space=200000,leaks=sample:1000");
 	run_on("work", "fail=100,fail_space=200000,hardened=1");
 	says("fail=100,fail_space=100000", " failed\n");
-	says("fail=100,fail_interval=100,fail_stack=semantics_*", "\n10 failed\n" + 1);
+	says("fail=100,fail_interval=100,fail_stack=semantics_*", "10 failed\n");
 	says("fail=100,fail_interval=100,fail_times=4,fail_stack=semantics_*", "4 failed\n");
 	says("fail=100,fail_stack=libnone.so", "0 failed\n");
 	says("fail=100,fail_not_stack=semantics_*", "0 failed\n");

@@ -65,7 +65,7 @@ static uint64_t draw(const char *options)
 ISOLATED_TEST(a_seed_gives_the_same_lots)
 {
 	uint64_t drawn = draw("fail=50,fail_seed=1"), expected = 0;
-	_Atomic uint64_t state = 1;
+	uint64_t state = 1;
 
 	for (unsigned int i = 0; i < 64; i++) {
 		uint64_t z = state += 0x9e3779b97f4a7c15u;
