@@ -17,8 +17,8 @@ endforeach()
 list(APPEND unit_tests ${model_tests})
 list(FILTER unit_tests EXCLUDE REGEX
 	"/unit/(os|preload)/|test_(fork|mm_init|section|section_limited|barn)\\.c$|model_failures")
-list(FILTER unit_tests EXCLUDE REGEX # these step through code
-	"test_(gate_fork_steps|emergency_fork|deferred_steps|cache_steps|unwind)\\.c$")
+list(FILTER unit_tests EXCLUDE REGEX # these step through code, or look at stacks
+	"test_(gate_fork_steps|emergency_fork|deferred_steps|cache_steps|unwind|fault_stacks)\\.c$")
 list(FILTER unit_tests EXCLUDE REGEX "test_cache_alias\\.c$") # none in this build
 foreach(source ${unit_tests})
 	stitch_test_name(name ${source})

@@ -3,7 +3,6 @@
 
 #include "kunit.h"
 #include "isolated.h"
-#include "debug/unwind.h"
 
 #define KERNEL STITCH_GFP_KERNEL
 #define NR 10000u
@@ -138,31 +137,4 @@ ISOLATED_TEST(atomic_requests)
 	EXPECT(!fault_inject("test", 100, STITCH_GFP_ATOMIC));
 }
 
-ISOLATED_TEST(stacks_choose)
-{
-	unwind_start(true);
-	heap_up("fail=100,fail_stack=*test_fault_inject");
-	EXPECT(fails(100));
-	strcpy(params.fail_stack, "libnone.so");
-	EXPECT(!fails(100));
-	*params.fail_stack = '\0';
-	strcpy(params.fail_not_stack, "libnone.so+*test_fault_inject");
-	EXPECT(!fails(100));
-	strcpy(params.fail_not_stack, "libnone.so");
-	EXPECT(fails(100));
-}
-
-ISOLATED_TEST(a_failure_is_printed)
-{
-	const char *said;
-
-	unwind_start(true);
-	heap_up("fail=100,fail_verbose=1");
-	os_fake_capture_begin();
-	fails(123);
-	said = os_fake_capture_end();
-	EXPECT(strstr(said, "forcing a failure: test of 123 bytes, number 1, by thread "));
-	EXPECT(strstr(said, "    #0 0x"));
-	EXPECT(strstr(said, "test_fault_inject+0x"));
-}
 RUN_TESTS
