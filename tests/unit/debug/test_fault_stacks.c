@@ -1,4 +1,4 @@
-/* test_fault_stacks.c - debug/fault_inject: requests that are chosen by their stacks, and printed. */
+/* test_fault_stacks.c - debug/fault_inject: requests chosen by their stacks, and printed. */
 #include "debug/fault_inject.h"
 
 #include "kunit.h"
