@@ -298,14 +298,14 @@ static void give_back(struct high_chunk *chunk, size_t first, size_t nr)
 
 enum highmem_answer highmem_free_locked(struct high_page *page, unsigned int order)
 {
-	size_t index = highmem_index(page), first = index % HIGHMEM_CHUNK_FRAMES;
-	size_t nr = (size_t)1 << order;
+	size_t index = highmem_index(page), first = index % HIGHMEM_CHUNK_FRAMES, nr;
 	struct high_chunk *chunk = chunk_of(index);
 	int file;
 
 	VM_BUG_ON(!lock_is_held(LOCK_HIGHMEM));
 	if (order > MAX_PAGE_ORDER || !is_block(page, order))
 		return HIGHMEM_NO_BLOCK;
+	nr = (size_t)1 << order;
 	for (size_t i = 0; i < nr; i++)
 		if (page[i].nr_kmaps || page[i].nr_vmaps)
 			return HIGHMEM_MAPPED;
