@@ -16,6 +16,8 @@
 #define FILL_FRAMES 64u
 /* Of what the machine has: children have chunks of their own. */
 #define CAPACITY_FACTOR 4u
+/* 2 GiB of frames, for 4.2 MiB of descriptors. */
+#define LIMITED_CHUNKS 16u
 #define SLOT_DEAD UINT32_MAX
 
 struct high_chunk {
@@ -34,9 +36,10 @@ static struct {
 	char *window;
 	uint32_t slots[HIGHMEM_WINDOW_PAGES]; /* index + 1; 0: none; SLOT_DEAD */
 	unsigned int next_slot;
+	int frames; /* the descriptor that was opened last, here or in a parent; -1: none */
 	struct os_file file;
 	bool failed; /* no file can be had here */
-} high;
+} high = { .frames = -1 };
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
@@ -82,21 +85,32 @@ static bool is_own(size_t index)
 
 /* --- the file --------------------------------------------------------------------------------- */
 
+/* The number stands for the file still, and not for another's. */
+static bool is_file(int frames)
+{
+	struct os_file file;
+
+	return frames >= 0 && !os_file_of(frames, &file) && file.device == high.file.device &&
+	       file.inode == high.file.inode;
+}
+
 /* The descriptor, or -1: there is none, or it is another's by now. */
 static int current_file(void)
 {
-	struct os_file file;
 	int frames = (int)mm_map.process->frames - 1;
 
-	if (frames >= 0 && !os_file_of(frames, &file) && file.device == high.file.device &&
-	    file.inode == high.file.inode)
-		return frames;
-	return -1;
+	return is_file(frames) ? frames : -1;
 }
 
-/* What there is belongs to another process now, or is lost. */
+/*
+ * What there is belongs to another process now, or is lost. A parent's file would live as long as
+ * this process; what is mapped stays.
+ */
 static void begin_anew(void)
 {
+	if (is_file(high.frames))
+		os_frames_close(high.frames);
+	high.frames = -1;
 	high.first_chunk = nr_opened();
 	high.nr_used = 0;
 	high.nr_kept = 0;
@@ -119,6 +133,7 @@ static int open_file(void)
 			os_frames_close(frames);
 		return -1;
 	}
+	high.frames = frames;
 	mm_map.process->frames = (uint32_t)frames + 1;
 	return frames;
 }
@@ -136,12 +151,18 @@ static int file_for_more(void)
 
 /* --- the beginning ---------------------------------------------------------------------------- */
 
-/* As many chunks as there is address space for, and as the file may have. */
+/*
+ * As many chunks as the file may have, and there is address space for. Where that is limited it is
+ * scarce.
+ */
 static bool reserve_chunks(void)
 {
 	size_t bytes = CAPACITY_FACTOR * os_physical_bytes();
 	size_t nr = min_size(bytes, os_file_size_limit()) / CHUNK_FILE_BYTES;
 	void *address;
+
+	if (os_address_space_limit() != SIZE_MAX)
+		nr = min_size(nr, LIMITED_CHUNKS);
 
 	for (; nr; nr /= 2)
 		if (!os_reserve(NULL, nr * sizeof(struct high_chunk), &address))
@@ -192,26 +213,44 @@ static void note_filled(struct high_chunk *chunk, size_t first, size_t nr)
 	bitmap_set_range(chunk->filled, first, nr);
 }
 
+static void note_dropped(struct high_chunk *chunk, size_t first, size_t nr)
+{
+	high.nr_kept -= bitmap_count_range(chunk->filled, first, nr);
+	bitmap_clear_range(chunk->filled, first, nr);
+}
+
 static size_t file_offset(const struct high_chunk *chunk, size_t first)
 {
 	return ((size_t)(chunk - high.chunks) * HIGHMEM_CHUNK_FRAMES + first) * PAGE_SIZE;
 }
 
+/* What has no memory yet from there on, `nr` frames and perhaps some more. */
+static size_t fill_length(const struct high_chunk *chunk, size_t first, size_t nr)
+{
+	size_t end = min_size(first + max_size(nr, FILL_FRAMES), HIGHMEM_CHUNK_FRAMES);
+
+	return bitmap_find_next_set(chunk->filled, end, first + nr) - first;
+}
+
+/* A call that fails may have taken from the range what nobody has written to yet. */
+static bool try_fill(int file, struct high_chunk *chunk, size_t first, size_t nr)
+{
+	if (!os_frames_fill(file, file_offset(chunk, first), nr * PAGE_SIZE)) {
+		note_filled(chunk, first, nr);
+		return true;
+	}
+	note_dropped(chunk, first, nr);
+	return false;
+}
+
 /* So that the frames have memory: some more than are wanted, or, if there is none, just these. */
 static bool fill(int file, struct high_chunk *chunk, size_t first, size_t nr)
 {
-	size_t more = min_size(max_size(nr, FILL_FRAMES), HIGHMEM_CHUNK_FRAMES - first);
-	size_t offset = file_offset(chunk, first);
+	size_t more = fill_length(chunk, first, nr);
 
-	if (bitmap_test_range_all(chunk->filled, first, nr))
-		return true;
-	if (os_frames_fill(file, offset, more * PAGE_SIZE)) {
-		if (more == nr || os_frames_fill(file, offset, nr * PAGE_SIZE))
-			return false;
-		more = nr;
-	}
-	note_filled(chunk, first, more);
-	return true;
+	return bitmap_test_range_all(chunk->filled, first, nr) ||
+	       try_fill(file, chunk, first, more) ||
+	       (more > nr && try_fill(file, chunk, first, nr));
 }
 
 /* False: they have theirs still. */
@@ -219,15 +258,8 @@ static bool drop(int file, struct high_chunk *chunk, size_t first, size_t nr)
 {
 	if (os_frames_drop(file, file_offset(chunk, first), nr * PAGE_SIZE))
 		return false;
-	high.nr_kept -= bitmap_count_range(chunk->filled, first, nr);
-	bitmap_clear_range(chunk->filled, first, nr);
+	note_dropped(chunk, first, nr);
 	return true;
-}
-
-/* What has memory may hold something. */
-static bool clear(int file, struct high_chunk *chunk, size_t first, size_t nr)
-{
-	return !bitmap_test_range_any(chunk->filled, first, nr) || drop(file, chunk, first, nr);
 }
 
 static void take(struct high_chunk *chunk, size_t first, unsigned int order)
@@ -254,24 +286,26 @@ static size_t find_room(const struct high_chunk *chunk, size_t nr)
 	return bitmap_find_zero_area(chunk->used, HIGHMEM_CHUNK_FRAMES, chunk->first_free, nr, nr);
 }
 
+/*
+ * For zeroes the frames are dropped in any case: also where none is known of, who has still mapped
+ * one that was freed, a child perhaps, may have written to it.
+ */
 static struct high_page *alloc_at(int file, struct high_chunk *chunk, size_t first,
 				  unsigned int order, bool zero)
 {
 	size_t nr = (size_t)1 << order;
 
-	if ((zero && !clear(file, chunk, first, nr)) || !fill(file, chunk, first, nr))
+	if ((zero && !drop(file, chunk, first, nr)) || !fill(file, chunk, first, nr))
 		return NULL;
 	take(chunk, first, order);
 	return &chunk->pages[first];
 }
 
-struct high_page *highmem_alloc_locked(unsigned int order, bool zero)
+static struct high_page *alloc_block(unsigned int order, bool zero)
 {
+	int file = is_up() ? file_for_more() : -1;
 	size_t first;
-	int file;
 
-	VM_BUG_ON(!lock_is_held(LOCK_HIGHMEM));
-	file = is_up() ? file_for_more() : -1;
 	if (file < 0)
 		return NULL;
 	for (size_t i = high.first_chunk; i < nr_opened() || open_chunk(); i++) {
@@ -280,6 +314,21 @@ struct high_page *highmem_alloc_locked(unsigned int order, bool zero)
 			return alloc_at(file, &high.chunks[i], first, order, zero);
 	}
 	return NULL;
+}
+
+/*
+ * From when a descriptor is looked at to when it has been used no signal handler may fork: its
+ * child would go on with its parent's file. (Nor need a call that fills frames begin again.)
+ */
+struct high_page *highmem_alloc_locked(unsigned int order, bool zero)
+{
+	uint64_t mask = os_block_signals();
+	struct high_page *page;
+
+	VM_BUG_ON(!lock_is_held(LOCK_HIGHMEM));
+	page = alloc_block(order, zero);
+	os_restore_signals(mask);
+	return page;
 }
 
 static bool is_block(const struct high_page *page, unsigned int order)
@@ -296,11 +345,27 @@ static void give_back(struct high_chunk *chunk, size_t first, size_t nr)
 	chunk->first_free = (uint32_t)min_size(chunk->first_free, first);
 }
 
+static void free_block(size_t index, size_t nr)
+{
+	size_t first = index % HIGHMEM_CHUNK_FRAMES;
+	struct high_chunk *chunk = chunk_of(index);
+	int file = current_file();
+
+	if (file < 0 && is_own(index))
+		begin_anew();
+	give_back(chunk, first, nr);
+	if (!is_own(index))
+		return;
+	high.nr_used -= nr;
+	high.nr_kept += nr;
+	if (high.nr_kept > HIGHMEM_MAX_KEPT)
+		drop(file, chunk, first, nr);
+}
+
 enum highmem_answer highmem_free_locked(struct high_page *page, unsigned int order)
 {
-	size_t index = highmem_index(page), first = index % HIGHMEM_CHUNK_FRAMES, nr;
-	struct high_chunk *chunk = chunk_of(index);
-	int file;
+	uint64_t mask;
+	size_t nr;
 
 	VM_BUG_ON(!lock_is_held(LOCK_HIGHMEM));
 	if (order > MAX_PAGE_ORDER || !is_block(page, order))
@@ -309,16 +374,9 @@ enum highmem_answer highmem_free_locked(struct high_page *page, unsigned int ord
 	for (size_t i = 0; i < nr; i++)
 		if (page[i].nr_kmaps || page[i].nr_vmaps)
 			return HIGHMEM_MAPPED;
-	file = current_file();
-	if (file < 0 && is_own(index))
-		begin_anew();
-	give_back(chunk, first, nr);
-	if (!is_own(index))
-		return HIGHMEM_DONE;
-	high.nr_used -= nr;
-	high.nr_kept += nr;
-	if (high.nr_kept > HIGHMEM_MAX_KEPT)
-		drop(file, chunk, first, nr);
+	mask = os_block_signals();
+	free_block(highmem_index(page), nr);
+	os_restore_signals(mask);
 	return HIGHMEM_DONE;
 }
 
@@ -339,17 +397,27 @@ static size_t trim_chunk(int file, struct high_chunk *chunk)
 	return nr_before - high.nr_kept;
 }
 
+static size_t trim_all(void)
+{
+	int file = current_file();
+	size_t nr = 0;
+
+	for (size_t i = high.first_chunk; file >= 0 && i < nr_opened(); i++)
+		nr += trim_chunk(file, &high.chunks[i]);
+	return nr;
+}
+
 size_t highmem_trim_locked(void)
 {
-	size_t nr = 0;
-	int file;
+	uint64_t mask;
+	size_t nr;
 
 	VM_BUG_ON(!lock_is_held(LOCK_HIGHMEM));
-	file = high.nr_kept ? current_file() : -1;
-	if (file < 0)
+	if (!high.nr_kept)
 		return 0;
-	for (size_t i = high.first_chunk; i < nr_opened(); i++)
-		nr += trim_chunk(file, &high.chunks[i]);
+	mask = os_block_signals();
+	nr = trim_all();
+	os_restore_signals(mask);
 	return nr;
 }
 
@@ -421,15 +489,26 @@ static void secure_slot(unsigned int slot)
 		WRITE_ONCE(high.slots[slot], SLOT_DEAD);
 }
 
+/* Frames of this process's file from there on. */
+static bool map_frames(size_t index, size_t nr, void *address, bool writable)
+{
+	uint64_t mask = os_block_signals(); /* as in highmem_alloc_locked */
+	int file = current_file();
+	bool mapped = file >= 0 && is_own(index) &&
+		      !os_frames_map(file, index * PAGE_SIZE, address, nr * PAGE_SIZE, writable);
+
+	os_restore_signals(mask);
+	return mapped;
+}
+
 static bool map_to_slot(struct high_page *page, unsigned int slot)
 {
-	int file = current_file();
 	size_t index = highmem_index(page);
 
-	if (file < 0 || !is_own(index))
+	if (!is_own(index))
 		return false;
 	vacate_slot(slot);
-	if (os_frames_map(file, index * PAGE_SIZE, slot_address(slot), PAGE_SIZE, true)) {
+	if (!map_frames(index, 1, slot_address(slot), true)) {
 		secure_slot(slot);
 		return false;
 	}
@@ -475,16 +554,13 @@ static size_t run_length(struct high_page *const *pages, size_t max)
 
 size_t highmem_map_locked(struct high_page *const *pages, size_t max, void *address, bool writable)
 {
-	size_t index = highmem_index(pages[0]), nr = run_length(pages, max);
-	int file = current_file();
+	size_t nr = run_length(pages, max);
 
 	VM_BUG_ON(!lock_is_held(LOCK_HIGHMEM));
-	if (file < 0 || !is_own(index))
-		return 0;
 	for (size_t i = 0; i < nr; i++)
 		if (pages[i]->state == HIGH_FREE || pages[i]->nr_vmaps == UINT16_MAX)
 			return 0;
-	if (os_frames_map(file, index * PAGE_SIZE, address, nr * PAGE_SIZE, writable))
+	if (!map_frames(highmem_index(pages[0]), nr, address, writable))
 		return 0;
 	for (size_t i = 0; i < nr; i++)
 		pages[i]->nr_vmaps++;

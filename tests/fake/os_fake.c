@@ -7,6 +7,7 @@
 #include <linux/futex.h>
 #include <linux/memfd.h>
 #include <linux/mman.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -606,11 +607,35 @@ int os_resize_mapping(void **address, size_t old_bytes, size_t bytes)
 	return 0;
 }
 
+uint64_t os_block_signals(void)
+{
+	uint64_t all = ~(uint64_t)0, before = 0;
+
+	SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
+	return before;
+}
+
+void os_restore_signals(uint64_t mask)
+{
+	SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
 /* --- os_frames.h ---------------------------------------------------------------------------- */
+
+/* A signal handler that forks in between would leave the child with its parent's file. */
+static int enter_blocked(enum os_call call)
+{
+	uint64_t blocked = 0;
+
+	SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+	if (!(blocked >> (SIGUSR1 - 1) & 1))
+		abort();
+	return enter(call);
+}
 
 int os_frames_open(size_t bytes)
 {
-	int error = enter(OS_CALL_FRAMES_OPEN);
+	int error = enter_blocked(OS_CALL_FRAMES_OPEN);
 	int frames = error ? error : (int)SYSCALL(SYS_memfd_create, "os_fake", MFD_CLOEXEC);
 
 	if (frames >= 0)
@@ -625,7 +650,7 @@ void os_frames_close(int frames)
 
 int os_frames_fill(int frames, size_t offset, size_t bytes)
 {
-	int error = enter(OS_CALL_FRAMES_FILL);
+	int error = enter_blocked(OS_CALL_FRAMES_FILL);
 
 	return error ? error : (int)SYSCALL(SYS_fallocate, frames, 0, offset, bytes);
 }
@@ -633,14 +658,14 @@ int os_frames_fill(int frames, size_t offset, size_t bytes)
 int os_frames_drop(int frames, size_t offset, size_t bytes)
 {
 	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-	int error = enter(OS_CALL_FRAMES_DROP);
+	int error = enter_blocked(OS_CALL_FRAMES_DROP);
 
 	return error ? error : (int)SYSCALL(SYS_fallocate, frames, mode, offset, bytes);
 }
 
 int os_frames_map(int frames, size_t offset, void *address, size_t bytes, bool writable)
 {
-	int error = enter(OS_CALL_FRAMES_MAP);
+	int error = enter_blocked(OS_CALL_FRAMES_MAP);
 	long ret;
 
 	if (error)

@@ -137,6 +137,24 @@ ISOLATED_TEST(blocks_come_and_go)
 	EXPECT_EQ(high_pages_trim(), 0);
 }
 
+/* As a child may do that has it mapped still. */
+ISOLATED_TEST(written_to_after_it_was_freed)
+{
+	struct high_page *page;
+	char *stale;
+
+	heap_up("");
+	page = new_block(0);
+	stale = high_pages_kmap(page);
+	high_pages_kunmap(page, "test");
+	high_pages_free(page, 0, "test");
+	high_pages_trim();
+	memset(stale, 5, PAGE_SIZE);
+	EXPECT_EQ(high_pages_alloc(KERNEL | STITCH__GFP_ZERO, 0), page);
+	EXPECT(is_zero(page));
+	EXPECT(validate_highmem());
+}
+
 ISOLATED_TEST(trim_takes_the_memory)
 {
 	struct high_page *page, *kept;
@@ -318,6 +336,39 @@ ISOLATED_TEST(memory_runs_out)
 	EXPECT(high_pages_alloc(KERNEL, 5) != NULL); /* just what is wanted can be had */
 	EXPECT(validate_highmem());
 	high_pages_free(page, 0, "test");
+}
+
+/* The kernel undoes a call that fails, of pages that nobody has touched: not those of others. */
+ISOLATED_TEST(who_fills_asks_for_no_others_frames)
+{
+	struct high_page *first, *others;
+	unsigned int nr_calls;
+
+	heap_up("");
+	first = new_block(4);
+	others = new_block(4);
+	EXPECT_EQ(others, first + 16);
+	high_pages_free(first, 4, "test");
+	high_pages_trim();
+	os_fake_fail(OS_CALL_FRAMES_FILL, 1, UINT_MAX, ENOSPC);
+	nr_calls = os_fake_calls(OS_CALL_FRAMES_FILL);
+	EXPECT(!high_pages_alloc(KERNEL, 4));
+	/* It ends where the others begin, so that a shorter one need not be tried. */
+	EXPECT_EQ(os_fake_calls(OS_CALL_FRAMES_FILL) - nr_calls, 1);
+	os_fake_fail(OS_CALL_FRAMES_FILL, 0, 0, 0);
+	EXPECT_EQ(high_pages_alloc(KERNEL, 4), first);
+	EXPECT(validate_highmem());
+}
+
+ISOLATED_TEST(little_of_a_limited_address_space)
+{
+	struct highmem_count count;
+
+	heap_up("");
+	os_fake_address_space_limit_set(GIB(64));
+	new_block(0);
+	count = counts();
+	EXPECT(count.nr_frames <= GIB(2) / PAGE_SIZE);
 }
 
 /* --- areas ------------------------------------------------------------------------------------ */
