@@ -164,21 +164,39 @@ static void free_high(struct high_page *page, unsigned int order)
 	thread_settle(had_slot);
 }
 
-/* The kernel's fallback list: HIGHMEM, NORMAL. */
-__visible struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order)
+/* The lot has been drawn: a page of the heap is no second request. */
+static void *alloc_order_instead(stitch_gfp_t flags, unsigned int order)
 {
-	struct high_page *high = NULL;
+	unsigned int faults = fault_inject_pause();
+	void *address = alloc_order(flags & ~STITCH__GFP_HIGHMEM, order);
+
+	fault_inject_resume(faults);
+	return address;
+}
+
+/* The kernel's fallback list: HIGHMEM, NORMAL. NULL: neither. */
+static struct stitch_page *alloc_from_high(stitch_gfp_t flags, unsigned int order)
+{
+	struct high_page *high;
 	void *address;
 
-	if (unlikely(flags & STITCH__GFP_HIGHMEM) && gfp_may_wait(flags)) {
-		if (order <= MAX_PAGE_ORDER && fails_on_purpose((size_t)1 << order, flags)) {
-			errno = ENOMEM;
-			return NULL;
-		}
-		high = alloc_high(flags, order);
-		if (high)
-			return (struct stitch_page *)high;
+	if (fails_on_purpose((size_t)1 << min_size(order, MAX_PAGE_ORDER), flags)) {
+		errno = ENOMEM;
+		return NULL;
 	}
+	high = alloc_high(flags, order);
+	if (high)
+		return (struct stitch_page *)high;
+	address = alloc_order_instead(flags, order);
+	return address ? stitch_virt_to_page(address) : NULL;
+}
+
+__visible struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order)
+{
+	void *address;
+
+	if (unlikely(flags & STITCH__GFP_HIGHMEM) && gfp_may_wait(flags))
+		return alloc_from_high(flags, order);
 	address = alloc_order(flags & ~STITCH__GFP_HIGHMEM, order);
 	return address ? stitch_virt_to_page(address) : NULL;
 }

@@ -13,9 +13,10 @@
  * cannot be vmapped.
  *
  * These pages are shared memory with the children that the process forks later: what is mapped
- * then stays mapped there, and belongs to both. A child cannot map more of its parent's pages, and
- * what the parent frees is gone for it, too. If the program closes the file descriptor behind them
- * (its name in /proc/PID/fd is memfd:stitchmalloc-highmem) pages that are not mapped are lost.
+ * then stays mapped there, and belongs to both. A child cannot map more of its parent's pages,
+ * and what the parent frees it must not touch any more: that is somebody else's. If the program
+ * closes the file descriptor behind them (its name in /proc/PID/fd is memfd:stitchmalloc-highmem)
+ * pages that are not mapped are lost.
  *
  * Any thread may call; all of it may sleep, and makes system calls: not for signal handlers.
  */
@@ -37,11 +38,11 @@ extern "C" {
 int stitch_page_is_high(const struct stitch_page *page);
 
 /*
- * Map one page, readable and writable, until as many calls of kunmap. A page that is mapped already
- * has one address only; one of the heap has the one that it has always. NULL, and errno: ENOMEM:
- * all places of the window are in use, or the kernel allows no more mappings; EINVAL: no page, or
- * one that this process cannot map. (The kernel's kmap waits for a place; here who waits might be
- * who holds them.) Kernel: kmap, kunmap.
+ * Map one page, readable and writable, until as many calls of kunmap. A page that is mapped
+ * already has one address only; one of the heap has the one that it has always. NULL, and errno:
+ * ENOMEM: all places of the window are in use, the kernel allows no more mappings, or the page is
+ * another process's or lost; EINVAL: no page, or a free one. (The kernel's kmap waits for a
+ * place; here who waits might be who holds them.) Kernel: kmap, kunmap.
  */
 void *stitch_kmap(struct stitch_page *page);
 void stitch_kunmap(struct stitch_page *page);

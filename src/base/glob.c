@@ -36,7 +36,7 @@ bool glob_match_any(const char *patterns, const char *name)
 	while (*patterns) {
 		size_t length = strcspn(patterns, "+");
 
-		if (match(patterns, patterns + length, name))
+		if (length && match(patterns, patterns + length, name))
 			return true;
 		patterns += length + (patterns[length] != 0);
 	}

@@ -10,7 +10,10 @@
 
 bool glob_match(const char *pattern, const char *name);
 
-/* One of several patterns, with + between them, matches. Of an empty list none does. */
+/*
+ * One of several patterns, with + between them, matches. Empty ones match nothing. A name with a +
+ * in it has a * for it: libstdc*.so.6.
+ */
 bool glob_match_any(const char *patterns, const char *name);
 
 #endif

@@ -50,11 +50,17 @@ static bool is_frame(const struct call_stack *stack, unsigned int i)
 	return i < stack->nr && stack->pcs[i] != UNWIND_NO_INFORMATION;
 }
 
+/* "": in none. */
 static const char *module_of(uintptr_t pc)
 {
-	const char *path = symbolise_path(pc), *slash = strrchr(path, '/');
+	struct symbol symbol;
+	const char *slash;
 
-	return slash ? slash + 1 : path;
+	symbolise_module_lockless(pc, &symbol);
+	slash = symbol.module ? strrchr(symbol.module, '/') : NULL;
+	if (slash)
+		return slash + 1;
+	return symbol.module ? symbol.module : "";
 }
 
 static bool comes_from(const struct call_stack *stack, const char *modules)
@@ -127,7 +133,7 @@ static void print_frames(struct report *report, const struct call_stack *stack)
 	struct symbol symbol;
 
 	for (unsigned int i = 0; is_frame(stack, i); i++) {
-		symbolise_module(stack->pcs[i] - 1, &symbol);
+		symbolise_module_lockless(stack->pcs[i] - 1, &symbol);
 		report_printf(report, "    #%u 0x%lx (%s+0x%lx)\n", i,
 			      (unsigned long)stack->pcs[i] - 1,
 			      symbol.module ? symbol.module : "no module",

@@ -92,15 +92,19 @@ const char *symbolise_program_path(void)
 	return path;
 }
 
-const char *symbolise_path(uintptr_t pc)
+static void note_module(struct symbol *symbol, const char *path, uintptr_t bias)
+{
+	symbol->module = *path ? path : symbolise_program_path();
+	symbol->offset -= bias;
+}
+
+void symbolise_module_lockless(uintptr_t pc, struct symbol *symbol)
 {
 	struct dl_find_object found;
-	const char *path;
 
-	if (_dl_find_object((void *)pc, &found)) // NOLINT
-		return "";
-	path = found.dlfo_link_map->l_name;
-	return *path ? path : symbolise_program_path();
+	*symbol = (struct symbol){ .offset = pc };
+	if (!_dl_find_object((void *)pc, &found)) // NOLINT
+		note_module(symbol, found.dlfo_link_map->l_name, found.dlfo_link_map->l_addr);
 }
 
 void symbolise_module(uintptr_t pc, struct symbol *symbol)
@@ -109,10 +113,8 @@ void symbolise_module(uintptr_t pc, struct symbol *symbol)
 
 	*symbol = (struct symbol){ .offset = pc };
 	dl_iterate_phdr(visit_module, &search);
-	if (!search.found)
-		return;
-	symbol->module = *search.path ? search.path : symbolise_program_path();
-	symbol->offset = pc - search.bias;
+	if (search.found)
+		note_module(symbol, search.path, search.bias);
 }
 
 bool symbolise_build_id(uintptr_t pc, char *text, size_t bytes)

@@ -34,10 +34,10 @@ void symbolise(uintptr_t pc, symbol_fn *fn, void *context);
 void symbolise_module(uintptr_t pc, struct symbol *symbol);
 
 /*
- * Path of the pc's module, "" if it is in none; for modules that stay. Does without the loader's
- * lock, callable by any thread if symbolise_program_path was called before.
+ * The same for modules that stay, being on the caller's stack: without the loader's lock, by any
+ * thread if symbolise_program_path was called before.
  */
-const char *symbolise_path(uintptr_t pc);
+void symbolise_module_lockless(uintptr_t pc, struct symbol *symbol);
 const char *symbolise_program_path(void);
 
 /* The build-id of the pc's module as hexadecimal digits. False: it has none, or it is too long. */

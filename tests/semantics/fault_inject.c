@@ -2,6 +2,8 @@
  * Fault injection (fail=): every entry point that allocates says so as if memory had run out, what
  * there was before is intact, and what must not fail does not.
  */
+#include <sys/resource.h>
+
 #include <stitch/gfp.h>
 #include <stitch/mm.h>
 #include <stitch/slab.h>
@@ -102,6 +104,19 @@ static int many(void)
 	return 0;
 }
 
+/* Where there is no memory outside the address space each request is one all the same. */
+static int fallback(void)
+{
+	struct rlimit none = { 0, 0 };
+	unsigned int nr_failed = 0;
+
+	setrlimit(RLIMIT_FSIZE, &none);
+	for (unsigned int i = 0; i < 100; i++)
+		nr_failed += !stitch_alloc_pages(STITCH_GFP_HIGHUSER, 0);
+	dprintf(2, "%u failed\n", nr_failed);
+	return 0;
+}
+
 static void run_on(const char *argument, const char *conf)
 {
 	int status = run_again(argument, "STITCH_CONF", conf, text, sizeof(text));
@@ -117,6 +132,8 @@ static void says(const char *conf, const char *part)
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "fallback"))
+		return fallback();
 	if (argc > 1)
 		return strcmp(argv[1], "many") ? work() : many();
 	CHECK(on_stitchmalloc(), "this test is about stitchmalloc's options");
@@ -135,5 +152,7 @@ int main(int argc, char **argv)
 	says("fail=100,fail_times=1,fail_stack=semantics_*,fail_verbose=1",
 	     "FAULT_INJECTION: forcing a failure: malloc() of 0 bytes, number 1, by thread ");
 	CHECK(strstr(text, "semantics_fault_inject+0x"), "no stack: %s", text);
+	run_on("fallback", "fail=100,fail_interval=2,fail_stack=semantics_*");
+	CHECK(!strcmp(text, "50 failed\n"), "requests that fall back: %s", text);
 	return 0;
 }

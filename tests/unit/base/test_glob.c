@@ -33,6 +33,8 @@ TEST(one_of_a_list)
 	EXPECT(!glob_match_any("foo+bar*", "ba"));
 	EXPECT(!glob_match_any("", "foo"));
 	EXPECT(!glob_match_any("", ""));
+	EXPECT(!glob_match_any("foo++bar+", ""));
+	EXPECT(glob_match_any("libstdc*.so.6", "libstdc++.so.6"));
 	EXPECT(glob_match_any("+foo", "foo"));
 	EXPECT(!glob_match_any("fo*+", "bar"));
 }
