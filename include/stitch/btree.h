@@ -4,7 +4,9 @@
  *
  * A node is STITCH_BTREE_NODE_SIZE bytes: four cache lines, with keys beside each other. Nodes
  * come from a cache or a mempool with elements of that size, or from kmalloc. Only insertions
- * allocate, with the GFP flags of the call: all nodes that one needs before it changes anything.
+ * allocate, with the GFP flags of the call: all nodes that one needs before it changes anything. A
+ * mempool has to guarantee as many (a node for each level and one more, 29 do in any case), or is
+ * asked without DIRECT_RECLAIM: else who needs more than it has waits for itself.
  * Insertions and removals may be called where allocation and free may be; all the rest anywhere,
  * signal handlers too. Nothing here locks: who changes a tree must be alone; any number of threads
  * may read one that nobody changes.

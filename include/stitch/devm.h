@@ -24,7 +24,7 @@
  *
  * Releases run in the reverse order of acquisition, one after the other, in the thread that has
  * asked for them and without any lock held: an action may allocate, free and release by these
- * functions, from the same device, too. Two threads that release the same at a time share the
+ * functions, from the same device, too. Two threads that release a device at a time share the
  * work.
  *
  * What is freed by itself is searched for from the newest on, in time that is proportional to what
@@ -34,8 +34,8 @@
  * concerned it must, to have it back; an action that undoes more than memory happens in parent and
  * child. EAGAIN is the error of functions without flags where the list cannot be had: in a signal
  * handler that has interrupted malloc, while another thread's fork lasts longer than a second,
- * and in a child that a bare clone() has made while a thread of its parent was inside malloc. Then
- * nothing was done, and everything still belongs to the device.
+ * and in a child that a bare clone() has made while a thread of its parent was inside malloc. What
+ * was not released then still belongs to the device.
  */
 #ifndef STITCH_DEVM_H
 #define STITCH_DEVM_H
@@ -161,9 +161,12 @@ void *stitch_devres_open_group(struct stitch_device *device, void *id, stitch_gf
  * The newest group with this id; id NULL: the newest open one. Each returns -1 and errno where it
  * can do nothing: ENOENT: there is no such group; EAGAIN; EINVAL: no device, or close of a closed
  * group. close, remove: 0. remove: the group is forgotten, what it has stays the device's.
- * release: what it has is released, newest first, with groups that are wholly inside; the rest of
- * one that overlaps stays a group; what its releases add is not part of it. Returns how many
- * resources it has released. Kernel: devres_close_group, devres_remove_group,
+ * release: what it has is released, newest first, with groups that are wholly inside, and open ones
+ * that began inside; the rest of one that overlaps stays a group; what its releases add is not part
+ * of it. Returns how many resources it has released; in time that is proportional to their number
+ * times that of what was acquired after the group. From its begin on there is no such group any
+ * more: if it does not come to its end (EAGAIN; an action that does not return) what is left is
+ * released by stitch_device_release() only. Kernel: devres_close_group, devres_remove_group,
  * devres_release_group, which warn.
  */
 int stitch_devres_close_group(struct stitch_device *device, void *id);

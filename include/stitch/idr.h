@@ -185,10 +185,11 @@ static inline int stitch_idr_alloc(struct stitch_idr *idr, void *ptr, int start,
 
 /*
  * As stitch_idr_alloc(), but the first free id behind the last that was given out so; from `start`
- * on when there is none up to `end`. Kernel: idr_alloc_cyclic.
+ * on when there is none up to `end`. preloaded: as there. Kernel: idr_alloc_cyclic.
  */
-static inline int stitch_idr_alloc_cyclic(struct stitch_idr *idr, void *ptr, int start, int end,
-					  stitch_gfp_t flags)
+static inline int stitch_idr_alloc_cyclic_preloaded(struct stitch_idr *idr, void *ptr, int start,
+						    int end, stitch_gfp_t flags,
+						    struct stitch_radix_tree_nodes *preload)
 {
 	unsigned int id = idr->idr_next;
 	int error;
@@ -197,15 +198,22 @@ static inline int stitch_idr_alloc_cyclic(struct stitch_idr *idr, void *ptr, int
 		return -EINVAL;
 	if (id < (unsigned int)start)
 		id = (unsigned int)start;
-	error = stitch_idr_alloc_u32(idr, ptr, &id, stitch_idr_max(end), flags);
+	error = stitch_idr_alloc_from(idr, ptr, &id, stitch_idr_max(end), flags, preload);
 	if (error == -ENOSPC && id > (unsigned int)start) {
 		id = (unsigned int)start;
-		error = stitch_idr_alloc_u32(idr, ptr, &id, stitch_idr_max(end), flags);
+		error = stitch_idr_alloc_from(idr, ptr, &id, stitch_idr_max(end), flags,
+					      preload);
 	}
 	if (error)
 		return error;
 	idr->idr_next = id + 1;
 	return (int)id;
+}
+
+static inline int stitch_idr_alloc_cyclic(struct stitch_idr *idr, void *ptr, int start, int end,
+					  stitch_gfp_t flags)
+{
+	return stitch_idr_alloc_cyclic_preloaded(idr, ptr, start, end, flags, NULL);
 }
 
 /* --- ids that are taken ----------------------------------------------------------------------- */

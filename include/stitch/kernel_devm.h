@@ -5,11 +5,20 @@
 #ifndef STITCH_KERNEL_DEVM_H
 #define STITCH_KERNEL_DEVM_H
 
+#include <errno.h>
+
 #include "stitch/devm.h"
+
+/* The kernel's functions return the error, negative. */
+static inline int stitch_negative_errno(int result)
+{
+	return result < 0 ? -errno : result;
+}
 
 #define device stitch_device /* struct device */
 #define device_initialize(dev) stitch_device_init(dev, NULL)
-#define devres_release_all stitch_device_release
+#define devres_release_all(dev) \
+	stitch_negative_errno(stitch_device_release(dev))
 #define devm_kmalloc stitch_devm_kmalloc
 #define devm_kzalloc stitch_devm_kzalloc
 #define devm_kmalloc_array stitch_devm_kmalloc_array
@@ -20,14 +29,22 @@
 #define devm_kfree stitch_devm_kfree
 #define devm_get_free_pages stitch_devm_get_free_pages
 #define devm_free_pages stitch_devm_free_pages
-#define devm_add_action stitch_devm_add_action
-#define devm_add_action_or_reset stitch_devm_add_action_or_reset
-#define devm_remove_action stitch_devm_remove_action
-#define devm_remove_action_nowarn stitch_devm_remove_action
-#define devm_release_action stitch_devm_release_action
+#define devm_add_action(dev, action, data) \
+	stitch_negative_errno(stitch_devm_add_action(dev, action, data))
+#define devm_add_action_or_reset(dev, action, data) \
+	stitch_negative_errno(stitch_devm_add_action_or_reset(dev, action, data))
+#define devm_remove_action(dev, action, data) \
+	stitch_negative_errno(stitch_devm_remove_action(dev, action, data))
+#define devm_remove_action_nowarn(dev, action, data) \
+	stitch_negative_errno(stitch_devm_remove_action(dev, action, data))
+#define devm_release_action(dev, action, data) \
+	stitch_negative_errno(stitch_devm_release_action(dev, action, data))
 #define devres_open_group stitch_devres_open_group
-#define devres_close_group stitch_devres_close_group
-#define devres_remove_group stitch_devres_remove_group
-#define devres_release_group stitch_devres_release_group
+#define devres_close_group(dev, id) \
+	stitch_negative_errno(stitch_devres_close_group(dev, id))
+#define devres_remove_group(dev, id) \
+	stitch_negative_errno(stitch_devres_remove_group(dev, id))
+#define devres_release_group(dev, id) \
+	stitch_negative_errno(stitch_devres_release_group(dev, id))
 
 #endif

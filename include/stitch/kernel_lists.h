@@ -23,6 +23,8 @@
 #define LIST_POISON1 STITCH_LIST_POISON1
 #define LIST_POISON2 STITCH_LIST_POISON2
 #define LIST_HEAD_INIT STITCH_LIST_HEAD_INIT
+/* <sys/queue.h> has one of another kind: no file can use both; include that one before. */
+#undef LIST_HEAD
 #define LIST_HEAD STITCH_LIST_HEAD
 #define INIT_LIST_HEAD stitch_init_list_head
 #define __list_add stitch_list_add_between
@@ -82,6 +84,7 @@
 #define list_for_each_entry_safe_from stitch_list_for_each_entry_safe_from
 #define list_for_each_entry_safe_reverse stitch_list_for_each_entry_safe_reverse
 #define list_safe_reset_next stitch_list_safe_reset_next
+typedef stitch_list_cmp_t *list_cmp_func_t;
 #define list_sort stitch_list_sort
 
 /* --- lists with a head of one pointer ------------------------------------------------------- */

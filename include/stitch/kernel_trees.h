@@ -179,6 +179,18 @@ static inline int stitch_idr_alloc_here(struct stitch_idr *idr, void *ptr, int s
 	return stitch_idr_alloc_preloaded(idr, ptr, start, end, flags, &stitch_preloaded);
 }
 
+static inline int stitch_idr_alloc_u32_here(struct stitch_idr *idr, void *ptr, unsigned int *nextid,
+					    unsigned long max, stitch_gfp_t flags)
+{
+	return stitch_idr_alloc_from(idr, ptr, nextid, max, flags, &stitch_preloaded);
+}
+
+static inline int stitch_idr_alloc_cyclic_here(struct stitch_idr *idr, void *ptr, int start,
+					       int end, stitch_gfp_t flags)
+{
+	return stitch_idr_alloc_cyclic_preloaded(idr, ptr, start, end, flags, &stitch_preloaded);
+}
+
 #define radix_tree_root stitch_radix_tree_root
 #define radix_tree_node stitch_radix_tree_node
 #define radix_tree_iter stitch_radix_tree_iter
@@ -225,8 +237,8 @@ static inline int stitch_idr_alloc_here(struct stitch_idr *idr, void *ptr, int s
 #define idr_preload stitch_preload_here
 #define idr_preload_end stitch_preload_end_here
 #define idr_alloc stitch_idr_alloc_here
-#define idr_alloc_u32 stitch_idr_alloc_u32
-#define idr_alloc_cyclic stitch_idr_alloc_cyclic
+#define idr_alloc_u32 stitch_idr_alloc_u32_here
+#define idr_alloc_cyclic stitch_idr_alloc_cyclic_here
 #define idr_find stitch_idr_find
 #define idr_remove stitch_idr_remove
 #define idr_replace stitch_idr_replace

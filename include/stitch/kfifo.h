@@ -17,7 +17,10 @@
  * elements unless they are called bytes. Not here: records of changing length, scatter lists and
  * the variants with a spin lock.
  *
- * Until 2.6.33 the kernel's were of bytes only, and put and get what in and out are now.
+ * In the kernel's first rings elements were bytes, and put and get what in and out are now. Unlike
+ * the kernel's struct kfifo, whose buffers are void *, one of bytes takes unsigned char * only.
+ *
+ * reset, avail, is_full, validate and INIT_KFIFO evaluate fifo more than once.
  *
  * Invariants (stitch_kfifo_validate): size is a power of two from 2 to 2^31, or 0 while there is no
  * memory; in and out count all elements ever, modulo 2^32; 0 <= in - out <= size; element number n

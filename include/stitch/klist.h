@@ -15,9 +15,10 @@
  * this list.
  *
  * Each list has a spin lock of its own, held for a constant number of steps (a walk over nodes
- * that are deleted counts them), or uses a mutex that it is given. Any thread may call; not in
- * signal handlers; nothing is allocated. In a child of fork a list is usable if no other thread
- * was in one of these functions.
+ * that are deleted counts them), or uses a mutex that it is given: where threads have real-time
+ * priorities one that inherits them, for who spins does not let the holder run. Any thread may
+ * call; not in signal handlers; nothing is allocated. In a child of fork a list is usable if no
+ * other thread was in one of these functions.
  *
  * Each function is the kernel's of the same name without stitch_.
  *
@@ -242,13 +243,14 @@ static inline void stitch_klist_del(struct stitch_klist_node *node)
 
 /*
  * As del, and waits until the node has left the list and put has returned (the kernel does not wait
- * for that). For ever if the caller has an iterator at it.
+ * for that). For ever if the caller has an iterator at it. Not a cancellation point.
  */
 static inline void stitch_klist_remove(struct stitch_klist_node *node)
 {
 	struct stitch_klist *list = node->n_klist;
 	struct stitch_klist_waiter waiter;
 	STITCH_LIST_HEAD(waiters);
+	int cancel_state;
 
 	stitch_klist_lock(list);
 	if (stitch_klist_kill_locked(node, &waiters)) {
@@ -256,6 +258,8 @@ static inline void stitch_klist_remove(struct stitch_klist_node *node)
 		stitch_klist_released(list, node, &waiters);
 		return;
 	}
+	/* The list has the address of our stack until we are woken. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	waiter.node = node;
 	waiter.woken = false;
 	pthread_mutex_init(&waiter.mutex, NULL);
@@ -268,6 +272,7 @@ static inline void stitch_klist_remove(struct stitch_klist_node *node)
 	pthread_mutex_unlock(&waiter.mutex);
 	pthread_cond_destroy(&waiter.condition);
 	pthread_mutex_destroy(&waiter.mutex);
+	pthread_setcancelstate(cancel_state, NULL);
 }
 
 /*

@@ -106,6 +106,8 @@ static void alloc_cyclic(uint64_t *random, struct table *table)
 	size_t from = kunit_below(random, NR_IDS), to = from + kunit_below(random, NR_IDS - from);
 	size_t at = cursor > table->first + from ? cursor - table->first : from, expected;
 	int end = to == NR_IDS - 1 && table == &tables[1] ? 0 : (int)(table->first + to + 1);
+	struct stitch_radix_tree_nodes preload = { { NULL, NULL }, NULL, 0, false };
+	uint64_t refusing = nodes.nr_until_failure;
 	void *ptr = new_pointer(random);
 	int id;
 
@@ -114,7 +116,17 @@ static void alloc_cyclic(uint64_t *random, struct table *table)
 	expected = at > to ? NR_IDS : first_free(table, at, to);
 	if (expected == NR_IDS)
 		expected = first_free(table, from, to);
-	id = stitch_idr_alloc_cyclic(&idr, ptr, (int)(table->first + from), end, 0);
+	if (kunit_below(random, 2)) {
+		nodes.nr_until_failure = NEVER;
+		ASSERT_EQ(stitch_radix_tree_preload(&preload, &idr.idr_rt.source, 0), 0);
+		nodes.nr_until_failure = refusing;
+		id = stitch_idr_alloc_cyclic_preloaded(&idr, ptr, (int)(table->first + from), end,
+						       0, &preload);
+		ASSERT(id != -ENOMEM);
+		stitch_radix_tree_preload_end(&preload);
+	} else {
+		id = stitch_idr_alloc_cyclic(&idr, ptr, (int)(table->first + from), end, 0);
+	}
 	expect_id(table, expected, id, ptr);
 	if (id >= 0)
 		cursor = (unsigned int)id + 1;
