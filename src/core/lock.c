@@ -27,6 +27,13 @@ static _Thread_local uint32_t held_ranks __tls_initial_exec;
 #define SPINS_BEFORE_SLEEP 100
 
 /*
+ * A sleep has an end, since its wake may be another's: of a thread that was woken and, before it
+ * could look at the lock, interrupted by a signal handler. While that one lasts nobody else is
+ * woken; and it may be waiting for the sleeper, by locks_take_rest() or by means of its own.
+ */
+#define LONGEST_SLEEP_US 10000u
+
+/*
  * Threads by number, from their first lock on. A child's threads go on counting: none gets the
  * number of one that is not there.
  */
@@ -92,7 +99,7 @@ static bool try_lock_for_sleepers(_Atomic uint32_t *word)
 	if ((seen & LOCK_SLEEPERS) ||
 	    atomic_compare_exchange_strong_explicit(word, &seen, seen | LOCK_SLEEPERS,
 						    memory_order_relaxed, memory_order_relaxed))
-		os_futex_wait(word, seen | LOCK_SLEEPERS);
+		os_futex_wait_for(word, seen | LOCK_SLEEPERS, LONGEST_SLEEP_US);
 	return false;
 }
 

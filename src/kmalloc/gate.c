@@ -135,7 +135,7 @@ static uint32_t nap_us(unsigned int nr_naps)
 }
 
 /* One that nobody has, by one instruction: whoever sees it knows whose it is. */
-static gate_pass *take_visitor_pass(void)
+static gate_pass *find_visitor_pass(void)
 {
 	size_t first = this_thread() * 0x9e3779b97f4a7c15u / (UINT64_MAX / NR_VISITOR_PASSES);
 
@@ -148,6 +148,18 @@ static gate_pass *take_visitor_pass(void)
 			return pass;
 	}
 	return NULL;
+}
+
+static gate_pass *take_visitor_pass(void)
+{
+	gate_pass *pass;
+
+	WRITE_ONCE(gate_visiting, true);
+	barrier();
+	pass = find_visitor_pass();
+	if (!pass)
+		WRITE_ONCE(gate_visiting, false);
+	return pass;
 }
 
 /* Looks at the gate first: who forks could wait for long until there is no visitor by chance. */
@@ -164,7 +176,6 @@ gate_pass *gate_enter_visiting(void)
 		if (!pass)
 			os_nap(nap_us(nap));
 	}
-	WRITE_ONCE(gate_visiting, true);
 	return gate_is_calm() ? pass : gate_examine(pass);
 }
 

@@ -48,7 +48,10 @@ extern struct gate gate;
 
 #define GATE_CLOSED_FOR_GOOD ((uintptr_t)1)
 
-/* The thread is inside by a visitor's pass. */
+/*
+ * The thread is inside by a visitor's pass, is about to be, or was just now: whoever waits for the
+ * pass must never be waited for by a signal handler that does not know it is inside.
+ */
 extern _Thread_local bool gate_visiting __tls_initial_exec;
 
 /* The page that a fork wipes; NULL: there is none. Boot only. */
@@ -91,8 +94,9 @@ static inline gate_pass *gate_enter(void)
 
 static inline void gate_leave(gate_pass *pass)
 {
-	WRITE_ONCE(gate_visiting, false);
 	atomic_store_explicit(pass, 0, memory_order_release);
+	barrier();
+	WRITE_ONCE(gate_visiting, false);
 }
 
 /*

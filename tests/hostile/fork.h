@@ -39,6 +39,23 @@ SHARED_BY_ALL const char *_Atomic test_step = "starting";
 SHARED_BY_ALL _Atomic unsigned long nr_forks;
 SHARED_BY_ALL pid_t test_group;
 
+/* What each thread is at. A child of vfork, since the program may hang in its handlers of forks. */
+static void describe_threads(void)
+{
+	char command[160];
+	int self = getpid();
+	pid_t child;
+
+	snprintf(command, sizeof(command),
+		 "cd /proc/%d/task && grep -s . */stat */wchan */syscall >&2", self);
+	child = vfork();
+	if (!child) {
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+	waitpid(child, NULL, 0);
+}
+
 /* Ends the children, too: one of them may hang where it cannot bark itself. */
 static void watchdog_bark(int signal_number)
 {
@@ -50,6 +67,7 @@ static void watchdog_bark(int signal_number)
 	(void)signal_number;
 	if (write(2, text, (size_t)length) < 0)
 		_exit(2);
+	describe_threads();
 	if (getpgrp() == test_group)
 		kill(0, SIGKILL);
 	_exit(1);

@@ -107,6 +107,11 @@ static void *interrupted_loop(void *argument)
 		timer_arm(&rng);
 	}
 	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+	if (is_child) /* since more_to_do() */
+		child_run(self, &rng);
+	if (child)
+		expect_success_of(child);
+	child = 0;
 	timer_delete(timer);
 	return NULL;
 }

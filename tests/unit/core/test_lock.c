@@ -66,7 +66,7 @@ TEST(one_thread_at_a_time)
 TEST(a_sleep_that_is_interrupted_is_no_acquisition)
 {
 	os_fake_reset();
-	os_fake_fail(OS_CALL_FUTEX_WAIT, 1, UINT_MAX, EINTR);
+	os_fake_fail(OS_CALL_FUTEX_WAIT_FOR, 1, UINT_MAX, EINTR);
 	count_in_threads();
 }
 
@@ -83,7 +83,7 @@ static void *enter_zone(void *unused)
 
 static void wait_for_sleepers(unsigned int nr_sleepers)
 {
-	while (os_fake_calls(OS_CALL_FUTEX_WAIT) < nr_sleepers)
+	while (os_fake_calls(OS_CALL_FUTEX_WAIT_FOR) < nr_sleepers)
 		sched_yield();
 }
 
@@ -115,6 +115,25 @@ TEST(all_sleepers_are_woken)
 	lock_release(LOCK_ZONE);
 	for (int i = 0; i < NR_THREADS; i++)
 		pthread_join(threads[i], NULL);
+}
+
+/*
+ * The one wake goes to a thread that a signal handler has interrupted just then: it does not come
+ * to take the lock, nor to wake the next.
+ */
+TEST(a_sleeper_does_not_depend_on_its_wake)
+{
+	pthread_t thread;
+
+	os_fake_reset();
+	entered = false;
+	lock_acquire(LOCK_ZONE);
+	ASSERT(!pthread_create(&thread, NULL, enter_zone, NULL));
+	wait_for_sleepers(1);
+	os_fake_fail(OS_CALL_FUTEX_WAKE, 1, UINT_MAX, EINTR);
+	lock_release(LOCK_ZONE);
+	pthread_join(thread, NULL);
+	EXPECT(entered);
 }
 
 /* --- ranks ------------------------------------------------------------------------------- */
@@ -261,7 +280,7 @@ TEST(a_lock_of_an_absent_thread_can_be_acquired)
 
 static void *exit_if_someone_sleeps(void *unused)
 {
-	while (!os_fake_calls(OS_CALL_FUTEX_WAIT))
+	while (!os_fake_calls(OS_CALL_FUTEX_WAIT_FOR))
 		sched_yield();
 	_exit(1);
 	return unused;

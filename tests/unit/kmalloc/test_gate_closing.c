@@ -242,7 +242,7 @@ ISOLATED_TEST(an_interrupted_thread_has_its_locks)
 	lock_acquire(LOCK_BARN);
 	gate_close();
 	ASSERT(!pthread_create(&thread, NULL, take_zone, NULL));
-	while (!os_fake_calls(OS_CALL_FUTEX_WAIT))
+	while (!os_fake_calls(OS_CALL_FUTEX_WAIT_FOR))
 		sched_yield();
 	EXPECT(!has_zone);
 	gate_open();

@@ -352,7 +352,7 @@ ISOLATED_TEST(a_slot_that_was_being_left_is_lost)
 		sched_yield();
 	lock_acquire(LOCK_SLOTS);
 	may_leave = true;
-	while (!os_fake_calls(OS_CALL_FUTEX_WAIT))
+	while (!os_fake_calls(OS_CALL_FUTEX_WAIT_FOR))
 		sched_yield();
 	in_child(clone_raw, expect_slot_lost_while_left);
 	lock_release(LOCK_SLOTS);
@@ -719,7 +719,7 @@ static void *signal_the_sleeper_and_leave(void *unused)
 {
 	lock_acquire(LOCK_ZONE);
 	is_there = true;
-	while (!os_fake_calls(OS_CALL_FUTEX_WAIT))
+	while (!os_fake_calls(OS_CALL_FUTEX_WAIT_FOR))
 		sched_yield();
 	pthread_kill(interrupted, SIGUSR1);
 	wait_for_naps(3);

@@ -82,6 +82,14 @@ static void allocate_here(void)
 	}
 }
 
+/* Others wait for the pass: a handler that does not know that waits for them. */
+static void expect_known_to_be_inside(void)
+{
+	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
+		if (gate.visitors[i] == (uintptr_t)__builtin_thread_pointer())
+			EXPECT(gate_is_interrupted());
+}
+
 /* --- is everything whole? --------------------------------------------------------------------- */
 
 static unsigned int nr_free_slots;
@@ -510,6 +518,14 @@ ISOLATED_TEST(at_the_gate)
 	step_by_all(enter_and_leave);
 	thread_switch(&slot_gone);
 	step_by_all(enter_and_leave);
+}
+
+ISOLATED_TEST(a_visitor_is_known_to_be_inside)
+{
+	heap_ready_for_deeds("");
+	thread_switch(&slot_gone);
+	step_through(enter_and_leave, expect_known_to_be_inside);
+	step_through(exit_thread, expect_known_to_be_inside);
 }
 
 ISOLATED_TEST(at_the_gate_of_one_who_trims)
