@@ -351,11 +351,6 @@ def run_outside(bench, program):
     return result
 
 
-def check_alive(program):
-    program.tell()
-    program.end(7)
-
-
 def test_outside_filtered(bench):
     """A filter that kills for clone: a report (it is put off) or none, and nobody is killed."""
     with Running(bench, "lose=100", "kill_who_copies", "say=ready", "read_line",
@@ -363,7 +358,7 @@ def test_outside_filtered(bench):
         program.expect("ready")
         result = run_outside(bench, program)
         check("definitely lost" in result.stdout or "seccomp filter" in result.stderr, result)
-        check_alive(program)
+        program.end(7)
 
 
 def test_outside_loader_is_held(bench):
@@ -406,7 +401,7 @@ def test_outside_interrupted(bench):
                 tool.wait(TIME_LIMIT)
             same(program.process.poll(), None, i)
         same(program.copies(), [], "a zombie is left")
-        check_alive(program)
+        program.end(7)
 
 
 def test_outside_wrong(bench):
