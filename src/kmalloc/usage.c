@@ -355,22 +355,28 @@ void kmalloc_report_caches(struct report *report)
 	report_kmem_caches(report);
 }
 
+/* Also of a slot that nobody holds: who was refused left it as it was, with full outboxes. */
+static void drain_slot(struct slot *slot)
+{
+	sheaves_drain(slot);
+	VM_BUG_ON(!validate_slabs(slot));
+	remote_flush(slot);
+}
+
 static void drain_own_slot(void)
 {
 	struct slot *slot = slot_enter();
 
-	sheaves_drain(slot);
-	VM_BUG_ON(!validate_slabs(slot));
-	remote_flush(slot);
+	drain_slot(slot);
 	slot_leave(slot);
 }
 
-/* Twice: what one slot's sheaves held of another's objects lies in that one's inbox afterwards. */
+/* Twice: what one slot held of another's objects lies in that one's inbox afterwards. */
 void kmalloc_drain(void)
 {
 	for (unsigned int round = 0; round < 2; round++) {
 		drain_own_slot();
-		slots_visit_free(sheaves_drain);
+		slots_visit_free(drain_slot);
 	}
 	cache_objects_drain();
 	run_drain();

@@ -164,9 +164,11 @@ def test_wait_sees_no_copy(bench):
     result = live(bench, "watch_children", "lose=100", "scan=4", "wait_for_all", "fork_child=3",
                   "scan=4", "fork_child=3", "wait_for_all", f"signal_self={USR2}", "nap=200",
                   "wait_for_all", conf=f"leak_signal={USR2}")
-    same(re.findall("^children.*", result.out, re.M),
-         ["children 0 errno 1 signals 0", "children 2 errno 1 signals 2",
-          "children 0 errno 1 signals 2"], result)
+    found = re.findall(r"^children (\d) errno 1 signals (\d)", result.out, re.M)
+    same([children for children, _ in found], ["0", "2", "0"], result)
+    signals = [nr for _, nr in found]
+    # Of two children that end at the same time one signal is left.
+    check(signals in (["0", "2", "2"], ["0", "1", "1"]), signals, result)
 
 
 def test_two_at_once(bench):

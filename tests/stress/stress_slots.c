@@ -156,17 +156,34 @@ static void *look_and_trim(void *unused)
 	return unused;
 }
 
-/* All threads are gone and all objects freed: after trims nothing is left in any slot. */
-static void check_end(void)
+static void describe_slots(void)
+{
+	for (uint32_t id = 1; id <= slot_count(); id++) {
+		const struct slot *slot = slot_by_id(id);
+
+		fprintf(stderr, "slot %u: state %u, inside %#lx%s\n", id, slot->state,
+			(unsigned long)slot->inside, slot == current_slot ? ", this thread's" : "");
+	}
+}
+
+static void expect_nothing_left(void)
 {
 	struct kmalloc_usage usage;
 
+	kmalloc_usage_read(&usage);
+	if (!usage.small_live && !usage.small_cached && !usage.run_live && !usage.free_resident)
+		return;
+	describe_slots();
+	die("left: %zu bytes live, %zu cached, %zu in runs, %zu resident", usage.small_live,
+	    usage.small_cached, usage.run_live, usage.free_resident);
+}
+
+/* All threads are gone and all objects freed: after trims nothing is left in any slot. */
+static void check_end(void)
+{
 	for (int i = 0; i < 3; i++)
 		kmalloc_trim();
-	kmalloc_usage_read(&usage);
-	if (usage.small_live || usage.small_cached || usage.run_live || usage.free_resident)
-		die("left: %zu bytes live, %zu cached, %zu in runs, %zu resident", usage.small_live,
-		    usage.small_cached, usage.run_live, usage.free_resident);
+	expect_nothing_left();
 	for (uint32_t id = 1; id <= slot_count(); id++)
 		if (!validate_slabs(slot_by_id(id)))
 			die("slot %u is not valid", id);

@@ -92,6 +92,23 @@ ISOLATED_TEST(trim_reaches_page_stocks)
 	expect_valid();
 }
 
+/* Its thread has met a closed gate at its end. */
+ISOLATED_TEST(trim_reaches_outboxes_that_were_left)
+{
+	struct slot *owner;
+
+	heap_up("");
+	owner = allocate_and_sleep();
+	free_all();
+	EXPECT(current_slot->outbox_rows);
+	slot_abandon();
+	gate_note_pending();
+	thread_switch(owner);
+	kmalloc_trim();
+	EXPECT_EQ(slab_bytes(), 0);
+	expect_valid();
+}
+
 /* What it cannot get at is left alone: the sheaf and the outboxes. */
 ISOLATED_TEST(trim_leaves_sheaves_to_their_threads)
 {
