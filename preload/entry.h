@@ -11,6 +11,8 @@
 #include "core/memcheck.h"
 #include "init/kswapd.h"
 #include "init/mm_init.h"
+#include "kmalloc/shrinker.h"
+#include "mm/zone.h"
 #include "slab/sheaf.h"
 
 #ifndef STITCH_PREFIX
@@ -82,8 +84,11 @@ void background_arm(void);
 void background_after_fork(void);
 void background_start(void);
 
+/* After every allocation by a slow path, outside the gate. */
 static inline void background_consider(void)
 {
+	if (shrinkers_are_there() && zone_is_crowded())
+		shrinkers_relieve();
 	if (!STITCH_PREFIX && unlikely(atomic_load_explicit(&kswapd_state, memory_order_relaxed) ==
 				       KSWAPD_WANTED))
 		background_start();

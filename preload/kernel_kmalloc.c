@@ -133,6 +133,20 @@ static inline void *alloc_once(size_t bytes, stitch_gfp_t flags)
 	return zeroed(aligned_or_other(object, bytes), bytes, flags);
 }
 
+/* malloc would call shrinkers as for GFP_KERNEL; alloc_harder does as the flags have it. */
+static void *alloc_without_shrinkers(size_t bytes, stitch_gfp_t flags)
+{
+	uint8_t scope = gfp_scope;
+	void *object;
+
+	if (likely(!shrinkers_are_there()))
+		return alloc_once(bytes, flags);
+	gfp_scope = scope | GFP_SCOPE_NO_SHRINKERS;
+	object = alloc_once(bytes, flags);
+	gfp_scope = scope;
+	return object;
+}
+
 /* The first attempt has failed. */
 static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_errno)
 {
@@ -144,8 +158,8 @@ static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_err
 	do {
 		object = alloc_reserved(bytes, flags);
 		if (!object && nr_tries)
-			object = alloc_once(bytes, flags);
-	} while (!object && gfp_try_harder(flags, &nr_tries));
+			object = alloc_without_shrinkers(bytes, flags);
+	} while (!object && gfp_try_harder(flags, bytes, &nr_tries));
 	if (object)
 		errno = saved_errno;
 	else
@@ -156,7 +170,7 @@ static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_err
 static void *alloc_patiently(size_t bytes, stitch_gfp_t flags)
 {
 	int saved_errno = errno;
-	void *object = alloc_once(bytes, flags);
+	void *object = alloc_without_shrinkers(bytes, flags);
 
 	if (unlikely(!object))
 		return alloc_harder(bytes, flags, saved_errno);

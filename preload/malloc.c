@@ -20,9 +20,9 @@
 #include "debug/leak_sample.h"
 #include "debug/leak_track.h"
 #include "entry.h"
+#include "heap.h"
 #include "init/mm_init.h"
 #include "kmalloc/kmalloc.h"
-#include "marked.h"
 #include "os/os.h"
 
 void *ENTRY(malloc)(size_t bytes);

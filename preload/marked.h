@@ -1,6 +1,6 @@
 /*
- * marked.h - the heap as the entry points call it: kmalloc and its family, and in builds for
- * Valgrind (CONFIG_VALGRIND=1) the same with marks for its memcheck.
+ * marked.h - the heap as heap.h calls it: kmalloc and its family, and in builds for Valgrind
+ * (CONFIG_VALGRIND=1) the same with marks for its memcheck.
  *
  * L10. In such a build every call takes the slow halves of the entry points and comes through here,
  * and goes on to the slow halves of kmalloc: a signal handler's free gives back what has waited
@@ -193,27 +193,27 @@ static __inline_always size_t marked_usable(void *object)
 	return marked_bytes(object, &bytes) ? bytes : ksize(object);
 }
 
-/* --- what the entry points call: the heap is up ---------------------------------------------- */
+/* --- what heap.h calls: the heap is up -------------------------------------------------------- */
 
-static __inline_always void *heap_alloc(size_t bytes)
+static __inline_always void *try_alloc(size_t bytes)
 {
 	return CONFIG_VALGRIND ? mark_new(kmalloc_slow(with_trailer(bytes)), bytes, false) :
 				 kmalloc_slow(bytes);
 }
 
-static __inline_always void *heap_pages_of_own(size_t bytes)
+static __inline_always void *try_pages_of_own(size_t bytes)
 {
 	return CONFIG_VALGRIND ? mark_new(kmalloc_pages_of_own(with_trailer(bytes)), bytes,
 					  false) :
 				 kmalloc_pages_of_own(bytes);
 }
 
-static __inline_always void *heap_zalloc(size_t bytes)
+static __inline_always void *try_zalloc(size_t bytes)
 {
 	return CONFIG_VALGRIND ? marked_zalloc(bytes) : kzalloc(bytes);
 }
 
-static __inline_always void *heap_aligned(size_t align, size_t bytes)
+static __inline_always void *try_aligned(size_t align, size_t bytes)
 {
 	return CONFIG_VALGRIND ? mark_new(kmalloc_aligned(align, with_trailer(bytes)), bytes,
 					  false) :
@@ -228,7 +228,7 @@ static __inline_always void heap_free(void *object)
 		kfree_slow(object);
 }
 
-static __inline_always void *heap_realloc(void *object, size_t bytes)
+static __inline_always void *try_realloc(void *object, size_t bytes)
 {
 	return CONFIG_VALGRIND ? marked_realloc(object, bytes) : krealloc(object, bytes);
 }

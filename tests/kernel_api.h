@@ -11,6 +11,7 @@
 #include "stitch/mempool.h"
 #include "stitch/mm.h"
 #include "stitch/report.h"
+#include "stitch/shrinker.h"
 #include "stitch/slab.h"
 #include "stitch/vmalloc.h"
 
@@ -24,6 +25,9 @@
 #pragma weak stitch_is_vmalloc_addr
 #pragma weak stitch_vmalloc_to_page
 #pragma weak stitch_report
+#pragma weak stitch_register_shrinker
+#pragma weak stitch_unregister_shrinker
+#pragma weak stitch_shrink_slab
 #pragma weak stitch_reserve_fill
 #pragma weak stitch_memalloc_noreclaim_save
 #pragma weak stitch_memalloc_noreclaim_restore

@@ -17,7 +17,9 @@
 #include "stitch/mm.h"
 #include "stitch/slab.h"
 #include "stitch/vmalloc.h"
-#include "stitch/kernel_devm.h" /* the last: it has macros, and others have those names */
+/* The last: they have macros, and others have those names. */
+#include "stitch/kernel_devm.h"
+#include "stitch/kernel_shrinker.h"
 
 /* Compiled only when used. */
 #define STITCH_GONE(name, advice) \

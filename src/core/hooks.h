@@ -20,6 +20,14 @@ struct foreign_ops {
 
 extern struct foreign_ops foreign_ops;
 
+/* libc's errno: it is kept around calls of the program's functions. NULL: there is none. */
+struct errno_ops {
+	int (*get)(void);
+	void (*set)(int error);
+};
+
+extern struct errno_ops errno_ops;
+
 /* Who did something: a stack of the depot (debug/stackdepot.h; 0: not known), and the thread. */
 struct alloc_track {
 	uint32_t stack;

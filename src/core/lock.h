@@ -19,6 +19,7 @@
 
 enum lock_rank {
 	LOCK_BOOT,     /* init/: the boot */
+	LOCK_SHRINKERS, /* kmalloc/shrinker.c: which there are */
 	LOCK_DEVRES,   /* kmalloc/devres.c: what devices own */
 	LOCK_SHARED_SLOT, /* slab/slot.c: the slot of threads that have none */
 	LOCK_SLOTS,    /* slab/slot.c: which thread holds which heap slot; adoption */

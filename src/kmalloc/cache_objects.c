@@ -131,7 +131,7 @@ static __slow void *alloc_harder(struct kmem_cache *cache, stitch_gfp_t flags)
 		object = alloc_reserved(cache, flags);
 		if (!object && nr_tries)
 			object = alloc_once(cache);
-	} while (!object && gfp_try_harder(flags, &nr_tries));
+	} while (!object && gfp_try_harder(flags, cache->object_size, &nr_tries));
 	return object;
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/lock.h"
 #include "kmalloc/deferred.h"
+#include "kmalloc/shrinker.h"
 #include "os/os.h"
 #include "slab/kmem_cache.h"
 
@@ -85,6 +86,7 @@ static void examine_child(void)
 {
 	slots_after_fork(is_empty);
 	kmem_caches_after_fork();
+	shrinkers_after_fork();
 	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
 		if (gate.visitors[i] != this_thread())
 			gate.visitors[i] = 0;

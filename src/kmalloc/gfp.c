@@ -4,6 +4,7 @@
 #include "core/printk.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
+#include "kmalloc/shrinker.h"
 #include "os/os.h"
 
 /* Between attempts of who must not fail. */
@@ -33,18 +34,24 @@ void *gfp_alloc_reserved(size_t bytes, size_t align, stitch_gfp_t flags)
 	return reserve_alloc(bytes, align, depth);
 }
 
-bool gfp_try_harder(stitch_gfp_t flags, unsigned int *nr_tries)
+bool gfp_try_harder(stitch_gfp_t flags, size_t bytes, unsigned int *nr_tries)
 {
 	_Atomic uint32_t nobody = 0;
-	unsigned int tries = (*nr_tries)++;
 
 	if ((flags & STITCH__GFP_NORETRY) || !gfp_may_wait(flags))
 		return false;
-	if (!(flags & STITCH__GFP_NOFAIL) && tries)
+	if (!*nr_tries) {
+		++*nr_tries;
+		kmalloc_trim();
+		return true;
+	}
+	if (shrinkers_help(flags, bytes, nr_tries))
+		return true;
+	if (!(flags & STITCH__GFP_NOFAIL))
 		return false;
 	kmalloc_trim();
-	if (tries)
-		os_futex_wait_for(&nobody, 0, NOFAIL_WAIT_US);
+	os_futex_wait_for(&nobody, 0, NOFAIL_WAIT_US);
+	*nr_tries = 1; /* shrinkers may have something by now */
 	return true;
 }
 

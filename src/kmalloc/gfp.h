@@ -14,6 +14,9 @@
 extern _Thread_local uint8_t gfp_scope __tls_initial_exec;
 #define GFP_SCOPE_NORECLAIM 1u
 #define GFP_SCOPE_NO_FAULTS 2u /* debug/fault_inject.h */
+#define GFP_SCOPE_NO_SHRINKERS 4u
+#define GFP_SCOPE_SHRINKING 8u /* kmalloc/shrinker.c; this and the next */
+#define GFP_SCOPE_FORKED 16u
 
 static inline bool gfp_may_wait(stitch_gfp_t flags)
 {
@@ -46,10 +49,11 @@ bool gfp_is_refused(stitch_gfp_t flags);
 void *gfp_alloc_reserved(size_t bytes, size_t align, stitch_gfp_t flags);
 
 /*
- * An attempt has found no memory; `nr_tries` counts them, from 0. True: try again, everything that
- * can be given back was, or (NOFAIL) some time has passed. Outside the gate.
+ * An attempt to find so many bytes has found none; `nr_tries` counts them, from 0. True: try again,
+ * everything that can be given back was, shrinkers have freed something, or (NOFAIL) some time has
+ * passed. Outside the gate.
  */
-bool gfp_try_harder(stitch_gfp_t flags, unsigned int *nr_tries);
+bool gfp_try_harder(stitch_gfp_t flags, size_t bytes, unsigned int *nr_tries);
 
 /* For who may wait: the reserve grows with the heap. Outside the gate. */
 void gfp_fill_reserve(void);

@@ -138,7 +138,7 @@ struct page *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags
 		page = alloc_once(&request);
 		if (unlikely(!page))
 			page = from_reserve(&request);
-	} while (unlikely(!page) && gfp_try_harder(flags, &nr_tries));
+	} while (unlikely(!page) && gfp_try_harder(flags, nr_pages * PAGE_SIZE, &nr_tries));
 	gfp_fill_reserve();
 	return page;
 }

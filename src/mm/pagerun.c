@@ -220,7 +220,8 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_pages)
 	struct page *page;
 	size_t bit, pfn;
 
-	block = find_block(nr_pages, align_pages, &bit);
+	block = zone_has_room_locked(USE_RUN, nr_pages) ? find_block(nr_pages, align_pages, &bit) :
+							 NULL;
 	if (!block)
 		return NULL;
 	take_bits(block, bit, nr_pages);
@@ -286,7 +287,7 @@ static bool extend_locked(struct page *page, size_t nr_more)
 	size_t pfn = page_to_pfn(page) + page->nr_pages, bit = pfn % PAGEBLOCK_PAGES;
 	struct pageblock *block = pfn_to_pageblock(page_to_pfn(page));
 
-	if (!bit || bit + nr_more > PAGEBLOCK_PAGES ||
+	if (!bit || bit + nr_more > PAGEBLOCK_PAGES || !zone_has_room_locked(USE_RUN, nr_more) ||
 	    bitmap_test_range_any(block->run_map, bit, nr_more))
 		return false;
 	take_bits(block, bit, nr_more);

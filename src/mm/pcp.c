@@ -55,9 +55,11 @@ void pcp_init(struct pcp *pcp)
 /* As zone_alloc wants it: 2^order pages. */
 static struct page *zone_take_locked(size_t nr_pages, size_t align)
 {
-	struct page *page = alloc_pages_locked(ilog2(nr_pages));
+	struct page *page = NULL;
 
 	(void)align; /* blocks are aligned to their size */
+	if (zone_has_room_locked(USE_SLAB, nr_pages))
+		page = alloc_pages_locked(ilog2(nr_pages));
 	if (!page)
 		return NULL;
 	residency_note_used(page_to_pfn(page), nr_pages);

@@ -47,13 +47,68 @@ void zone_init(void)
 	zone.now = zone_tick(0);
 }
 
-void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
+/* Racy without the lock. */
+static size_t nr_used_pages(void)
 {
 	size_t sum = 0;
 
+	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
+		sum += READ_ONCE(zone.nr_used[use]);
+	return sum;
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+/* Who is refused memory needs some to put things right. */
+#define LEAST_CUSHION_PAGES (KIB(256) / PAGE_SIZE)
+#define MOST_CUSHION_PAGES (MIB(16) / PAGE_SIZE)
+#define CUSHION_SHARE 32u
+
+bool zone_is_limited(void)
+{
+	return params.limit;
+}
+
+bool zone_is_crowded(void)
+{
+	return unlikely(params.soft_limit) && nr_used_pages() > params.soft_limit / PAGE_SIZE;
+}
+
+static size_t cushion_pages(size_t limit)
+{
+	return min_size(max_size(limit / CUSHION_SHARE, LEAST_CUSHION_PAGES), MOST_CUSHION_PAGES);
+}
+
+bool zone_has_room_locked(enum page_use use, size_t nr_pages)
+{
+	size_t limit = params.limit / PAGE_SIZE;
+
+	if (likely(!params.limit))
+		return true;
+	if (use == USE_SLAB)
+		limit += cushion_pages(limit);
+	return nr_used_pages() + nr_pages <= limit;
+}
+
+/* What pages in use and free ones with frames may be together. */
+static size_t most_pages(void)
+{
+	size_t nr_pages = zone_peak_pages();
+
+	if (unlikely(params.limit))
+		nr_pages = min_size(nr_pages, params.limit / PAGE_SIZE);
+	if (unlikely(params.soft_limit))
+		nr_pages = min_size(nr_pages, params.soft_limit / PAGE_SIZE);
+	return nr_pages;
+}
+
+void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
+{
+	size_t sum, most;
+
 	WRITE_ONCE(zone.nr_used[use], zone.nr_used[use] + (size_t)nr_pages);
-	for (unsigned int u = 0; u < NR_PAGE_USES; u++)
-		sum += zone.nr_used[u];
+	sum = nr_used_pages();
 	WRITE_ONCE(zone.peak_used, max_size(zone.peak_used, sum));
-	WRITE_ONCE(zone.nr_free_in_peak, zone_peak_pages() - sum);
+	most = most_pages();
+	WRITE_ONCE(zone.nr_free_in_peak, most - min_size(most, sum));
 }

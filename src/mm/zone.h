@@ -66,7 +66,8 @@ struct zone {
 	size_t nr_holes_used;	  /* HOLE pages given to the program, ever */
 	size_t nr_holes_filled;	  /* of these, filled before it saw them (vmalloc/stitch.h) */
 	size_t watermark[NR_WATERMARKS]; /* pages; LOCK_RECLAIM */
-	size_t nr_free_in_peak;	  /* free pages with which the heap is no larger than at its peak */
+	size_t nr_free_in_peak;	  /* free pages with which the heap is no larger than at its peak,
+				   * or than a limit lets it be */
 	size_t nr_free_beyond;	  /* how many more may be (mm/decay.h); LOCK_RECLAIM */
 	uint16_t now;		  /* zone_tick when somebody last looked at the clock */
 	size_t nr_isolated;	  /* extents that mm/reclaim.c holds at this moment */
@@ -116,6 +117,15 @@ void zone_init(void);
  */
 struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), size_t nr_pages,
 			size_t align);
+
+/* limit= is given: all memory of the program has to be in the zone, to be counted. */
+bool zone_is_limited(void);
+
+/* As many pages more for this use are within limit=. */
+bool zone_has_room_locked(enum page_use use, size_t nr_pages);
+
+/* Pages in use are more than soft_limit= allows. Racy and cheap. */
+bool zone_is_crowded(void);
 
 /* Count pages into or out of use, with the peak. */
 void zone_count_locked(enum page_use use, ptrdiff_t nr_pages);

@@ -272,7 +272,7 @@ void *mapping_move_in(struct page *page, size_t nr_pages)
 {
 	struct mapping *entry;
 
-	if (nr_pages < MAPPING_MIN_PAGES || !may_try() || !is_one_map(page) ||
+	if (nr_pages < MAPPING_MIN_PAGES || zone_is_limited() || !may_try() || !is_one_map(page) ||
 	    !mapping_may_leave(page_address(page)))
 		return NULL;
 	entry = entry_new();

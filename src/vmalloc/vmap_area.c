@@ -128,7 +128,8 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 	size_t align_units = max_size(align_bytes / UNIT_BYTES, 1);
 	size_t unit;
 
-	if (!find_units_locked(nr_pages, align_units, &unit))
+	if (!zone_has_room_locked(USE_AREA, nr_pages) ||
+	    !find_units_locked(nr_pages, align_units, &unit))
 		return NULL;
 	return start_area(unit, nr_pages);
 }
@@ -138,7 +139,8 @@ static struct page *alloc_resident_locked(size_t nr_pages)
 	enum range_part part = huge_area_part_locked(nr_pages);
 	size_t unit;
 
-	if (!range_take_resident_locked(part, nr_pages, true, &unit))
+	if (!zone_has_room_locked(USE_AREA, nr_pages) ||
+	    !range_take_resident_locked(part, nr_pages, true, &unit))
 		return NULL;
 	return start_area(unit, nr_pages);
 }
@@ -160,7 +162,8 @@ static struct page *alloc_unfilled_locked(size_t nr_pages, size_t align_bytes)
 	size_t unit;
 
 	(void)align_bytes;
-	if (!range_alloc_locked(huge_area_part_locked(nr_pages), units_of(nr_pages), 1, &unit))
+	if (!zone_has_room_locked(USE_AREA, nr_pages) ||
+	    !range_alloc_locked(huge_area_part_locked(nr_pages), units_of(nr_pages), 1, &unit))
 		return NULL;
 	return start_area(unit, nr_pages);
 }
@@ -233,7 +236,8 @@ static bool extend_locked(struct page *page, size_t nr_pages)
 	size_t nr_units = units_of(page->nr_pages);
 	size_t nr_more = units_of(nr_pages) - nr_units;
 
-	if (nr_more && !range_claim_locked(part, unit + nr_units, nr_more))
+	if (!zone_has_room_locked(USE_AREA, nr_pages - page->nr_pages) ||
+	    (nr_more && !range_claim_locked(part, unit + nr_units, nr_more)))
 		return false;
 	if (nr_more)
 		residency_note_taken((unit + nr_units) * UNIT_PAGES, nr_more * UNIT_PAGES);

@@ -102,6 +102,7 @@ static inline void *entry_align(void **block, int error)
 #include "hostile/entries_kmalloc.h"
 #include "hostile/entries_pages.h"
 #include "hostile/entries_report.h"
+#include "hostile/entries_shrinker.h"
 
 static inline bool entry_call_new(const char *name)
 {
@@ -234,7 +235,8 @@ static inline bool entry_call(const char *name, void *to_free)
 	return entry_call_second_names(name) || entry_call_info(name) || entry_call_new(name) ||
 	       entry_call_delete(name, to_free) || entry_call_leaks(name) || entry_call_end(name) ||
 	       entry_call_cache(name) || entry_call_kmalloc(name) || entry_call_pages(name) ||
-	       entry_call_pools(name) || entry_call_report(name) || entry_call_devm(name);
+	       entry_call_pools(name) || entry_call_report(name) || entry_call_devm(name) ||
+	       entry_call_shrinker(name);
 }
 
 #undef GIVES

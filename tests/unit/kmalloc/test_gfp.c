@@ -129,7 +129,7 @@ static unsigned int attempts(stitch_gfp_t flags, unsigned int most)
 {
 	unsigned int nr_attempts = 0, nr = 1;
 
-	while (nr < most && gfp_try_harder(flags, &nr_attempts))
+	while (nr < most && gfp_try_harder(flags, 100, &nr_attempts))
 		nr++;
 	return nr;
 }
