@@ -116,12 +116,10 @@ static bool process_is_known(void)
 
 /* --- entering ------------------------------------------------------------------------------- */
 
-/* By another thread, which will open it. */
-static bool is_closed_for_now(void)
+/* Who was refused will be again. Else another thread has closed the gate, and will open it. */
+static bool is_hopeless(void)
 {
-	uintptr_t closed_by = atomic_load(&gate.closed_by);
-
-	return closed_by && closed_by != GATE_CLOSED_FOR_GOOD && closed_by != this_thread();
+	return is_inside() || atomic_load(&gate.closed_by) == GATE_CLOSED_FOR_GOOD;
 }
 
 static bool may_enter(void)
@@ -208,11 +206,12 @@ gate_pass *gate_examine(gate_pass *pass)
 	return NULL;
 }
 
+/* Not by what the gate is after a refusal: it may have been opened since. */
 static gate_pass *enter_within(unsigned int max_naps)
 {
 	gate_pass *pass = gate_enter();
 
-	for (unsigned int nap = 0; !pass && is_closed_for_now() && nap < max_naps; nap++) {
+	for (unsigned int nap = 0; !pass && !is_hopeless() && nap < max_naps; nap++) {
 		os_nap(nap_us(nap));
 		pass = gate_enter();
 	}

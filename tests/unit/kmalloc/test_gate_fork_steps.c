@@ -335,6 +335,23 @@ static void settle_what_is_pending(void)
 	enter_and_leave();
 }
 
+static void enter_patiently(void)
+{
+	gate_pass *pass;
+
+	gate.closed_by = 64;
+	steps_begin();
+	pass = gate_enter_patiently();
+	steps_end();
+	ASSERT(pass);
+	gate_leave(pass);
+}
+
+static void open_here(void)
+{
+	gate.closed_by = 0;
+}
+
 static void allocate_and_free_run(void)
 {
 	void *object;
@@ -518,6 +535,19 @@ ISOLATED_TEST(at_the_gate)
 	step_by_all(enter_and_leave);
 	thread_switch(&slot_gone);
 	step_by_all(enter_and_leave);
+}
+
+/* Wherever the other thread opens: it is let in, now or after a nap. */
+ISOLATED_TEST(who_is_patient_is_admitted)
+{
+	unsigned int nth = 1;
+
+	heap_ready_for_deeds("");
+	deed = enter_patiently;
+	steps_prepare(open_here);
+	while (nth <= FEW_STEPS && run_deed(nth) && !kunit.nr_failed_checks)
+		nth++;
+	EXPECT_EQ(nth, FEW_STEPS + 1);
 }
 
 ISOLATED_TEST(a_visitor_is_known_to_be_inside)
