@@ -17,8 +17,11 @@
 #include "init/kswapd.h"
 
 #if !STITCH_PREFIX
-/* The second for programs whose thread-local variables, which lie on the stack, fill the first. */
-static const size_t stack_bytes[] = { 64 << 10, 1 << 20 };
+/*
+ * Enough for shrinkers, which are the program's. The second for programs whose thread-local
+ * variables, which lie on the stack, fill the first.
+ */
+static const size_t stack_bytes[] = { 256 << 10, 1 << 20 };
 
 /* Many children of a fork only start another program. */
 #define CALLS_BEFORE_THREAD_OF_CHILD 64u

@@ -11,8 +11,10 @@
  *	enough. Not for requests that are larger than all that the program has ever had in use;
  *	nor without DIRECT_RECLAIM, or with NORETRY.
  *
- *	while the program uses more than soft_limit= allows: by who allocates just then, or by the
- *	thread of background_thread=1;
+ *	while the program uses more than soft_limit= allows, by who allocates just then;
+ *
+ *	by the thread of background_thread=1, whose stack has 256 KiB, while memory is short in the
+ *	process's control group or on the machine;
  *
  *	by stitch_shrink_slab().
  *

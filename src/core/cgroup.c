@@ -7,6 +7,7 @@
  * In a container the path may be that of the host, of which nothing is mounted but the end: what
  * cannot be opened is passed over on the way up, and the mounted root is the last.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "base/format.h"
@@ -24,11 +25,13 @@
 struct hierarchy {
 	char mount[24];
 	char files[2][FILE_NAME_MAX_BYTES]; /* the second only where there is the first */
+	char anonymous[12]; /* the line of memory.stat */
 };
 
 static const struct hierarchy version1 = { "/sys/fs/cgroup/memory",
-					   { "/memory.limit_in_bytes", "" } };
-static const struct hierarchy version2 = { "/sys/fs/cgroup", { "/memory.max", "/memory.high" } };
+					   { "/memory.limit_in_bytes", "" }, "total_rss " };
+static const struct hierarchy version2 = { "/sys/fs/cgroup", { "/memory.max", "/memory.high" },
+					   "anon " };
 
 /* The list is separated by commas. */
 static bool lists_memory(const char *list, size_t length)
@@ -119,28 +122,31 @@ static size_t parent_length(const char *path, size_t length)
 	return length;
 }
 
-/* From the group up to the mounted root. */
-static size_t lowest_limit(const struct hierarchy *hierarchy, const char *group)
-{
-	size_t mount = strlen(hierarchy->mount), length = strlen(group), lowest = SIZE_MAX;
+/* A group's folder, as a path with room for a file behind it. */
+struct folder {
+	const struct hierarchy *hierarchy;
+	size_t length;
 	char path[PATH_MAX_BYTES + FILE_NAME_MAX_BYTES];
+};
+
+/* The folder of the line's group, or of the first above it whose path is not too long. */
+static void set_folder(struct folder *folder, const struct hierarchy *hierarchy, const char *group)
+{
+	size_t mount = strlen(hierarchy->mount), length = strlen(group);
 
 	/* As seen from here the group may be outside the part of the tree that is mounted. */
 	if (length == 1 || strstr(group, "/.."))
 		length = 0;
 	if (length > PATH_MAX_BYTES - mount)
 		length = parent_length(group, PATH_MAX_BYTES - mount);
-	memcpy(path, hierarchy->mount, mount);
-	memcpy(path + mount, group, length);
-	for (;;) {
-		lowest = min_size(lowest, limit_of(hierarchy, path, mount + length));
-		if (!length)
-			return lowest;
-		length = parent_length(group, length - 1);
-	}
+	folder->hierarchy = hierarchy;
+	memcpy(folder->path, hierarchy->mount, mount);
+	memcpy(folder->path + mount, group, length);
+	folder->length = mount + length;
 }
 
-size_t cgroup_memory_limit(void)
+/* False: the process has no group. */
+static bool own_folder(struct folder *folder)
 {
 	char text[LINES_MAX_BYTES];
 	long length = os_read_kernel_file("/proc/self/cgroup", text, sizeof(text) - 1);
@@ -148,8 +154,92 @@ size_t cgroup_memory_limit(void)
 	const char *group;
 
 	if (length <= 0)
-		return SIZE_MAX;
+		return false;
 	text[length] = '\0';
 	hierarchy = parse_lines(text, &group);
-	return hierarchy ? lowest_limit(hierarchy, group) : SIZE_MAX;
+	if (hierarchy)
+		set_folder(folder, hierarchy, group);
+	return hierarchy;
+}
+
+/* False: that was the mounted root. */
+static bool go_up(struct folder *folder)
+{
+	size_t mount = strlen(folder->hierarchy->mount);
+
+	if (folder->length == mount)
+		return false;
+	folder->length = max_size(parent_length(folder->path, folder->length - 1), mount);
+	return true;
+}
+
+size_t cgroup_memory_limit(void)
+{
+	size_t lowest = SIZE_MAX;
+	struct folder folder;
+
+	if (!own_folder(&folder))
+		return SIZE_MAX;
+	do
+		lowest = min_size(lowest, limit_of(folder.hierarchy, folder.path, folder.length));
+	while (go_up(&folder));
+	return lowest;
+}
+
+/* --- how much of it is used ------------------------------------------------------------------- */
+
+#define STAT_MAX_BYTES 4096u
+
+/* The number behind `name`, which begins a line. 0: there is no such line. */
+static uint64_t number_of_line(const char *text, const char *name)
+{
+	size_t length = strlen(name);
+	const char *end;
+	uint64_t value;
+
+	for (; (end = strchr(text, '\n')); text = end + 1) {
+		if ((size_t)(end - text) <= length || memcmp(text, name, length))
+			continue;
+		return parse_bytes(text + length, (size_t)(end - text) - length, &value) ? value :
+											   0;
+	}
+	return 0;
+}
+
+static uint64_t anonymous_bytes(struct folder *folder)
+{
+	char text[STAT_MAX_BYTES];
+	long length;
+
+	memcpy(folder->path + folder->length, "/memory.stat", sizeof("/memory.stat"));
+	length = os_read_kernel_file(folder->path, text, sizeof(text) - 1);
+	if (length < 0)
+		return 0;
+	text[length] = '\0';
+	return number_of_line(text, folder->hierarchy->anonymous);
+}
+
+bool cgroup_is_nearly_full(void)
+{
+	struct folder folder;
+	size_t limit;
+
+	if (!own_folder(&folder))
+		return false;
+	do {
+		limit = limit_of(folder.hierarchy, folder.path, folder.length);
+		if (limit != SIZE_MAX && anonymous_bytes(&folder) > limit - limit / 8)
+			return true;
+	} while (go_up(&folder));
+	return false;
+}
+
+long cgroup_read_pressure(char *text, size_t bytes)
+{
+	struct folder folder;
+
+	if (!own_folder(&folder) || folder.hierarchy != &version2)
+		return -ENOENT;
+	memcpy(folder.path + folder.length, "/memory.pressure", sizeof("/memory.pressure"));
+	return os_read_kernel_file(folder.path, text, bytes);
 }

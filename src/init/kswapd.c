@@ -1,9 +1,11 @@
 /* kswapd.c - see kswapd.h. */
 #include "init/kswapd.h"
 
+#include "core/pressure.h"
 #include "init/mm_init.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
+#include "kmalloc/shrinker.h"
 #include "mm/decay.h"
 #include "os/os.h"
 
@@ -50,10 +52,26 @@ bool kswapd_begin(void)
 	       atomic_compare_exchange_strong(&kswapd_state, &wanted, KSWAPD_RUNNING);
 }
 
+/* Everything that is free, and some of what the program could do without. */
+static void relieve_pressure(void)
+{
+	static uint64_t last_ms;
+	uint64_t now = os_clock_ms();
+
+	if (now - last_ms < KSWAPD_IDLE_MS)
+		return;
+	last_ms = now;
+	if (!pressure_is_high(now))
+		return;
+	kmalloc_trim();
+	shrinkers_relieve();
+}
+
 uint32_t kswapd_look(uint32_t nap_ms)
 {
 	gate_pass *pass;
 
+	relieve_pressure();
 	if (!decay_is_due())
 		return (uint32_t)min_size(2 * nap_ms, KSWAPD_IDLE_MS);
 	pass = gate_enter();

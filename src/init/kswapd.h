@@ -4,6 +4,9 @@
  * L9. What the thread does and when there shall be one; preload/background.c makes it, by
  * pthread_create, since libc must know of it (setuid changes all threads that libc knows).
  *
+ * Once a second it asks whether memory is short (core/pressure.h): then everything that is free
+ * goes back, whatever its age, and shrinkers are called.
+ *
  * There is none before the heap could have something to give back, so that small programs stay
  * single-threaded. It is made by a thread that has just allocated, never by one that frees: libc
  * frees the storage of ended threads under a lock that pthread_create takes. It keeps all signals

@@ -20,7 +20,7 @@ enum shrinker_state { SHRINKER_OFF, SHRINKER_ON, SHRINKER_LEAVING };
 /* Between two calls of all shrinkers for a zone that is crowded. */
 #define RELIEF_PAUSE_MS 20u
 /* After so long without, the next crowd is another one. */
-#define FORGET_MS 1000u
+#define FORGET_MS 5000u
 
 /* LOCK_SHRINKERS. In the order of their registration. */
 static struct stitch_shrinker *first_shrinker;
@@ -281,14 +281,20 @@ static uintptr_t this_thread(void)
 	return (uintptr_t)__builtin_thread_pointer();
 }
 
+/* From where it was left, down to the first priority at which somebody has something. */
 static void relieve(uint64_t now)
 {
+	unsigned long nr_freed = 0;
+	unsigned int priority = relief.priority + 1;
+
 	if (now - relief.last_ms > FORGET_MS)
-		relief.priority = STITCH_DEF_PRIORITY;
-	if (shrink_slab(STITCH_GFP_KERNEL, relief.priority))
-		kmalloc_trim();
-	relief.priority -= relief.priority > 0;
+		priority = NR_PRIORITIES;
+	while (!nr_freed && priority)
+		nr_freed = shrink_slab(STITCH_GFP_KERNEL, --priority);
+	relief.priority = priority - (priority > 0);
 	WRITE_ONCE(relief.last_ms, now);
+	if (nr_freed)
+		kmalloc_trim();
 }
 
 void shrinkers_relieve(void)

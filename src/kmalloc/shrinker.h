@@ -26,8 +26,9 @@ unsigned long shrink_slab(stitch_gfp_t flags, unsigned int priority);
 bool shrinkers_help(stitch_gfp_t flags, size_t bytes, unsigned int *nr_tries);
 
 /*
- * Relieve a zone that is crowded (mm/zone.h), a little harder each time until it is not. At most
- * one thread at a time, and not again at once. Outside the gate.
+ * Relieve a zone that is crowded (mm/zone.h), or the machine: free something, a larger share each
+ * time as long as that goes on. At most one thread at a time, and not again at once. Outside the
+ * gate.
  */
 void shrinkers_relieve(void);
 

@@ -50,3 +50,14 @@ if [ $status -ne 137 ]; then
 	[ "$(wc -l </proc/swaps)" -gt 1 ] || { echo "200 MiB in 64: status $status" >&2; exit 1; }
 	echo "memory_cgroup: the machine swaps: the limit was not seen to kill"
 fi
+
+# A cache that would not fit gives way to the limit; one without a shrinker does not.
+inside env LD_PRELOAD="$library" STITCH_CONF=background_thread=1,retain=1M "$work" cache
+status=$?
+[ $status -eq 0 ] || { echo "75 MiB of a cache in 64: status $status" >&2; exit 1; }
+inside env LD_PRELOAD="$library" STITCH_CONF=background_thread=1,retain=1M "$work" cache without \
+	2>/dev/null
+status=$?
+if [ $status -ne 137 ]; then
+	[ "$(wc -l </proc/swaps)" -gt 1 ] || { echo "75 MiB kept in 64: status $status" >&2; exit 1; }
+fi

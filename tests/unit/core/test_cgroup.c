@@ -2,6 +2,9 @@
  * test_cgroup.c - the lowest memory limit of the groups that /proc/self/cgroup names.
  */
 #include "core/cgroup.h"
+
+#include <errno.h>
+
 #include "fake/os_fake.h"
 #include "kunit.h"
 
@@ -220,6 +223,63 @@ TEST(lines_that_do_not_fit)
 	EXPECT_EQ(cgroup_memory_limit(), 2000);
 	memcpy(lines, "0::/axxxxxxxx", 13);
 	EXPECT_EQ(cgroup_memory_limit(), NONE);
+}
+
+/* --- how full -------------------------------------------------------------------------------- */
+
+TEST(version_2_is_nearly_full)
+{
+	group_is("0::/a/b\n");
+	file(V2 "/a/b/memory.max", "1000000\n");
+	file(V2 "/a/b/memory.high", "800000\n");
+	file(V2 "/a/b/memory.stat", "file 900000\nanon 700000\nanon_thp 900000\n");
+	EXPECT(!cgroup_is_nearly_full());
+	file(V2 "/a/b/memory.stat", "anon 700001\nfile 0\n");
+	EXPECT(cgroup_is_nearly_full());
+	file(V2 "/a/b/memory.high", "max\n");
+	EXPECT(!cgroup_is_nearly_full());
+	file(V2 "/a/memory.max", "800000\n");
+	file(V2 "/a/memory.stat", "anon 800000\n");
+	EXPECT(cgroup_is_nearly_full());
+}
+
+TEST(version_1_is_nearly_full)
+{
+	group_is("4:memory:/a\n");
+	file(V1 "/a" FILE_OF_V1, "1000000\n");
+	file(V1 "/a/memory.stat", "rss 999999\ntotal_rss 875000\ntotal_cache 999999\n");
+	EXPECT(!cgroup_is_nearly_full());
+	file(V1 "/a/memory.stat", "total_cache 1\ntotal_rss 875001\n");
+	EXPECT(cgroup_is_nearly_full());
+	file(V1 "/a" FILE_OF_V1, UNLIMITED_V1);
+	EXPECT(!cgroup_is_nearly_full());
+}
+
+/* Nothing that can be read, or understood: nothing is full. */
+TEST(nobody_knows_how_full)
+{
+	os_fake_reset();
+	EXPECT(!cgroup_is_nearly_full());
+	group_is("0::/\n");
+	file(V2 "/memory.max", "1000000\n");
+	EXPECT(!cgroup_is_nearly_full());
+	file(V2 "/memory.stat", "anon many\nanon");
+	EXPECT(!cgroup_is_nearly_full());
+	file(V2 "/memory.stat", "");
+	EXPECT(!cgroup_is_nearly_full());
+}
+
+TEST(pressure_of_the_own_group)
+{
+	char text[100];
+
+	group_is("0::/a\n");
+	EXPECT_EQ(cgroup_read_pressure(text, sizeof(text)), -ENOENT);
+	file(V2 "/a/memory.pressure", "some\n");
+	EXPECT_EQ(cgroup_read_pressure(text, sizeof(text)), 5);
+	group_is("4:memory:/a\n");
+	file(V2 "/a/memory.pressure", "some\n");
+	EXPECT_EQ(cgroup_read_pressure(text, sizeof(text)), -ENOENT);
 }
 
 RUN_TESTS

@@ -8,6 +8,7 @@
 #include "kunit.h"
 #include "isolated.h"
 #include "kmalloc/gate.h"
+#include "kmalloc/shrinker.h"
 #include "mm/decay.h"
 
 #define OPTIONS "retain=8M,decay_ms=1000"
@@ -189,6 +190,38 @@ ISOLATED_TEST(wanted_again)
 	kswapd_stop();
 	kswapd_want(0);
 	EXPECT(kswapd_begin());
+}
+
+static unsigned long nr_shrinks;
+
+static unsigned long count(struct stitch_shrinker *shrinker, struct stitch_shrink_control *control)
+{
+	(void)shrinker;
+	(void)control;
+	nr_shrinks++;
+	return 0;
+}
+
+static struct stitch_shrinker cache = { .count_objects = count, .scan_objects = count };
+
+/* Once a second somebody asks; then all goes, however young. */
+ISOLATED_TEST(under_pressure_everything_goes)
+{
+	boot();
+	ASSERT(!shrinker_register(&cache));
+	os_fake_file_set("/proc/pressure/memory", "some total=0\n");
+	build_and_free();
+	kswapd_look(KSWAPD_IDLE_MS);
+	EXPECT(zone.nr_free_touched > zone.watermark[WMARK_LOW]);
+	os_fake_file_set("/proc/pressure/memory", "some total=500000\n");
+	os_fake_clock_advance(KSWAPD_IDLE_MS - 1);
+	kswapd_look(KSWAPD_IDLE_MS);
+	EXPECT_EQ(nr_shrinks, 0);
+	os_fake_clock_advance(1);
+	kswapd_look(KSWAPD_IDLE_MS);
+	EXPECT_EQ(zone.nr_free_touched, 0);
+	EXPECT(nr_shrinks > 0);
+	expect_valid();
 }
 
 RUN_TESTS

@@ -410,9 +410,24 @@ ISOLATED_TEST(a_crowd_is_relieved_harder_and_harder)
 		EXPECT_EQ(first.nr_counts, i);
 	}
 	EXPECT_EQ(first.nr_calls, 2 + 4 + 8 + 16);
-	os_fake_clock_advance(1500);
+	os_fake_clock_advance(6000);
 	shrinkers_relieve();
 	EXPECT_EQ(first.nr_calls, 2 + 4 + 8 + 16 + 2);
+}
+
+/* Of little only a large share is anything. */
+ISOLATED_TEST(a_crowd_gets_what_there_is)
+{
+	cache_up(20);
+	first.shrinker.batch = 10;
+	os_fake_clock_set(100000);
+	shrinkers_relieve();
+	EXPECT_EQ(first.nr_calls, 1);
+	EXPECT_EQ(first.asked[0], 10); /* 20 >> 2, x 2 */
+	first.nr_objects = 0;
+	os_fake_clock_advance(25);
+	shrinkers_relieve();
+	EXPECT_EQ(first.nr_counts, 11 + 2);
 }
 
 RUN_TESTS
