@@ -8,6 +8,7 @@
 #include "kmalloc/shrinker.h"
 #include "mm/decay.h"
 #include "os/os.h"
+#include "os/os_move.h"
 
 _Atomic uint32_t kswapd_state = KSWAPD_OFF;
 
@@ -52,7 +53,10 @@ bool kswapd_begin(void)
 	       atomic_compare_exchange_strong(&kswapd_state, &wanted, KSWAPD_RUNNING);
 }
 
-/* Everything that is free, and some of what the program could do without. */
+/*
+ * Everything that is free, and some of what the program could do without. Who is under a filter may
+ * open no files.
+ */
 static void relieve_pressure(void)
 {
 	static uint64_t last_ms;
@@ -61,7 +65,7 @@ static void relieve_pressure(void)
 	if (now - last_ms < KSWAPD_IDLE_MS)
 		return;
 	last_ms = now;
-	if (!pressure_is_high(now))
+	if (os_is_filtered() || !pressure_is_high(now))
 		return;
 	kmalloc_trim();
 	shrinkers_relieve();

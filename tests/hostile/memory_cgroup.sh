@@ -58,6 +58,7 @@ status=$?
 inside env LD_PRELOAD="$library" STITCH_CONF=background_thread=1,retain=1M "$work" cache without \
 	2>/dev/null
 status=$?
-if [ $status -ne 137 ]; then
-	[ "$(wc -l </proc/swaps)" -gt 1 ] || { echo "75 MiB kept in 64: status $status" >&2; exit 1; }
+if [ $status -ne 137 ] && [ "$(wc -l </proc/swaps)" -le 1 ]; then
+	echo "75 MiB kept in 64: status $status" >&2
+	exit 1
 fi

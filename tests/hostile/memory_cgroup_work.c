@@ -1,8 +1,8 @@
 /*
  * memory_cgroup_work.c - fit: phases of 30 MiB each in other sizes, trimmed in between, which stay
  * within a limit of 64 MiB only if what was freed is given back. burst: 200 MiB at once, for which
- * the kernel kills. cache: 100 MiB that nobody needs, a little at a time, with a shrinker, which the
- * background thread is to call before the limit is met; "cache without" has none.
+ * the kernel kills. cache: 75 MiB that nobody needs, a little at a time, with a shrinker, which
+ * the background thread is to call before the limit is met; "cache without" has none.
  */
 #include <pthread.h>
 #include <time.h>

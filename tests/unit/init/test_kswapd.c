@@ -207,6 +207,8 @@ static struct stitch_shrinker cache = { .count_objects = count, .scan_objects = 
 /* Once a second somebody asks; then all goes, however young. */
 ISOLATED_TEST(under_pressure_everything_goes)
 {
+	unsigned int nr_files;
+
 	boot();
 	ASSERT(!shrinker_register(&cache));
 	os_fake_file_set("/proc/pressure/memory", "some total=0\n");
@@ -214,14 +216,22 @@ ISOLATED_TEST(under_pressure_everything_goes)
 	kswapd_look(KSWAPD_IDLE_MS);
 	EXPECT(zone.nr_free_touched > zone.watermark[WMARK_LOW]);
 	os_fake_file_set("/proc/pressure/memory", "some total=500000\n");
+	nr_files = os_fake_calls(OS_CALL_READ_FILE);
 	os_fake_clock_advance(KSWAPD_IDLE_MS - 1);
 	kswapd_look(KSWAPD_IDLE_MS);
 	EXPECT_EQ(nr_shrinks, 0);
 	os_fake_clock_advance(1);
 	kswapd_look(KSWAPD_IDLE_MS);
+	EXPECT_EQ(os_fake_calls(OS_CALL_READ_FILE), nr_files + 2);
 	EXPECT_EQ(zone.nr_free_touched, 0);
 	EXPECT(nr_shrinks > 0);
 	expect_valid();
+	/* A filter may kill who opens files. */
+	os_fake_feature(OS_FEATURE_NO_FILTER, false);
+	nr_files = os_fake_calls(OS_CALL_READ_FILE);
+	os_fake_clock_advance(KSWAPD_IDLE_MS);
+	kswapd_look(KSWAPD_IDLE_MS);
+	EXPECT_EQ(os_fake_calls(OS_CALL_READ_FILE), nr_files);
 }
 
 RUN_TESTS
