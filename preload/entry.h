@@ -84,11 +84,15 @@ void background_arm(void);
 void background_after_fork(void);
 void background_start(void);
 
-/* After every allocation by a slow path, outside the gate. */
+/* After every allocation by a slow path that may wait, outside the gate: a soft limit. */
+static inline void relief_consider(stitch_gfp_t flags)
+{
+	if (shrinkers_are_there() && zone_is_crowded() && !(flags & STITCH__GFP_NORETRY))
+		shrinkers_relieve(flags);
+}
+
 static inline void background_consider(void)
 {
-	if (shrinkers_are_there() && zone_is_crowded())
-		shrinkers_relieve();
 	if (!STITCH_PREFIX && unlikely(atomic_load_explicit(&kswapd_state, memory_order_relaxed) ==
 				       KSWAPD_WANTED))
 		background_start();

@@ -1,6 +1,8 @@
 /* heap.c - see heap.h: what is done between an attempt that has failed and the last. */
 #include "heap.h"
 
+#include "kmalloc/gfp.h"
+
 struct request {
 	void *object; /* of realloc */
 	size_t align, bytes;
@@ -33,10 +35,13 @@ static void *resized(const struct request *request)
 
 static void *again(void *(*attempt)(const struct request *), struct request request)
 {
-	unsigned int nr_tries = 1;
+	size_t bytes = max_size(request.bytes, request.align);
+	unsigned int nr_tries = 0;
 	void *object = NULL;
 
-	while (!object && shrinkers_help(STITCH_GFP_KERNEL, request.bytes, &nr_tries))
+	if (gfp_scope & GFP_SCOPE_NO_SHRINKERS || !zone_could_have(bytes / PAGE_SIZE))
+		return NULL;
+	while (!object && gfp_try_harder(STITCH_GFP_KERNEL, bytes, &nr_tries))
 		object = attempt(&request);
 	return object;
 }

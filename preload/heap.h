@@ -1,6 +1,7 @@
 /*
  * heap.h - the heap as the entry points call it: marked.h, and when that has no memory, shrinkers
- * (stitch/shrinker.h) until it has, or they have nothing left.
+ * (stitch/shrinker.h) until it has, or they have nothing left. Under limit=, too, what threads
+ * keep counts as used, and is given back first.
  *
  * L10.
  */
@@ -9,8 +10,9 @@
 
 #include "kmalloc/shrinker.h"
 #include "marked.h"
+#include "mm/zone.h"
 
-/* heap.c: there are shrinkers, and a first attempt has failed. */
+/* heap.c: there are shrinkers, or a limit, and a first attempt has failed. */
 void *heap_alloc_again(size_t bytes);
 void *heap_pages_of_own_again(size_t bytes);
 void *heap_zalloc_again(size_t bytes);
@@ -19,7 +21,7 @@ void *heap_realloc_again(void *object, size_t bytes);
 
 static __inline_always bool heap_is_done(const void *object)
 {
-	return likely(object) || likely(!shrinkers_are_there());
+	return likely(object) || likely(!shrinkers_are_there() && !zone_is_limited());
 }
 
 static __inline_always void *heap_alloc(size_t bytes)

@@ -139,6 +139,7 @@ static __inline_always void *settled(const struct kmem_cache *cache, void *objec
 			leak_track(object, cache->object_size);
 		gfp_fill_reserve();
 		background_consider();
+		relief_consider(flags);
 	}
 	return object;
 }

@@ -139,7 +139,7 @@ static void *alloc_without_shrinkers(size_t bytes, stitch_gfp_t flags)
 	uint8_t scope = gfp_scope;
 	void *object;
 
-	if (likely(!shrinkers_are_there()))
+	if (likely(!shrinkers_are_there() && !zone_is_limited()))
 		return alloc_once(bytes, flags);
 	gfp_scope = scope | GFP_SCOPE_NO_SHRINKERS;
 	object = alloc_once(bytes, flags);
@@ -175,6 +175,7 @@ static void *alloc_patiently(size_t bytes, stitch_gfp_t flags)
 	if (unlikely(!object))
 		return alloc_harder(bytes, flags, saved_errno);
 	gfp_fill_reserve();
+	relief_consider(flags);
 	return object;
 }
 

@@ -66,6 +66,10 @@ static __inline_always void *alloc(size_t nr_pages, size_t align_pages, stitch_g
 		return NULL;
 	}
 	track(page_address(page), nr_pages * PAGE_SIZE);
+	if (gfp_may_wait(flags)) {
+		background_consider();
+		relief_consider(flags);
+	}
 	return page_address(page);
 }
 

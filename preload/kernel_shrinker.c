@@ -4,19 +4,22 @@
  * L10. errno where they fail, and nowhere else.
  */
 #include <errno.h>
+#include <pthread.h>
 
 #include "core/hooks.h"
 #include "entry.h"
 #include "kmalloc/shrinker.h"
 
-static int get_errno(void)
+static void begin(struct program_state *state)
 {
-	return errno;
+	state->error = errno;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state->cancel_state);
 }
 
-static void set_errno(int error)
+static void end(const struct program_state *state)
 {
-	errno = error;
+	pthread_setcancelstate(state->cancel_state, NULL);
+	errno = state->error;
 }
 
 static int answer(int error)
@@ -32,7 +35,7 @@ __visible int stitch_register_shrinker(struct stitch_shrinker *shrinker)
 	bool had_slot = mm_thread_has_slot();
 	int error;
 
-	errno_ops = (struct errno_ops){ get_errno, set_errno };
+	program_ops = (struct program_ops){ begin, end };
 	error = heap_ready() ? shrinker_register(shrinker) : -ENOSYS;
 	thread_settle(had_slot);
 	return answer(error);

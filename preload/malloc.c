@@ -58,6 +58,7 @@ static inline size_t wanted(size_t bytes)
 static inline void *slow_result(void *object)
 {
 	background_consider();
+	relief_consider(STITCH_GFP_KERNEL);
 	return likely(object) ? object : no_memory();
 }
 
@@ -104,6 +105,10 @@ static __slow void *malloc_sampled(size_t bytes, bool hit)
 	bool had_slot = mm_thread_has_slot();
 	void *object = hit ? sampled_pages(bytes) : heap_alloc(bytes);
 
+	if (unlikely(!object) && hit) { /* no pages, but there may be a small block */
+		object = heap_alloc(bytes);
+		hit = false;
+	}
 	return note_sample(object, bytes, hit, had_slot);
 }
 

@@ -16,7 +16,7 @@ MAX_TLS = 64
 # environment; malloc_info's FILE; the compiler's own.
 IMPORTS = re.compile(r"mem\w+|str\w+|__(?:mem|str)\w+_chk|__errno_location|"
                      r"pthread_(?:key_create|key_delete|setspecific)|__register_atfork|"
-                     r"pthread_(?:create|self|setname_np)|"
+                     r"pthread_(?:create|self|setname_np|setcancelstate)|"
                      r"pthread_attr_(?:init|destroy|set(?:detachstate|stacksize|sigmask_np))|"
                      r"__cxa_atexit|__cxa_finalize|dlsym|dlopen|dl_iterate_phdr|"
                      r"_ZSt15get_new_handlerv|_ZSt17__throw_bad_allocv|stitch_conf|"

@@ -21,11 +21,17 @@ static inline struct stitch_shrinker *stitch_new_shrinker(void)
 	return made;
 }
 
-/* What is still called, since it cannot be unregistered now, stays. */
+/* Not to be called in signal handlers, so that EAGAIN passes. */
+static inline void stitch_unregister_for_good(struct stitch_shrinker *made)
+{
+	while (stitch_unregister_shrinker(made) && errno == EAGAIN)
+		;
+}
+
 static inline void stitch_free_shrinker(struct stitch_shrinker *made)
 {
-	if (!stitch_unregister_shrinker(made))
-		stitch_kfree(made);
+	stitch_unregister_for_good(made);
+	stitch_kfree(made);
 }
 
 #define shrinker stitch_shrinker /* struct shrinker */
@@ -37,6 +43,6 @@ static inline void stitch_free_shrinker(struct stitch_shrinker *made)
 #define shrinker_register(made) ((void)stitch_register_shrinker(made))
 #define shrinker_free stitch_free_shrinker
 #define register_shrinker(made, ...) stitch_negative_errno(stitch_register_shrinker(made))
-#define unregister_shrinker(made) ((void)stitch_unregister_shrinker(made))
+#define unregister_shrinker stitch_unregister_for_good
 
 #endif

@@ -29,8 +29,10 @@
  * held. What it needs a lock for it must only try to lock, and return STITCH_SHRINK_STOP or 0
  * where that fails. No lock of the allocator is held: it may free, and allocate (which then fails
  * without another shrinker being called, but has a right to the reserve, as in a scope of
- * stitch_memalloc_noreclaim_save). It must return: no longjmp, exception or thread exit. It is not
- * called in signal handlers that have interrupted malloc.
+ * stitch_memalloc_noreclaim_save). It must return: no longjmp, exception or thread exit; the thread
+ * is not cancelled meanwhile, and errno is kept. It is not called in signal handlers that have
+ * interrupted malloc. Who finds another thread's lock in the way waits a few milliseconds for that
+ * thread before an allocation fails.
  */
 #ifndef STITCH_SHRINKER_H
 #define STITCH_SHRINKER_H
@@ -75,7 +77,7 @@ struct stitch_shrinker {
 	/* ---- */
 	struct stitch_shrinker *next; /* ours, as are all below */
 	unsigned long nr_deferred;
-	int nr_users;
+	unsigned long users;
 	int state;
 };
 

@@ -6,5 +6,5 @@
 #include "core/hooks.h"
 
 struct foreign_ops foreign_ops;
-struct errno_ops errno_ops;
+struct program_ops program_ops;
 struct track_ops track_ops;

@@ -20,13 +20,20 @@ struct foreign_ops {
 
 extern struct foreign_ops foreign_ops;
 
-/* libc's errno: it is kept around calls of the program's functions. NULL: there is none. */
-struct errno_ops {
-	int (*get)(void);
-	void (*set)(int error);
+/*
+ * Around calls of the program's functions: errno stays as it was, and the thread is not cancelled.
+ * NULL members: there is no libc.
+ */
+struct program_state {
+	int error, cancel_state;
 };
 
-extern struct errno_ops errno_ops;
+struct program_ops {
+	void (*begin)(struct program_state *state);
+	void (*end)(const struct program_state *state);
+};
+
+extern struct program_ops program_ops;
 
 /* Who did something: a stack of the depot (debug/stackdepot.h; 0: not known), and the thread. */
 struct alloc_track {

@@ -68,7 +68,7 @@ static void relieve_pressure(void)
 	if (os_is_filtered() || !pressure_is_high(now))
 		return;
 	kmalloc_trim();
-	shrinkers_relieve();
+	shrinkers_relieve(STITCH_GFP_KERNEL);
 }
 
 uint32_t kswapd_look(uint32_t nap_ms)

@@ -58,6 +58,21 @@ static bool is_inside(void)
 	return gate_visiting || (slot_is_held() && current_slot->inside);
 }
 
+/*
+ * Whoever closes the gate waits for this thread: gate_visiting alone says so too early and too
+ * long. By the passes it is exact, since each is taken and given back by one instruction.
+ */
+static bool has_pass(void)
+{
+	if (slot_is_held() && current_slot->inside)
+		return true;
+	if (gate_visiting)
+		for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
+			if (gate.visitors[i] == this_thread())
+				return true;
+	return false;
+}
+
 bool gate_is_deserted(void)
 {
 	if (gate.closed_by)
@@ -284,7 +299,7 @@ static bool try_close(bool interrupted)
 
 void gate_close(void)
 {
-	bool interrupted = is_inside(), is_alone;
+	bool interrupted = has_pass(), is_alone;
 
 	WRITE_ONCE(depth, depth + 1);
 	for (unsigned int nap = 0; !try_close(interrupted); nap++)

@@ -49,8 +49,8 @@ extern struct gate gate;
 #define GATE_CLOSED_FOR_GOOD ((uintptr_t)1)
 
 /*
- * The thread is inside by a visitor's pass, is about to be, or was just now: whoever waits for the
- * pass must never be waited for by a signal handler that does not know it is inside.
+ * The thread is inside by a visitor's pass, is about to be, or was just now: as long as others may
+ * wait for the pass its signal handlers know that it is inside.
  */
 extern _Thread_local bool gate_visiting __tls_initial_exec;
 

@@ -15,8 +15,7 @@ extern _Thread_local uint8_t gfp_scope __tls_initial_exec;
 #define GFP_SCOPE_NORECLAIM 1u
 #define GFP_SCOPE_NO_FAULTS 2u /* debug/fault_inject.h */
 #define GFP_SCOPE_NO_SHRINKERS 4u
-#define GFP_SCOPE_SHRINKING 8u /* kmalloc/shrinker.c; this and the next */
-#define GFP_SCOPE_FORKED 16u
+#define GFP_SCOPE_SHRINKING 8u /* kmalloc/shrinker.c */
 
 static inline bool gfp_may_wait(stitch_gfp_t flags)
 {

@@ -21,6 +21,9 @@
 #include "vmalloc/stitch.h"
 #include "vmalloc/vmap_area.h"
 
+/* Of emergency memory, where all other memory is counted. */
+#define EMERGENCY_LIMITED_BYTES MIB(1)
+
 /* At the end of a slow path. */
 static __slow void decay_visit(void)
 {
@@ -98,7 +101,7 @@ static __slow bool make_room(size_t bytes)
 {
 	bool dropped = mapping_drop_all();
 
-	if (bytes > RUN_MAX_PAGES * PAGE_SIZE)
+	if (bytes > RUN_MAX_PAGES * PAGE_SIZE && !zone_is_limited())
 		return dropped;
 	kmalloc_drain();
 	return true;
@@ -129,6 +132,21 @@ static void *kmalloc_inside(size_t bytes)
 	return address_or_null(page ? page : kmalloc_pages(bytes, PAGE_SIZE));
 }
 
+static void *any_inside(size_t bytes, size_t align)
+{
+	if (align == KMALLOC_MIN_ALIGN)
+		return kmalloc_inside(bytes);
+	return address_or_null(kmalloc_pages(bytes, max_size(align, PAGE_SIZE)));
+}
+
+/* It does not count against limit=, so that there is little of it then. */
+static void *limited_emergency_alloc(size_t bytes, size_t align)
+{
+	if (zone_is_limited() && emergency_live() + bytes > EMERGENCY_LIMITED_BYTES)
+		return NULL;
+	return emergency_alloc(bytes, align);
+}
+
 /*
  * While another thread forks or trims, or in a signal handler. Nobody waits for a fork, but when
  * all emergency memory is used up.
@@ -136,16 +154,15 @@ static void *kmalloc_inside(size_t bytes)
 static __slow void *kmalloc_refused(size_t bytes, size_t align)
 {
 	gate_pass *pass = gate_enter_soon();
-	void *object = pass ? NULL : emergency_alloc(bytes, align);
+	void *object = pass ? NULL : limited_emergency_alloc(bytes, align);
 
 	if (!pass && !object)
 		pass = gate_enter_patiently();
 	if (!pass)
 		return object;
-	if (align == KMALLOC_MIN_ALIGN)
-		object = kmalloc_inside(bytes);
-	else
-		object = address_or_null(kmalloc_pages(bytes, max_size(align, PAGE_SIZE)));
+	object = any_inside(bytes, align);
+	if (unlikely(!object) && make_room(max_size(bytes, align)))
+		object = any_inside(bytes, align);
 	gate_leave(pass);
 	return object;
 }

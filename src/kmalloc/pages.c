@@ -127,6 +127,7 @@ static struct page *alloc_once(struct request *request)
 struct page *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
 {
 	struct request request = { nr_pages, align_pages, flags, false };
+	size_t bytes = max_size(nr_pages, align_pages) * PAGE_SIZE;
 	unsigned int nr_tries = 0;
 	struct page *page;
 
@@ -138,7 +139,7 @@ struct page *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags
 		page = alloc_once(&request);
 		if (unlikely(!page))
 			page = from_reserve(&request);
-	} while (unlikely(!page) && gfp_try_harder(flags, nr_pages * PAGE_SIZE, &nr_tries));
+	} while (unlikely(!page) && gfp_try_harder(flags, bytes, &nr_tries));
 	gfp_fill_reserve();
 	return page;
 }

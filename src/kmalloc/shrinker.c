@@ -17,6 +17,9 @@ enum shrinker_state { SHRINKER_OFF, SHRINKER_ON, SHRINKER_LEAVING };
 
 /* Between two looks at who uses a shrinker that is to go. */
 #define USERS_NAP_US 1000u
+/* How often, and how long, who could not ask waits for another thread that asks, trims or forks. */
+#define NR_WAITS 20u
+#define WAIT_US 1000u
 /* Between two calls of all shrinkers for a zone that is crowded. */
 #define RELIEF_PAUSE_MS 20u
 /* After so long without, the next crowd is another one. */
@@ -65,15 +68,45 @@ int shrinker_register(struct stitch_shrinker *shrinker)
 		return -EAGAIN;
 	if (shrinker->state == SHRINKER_OFF) {
 		shrinker->next = NULL;
-		shrinker->nr_users = 0;
+		shrinker->users = 0;
 		shrinker->nr_deferred = 0;
-		shrinker->state = SHRINKER_ON;
+		WRITE_ONCE(shrinker->state, SHRINKER_ON);
 		WRITE_ONCE(*end_of_list(), shrinker);
 		atomic_fetch_add(&nr_shrinkers, 1);
 		error = 0;
 	}
 	leave(pass);
 	return error;
+}
+
+/* Users: how many, below a generation. A child's is a new one: those of before are not there. */
+#define USER 1ul
+#define GENERATION_SHIFT 32
+
+static unsigned long generation_of(unsigned long users)
+{
+	return users >> GENERATION_SHIFT;
+}
+
+static bool has_users(const struct stitch_shrinker *shrinker)
+{
+	return (uint32_t)__atomic_load_n(&shrinker->users, __ATOMIC_ACQUIRE);
+}
+
+/* By one instruction, so that a child of a signal handler has taken it wholly or not. */
+static unsigned long take(struct stitch_shrinker *shrinker)
+{
+	return generation_of(__atomic_fetch_add(&shrinker->users, USER, __ATOMIC_ACQUIRE));
+}
+
+static void put(struct stitch_shrinker *shrinker, unsigned long generation)
+{
+	unsigned long users = __atomic_load_n(&shrinker->users, __ATOMIC_RELAXED);
+
+	while (generation_of(users) == generation &&
+	       !__atomic_compare_exchange_n(&shrinker->users, &users, users - USER, true,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
 }
 
 static void unlink_locked(struct stitch_shrinker *shrinker)
@@ -83,7 +116,7 @@ static void unlink_locked(struct stitch_shrinker *shrinker)
 	while (*link != shrinker)
 		link = &(*link)->next;
 	WRITE_ONCE(*link, shrinker->next);
-	shrinker->state = SHRINKER_OFF;
+	WRITE_ONCE(shrinker->state, SHRINKER_OFF);
 	atomic_fetch_sub(&nr_shrinkers, 1);
 }
 
@@ -96,8 +129,8 @@ static int try_unregister(struct stitch_shrinker *shrinker)
 	if (!pass)
 		return -EAGAIN;
 	if (shrinker->state != SHRINKER_OFF) {
-		shrinker->state = SHRINKER_LEAVING;
-		result = __atomic_load_n(&shrinker->nr_users, __ATOMIC_ACQUIRE) > 0;
+		WRITE_ONCE(shrinker->state, SHRINKER_LEAVING);
+		result = has_users(shrinker);
 		if (!result)
 			unlink_locked(shrinker);
 	}
@@ -116,45 +149,41 @@ int shrinker_unregister(struct stitch_shrinker *shrinker)
 	return result;
 }
 
-static void take(struct stitch_shrinker *shrinker)
-{
-	__atomic_fetch_add(&shrinker->nr_users, 1, __ATOMIC_ACQUIRE);
-}
+/* --- calling them ----------------------------------------------------------------------------- */
 
-/* Not by a child that was made in it: there it is not counted. */
-static void put(struct stitch_shrinker *shrinker)
-{
-	if (gfp_scope & GFP_SCOPE_FORKED)
-		gfp_scope &= (uint8_t)~GFP_SCOPE_FORKED;
-	else
-		__atomic_fetch_sub(&shrinker->nr_users, 1, __ATOMIC_RELEASE);
-}
+/* A walk over all of them. */
+struct walk {
+	stitch_gfp_t flags;
+	unsigned int priority;
+	struct stitch_shrinker *at; /* held */
+	unsigned long generation;
+	unsigned long nr_freed;
+	bool is_refused; /* somebody has not been asked, or could not answer just now */
+};
 
-/*
- * The one behind, NULL: behind none, the first. Gives it back and takes that one, which stays on
- * the list so long. NULL: there is none, or this is no moment to take a lock.
- */
-static struct stitch_shrinker *next_shrinker(struct stitch_shrinker *shrinker)
+/* To the next, or NULL. */
+static void advance(struct walk *walk)
 {
+	struct stitch_shrinker *last = walk->at, *next = NULL;
+	unsigned long generation = walk->generation;
 	gate_pass *pass = gate_enter();
-	struct stitch_shrinker *next = NULL;
 
+	if (!pass)
+		pass = gate_enter_soon();
 	if (pass) {
 		lock_acquire(LOCK_SHRINKERS);
-		next = shrinker ? shrinker->next : first_shrinker;
+		next = last ? last->next : first_shrinker;
 		while (next && next->state != SHRINKER_ON)
 			next = next->next;
-	}
-	if (shrinker)
-		put(shrinker);
-	if (next)
-		take(next);
-	if (pass)
+		if (next)
+			walk->generation = take(next);
 		leave(pass);
-	return next;
+	}
+	walk->is_refused |= !pass;
+	walk->at = next;
+	if (last)
+		put(last, generation);
 }
-
-/* --- calling them ----------------------------------------------------------------------------- */
 
 static unsigned long count_objects(struct stitch_shrinker *shrinker,
 				   struct stitch_shrink_control *control)
@@ -178,96 +207,119 @@ static void defer(struct stitch_shrinker *shrinker, unsigned long nr, unsigned l
 	__atomic_fetch_add(&shrinker->nr_deferred, min_size(nr, 2 * freeable), __ATOMIC_RELAXED);
 }
 
-static unsigned long scan(struct stitch_shrinker *shrinker, struct stitch_shrink_control *control,
-			  unsigned long total, unsigned long freeable, unsigned long *nr_scanned)
+/* Returns how many were scanned of total. */
+static unsigned long scan(struct walk *walk, struct stitch_shrink_control *control,
+			  unsigned long total, unsigned long freeable)
 {
+	struct stitch_shrinker *shrinker = walk->at;
 	unsigned long batch = shrinker->batch > 0 ? (unsigned long)shrinker->batch :
 						    STITCH_SHRINK_BATCH;
-	unsigned long nr_freed = 0, freed;
+	unsigned long left = total, nr_scanned = 0, freed;
 
-	while (total >= batch || total >= freeable) {
-		control->nr_to_scan = control->nr_scanned = min_size(batch, total);
+	while (left >= batch || left >= freeable) {
+		control->nr_to_scan = control->nr_scanned = min_size(batch, left);
 		freed = shrinker->scan_objects(shrinker, control);
-		if (freed == STITCH_SHRINK_STOP)
+		if (freed == STITCH_SHRINK_STOP) {
+			walk->is_refused = true;
 			break;
-		nr_freed += freed;
-		*nr_scanned += control->nr_scanned;
-		if (!control->nr_scanned || control->nr_scanned >= total)
+		}
+		walk->nr_freed += freed;
+		nr_scanned += control->nr_scanned;
+		if (!control->nr_scanned || control->nr_scanned >= left)
 			break;
-		total -= control->nr_scanned;
+		left -= control->nr_scanned;
 	}
-	return nr_freed;
+	return nr_scanned;
 }
 
-static unsigned long shrink(struct stitch_shrinker *shrinker, stitch_gfp_t flags,
-			    unsigned int priority)
+static void shrink(struct walk *walk)
 {
-	struct stitch_shrink_control control = { .gfp_mask = flags };
-	unsigned long freeable = count_objects(shrinker, &control), nr_scanned = 0;
-	unsigned long nr_deferred, share, nr_freed;
+	struct stitch_shrink_control control = { .gfp_mask = walk->flags };
+	struct stitch_shrinker *shrinker = walk->at;
+	unsigned long freeable = count_objects(shrinker, &control);
+	unsigned long nr_deferred, share, nr_scanned;
 
 	if (!freeable)
-		return 0;
+		return;
 	nr_deferred = __atomic_exchange_n(&shrinker->nr_deferred, 0, __ATOMIC_RELAXED);
-	share = share_of(shrinker, freeable, priority);
-	nr_freed = scan(shrinker, &control,
-			min_size((nr_deferred >> priority) + share, 2 * freeable), freeable,
-			&nr_scanned);
-	defer(shrinker, nr_deferred + share - min_size(nr_deferred + share, nr_scanned), freeable);
-	return nr_freed;
+	share = share_of(shrinker, freeable, walk->priority);
+	nr_scanned = scan(walk, &control,
+			  min_size((nr_deferred >> walk->priority) + share, 2 * freeable),
+			  freeable);
+	nr_deferred += share;
+	defer(shrinker, nr_deferred - min_size(nr_deferred, nr_scanned), freeable);
 }
 
-static unsigned long shrink_all(stitch_gfp_t flags, unsigned int priority)
+/* Not here: in a shrinker; in a signal handler that has interrupted a slow path. */
+static bool may_call(void)
 {
-	unsigned long nr_freed = 0;
+	return shrinkers_are_there() && !(gfp_scope & GFP_SCOPE_SHRINKING) &&
+	       !gate_is_interrupted();
+}
 
-	for (struct stitch_shrinker *shrinker = next_shrinker(NULL); shrinker;
-	     shrinker = next_shrinker(shrinker))
-		nr_freed += shrink(shrinker, flags, priority);
-	return nr_freed;
+static struct walk shrink_all(stitch_gfp_t flags, unsigned int priority)
+{
+	struct walk walk = { .flags = flags, .priority = priority };
+	struct program_state state = { 0 };
+	uint8_t scope = gfp_scope;
+
+	if (!may_call())
+		return walk;
+	if (program_ops.begin)
+		program_ops.begin(&state);
+	gfp_scope = scope | GFP_SCOPE_NORECLAIM | GFP_SCOPE_SHRINKING;
+	for (advance(&walk); walk.at; advance(&walk))
+		shrink(&walk);
+	gfp_scope = scope;
+	if (program_ops.end)
+		program_ops.end(&state);
+	return walk;
 }
 
 unsigned long shrink_slab(stitch_gfp_t flags, unsigned int priority)
 {
-	uint8_t scope = gfp_scope;
-	unsigned long nr_freed;
-	int error = 0;
-
-	if (!shrinkers_are_there() || gfp_scope & GFP_SCOPE_SHRINKING || gate_is_interrupted())
-		return 0;
-	if (errno_ops.get)
-		error = errno_ops.get();
-	gfp_scope = scope | GFP_SCOPE_NORECLAIM | GFP_SCOPE_SHRINKING;
-	nr_freed = shrink_all(flags, priority);
-	gfp_scope = scope;
-	if (errno_ops.set)
-		errno_ops.set(error);
-	return nr_freed;
+	return shrink_all(flags, priority).nr_freed;
 }
+
+/* --- before an allocation fails --------------------------------------------------------------- */
 
 #define NR_PRIORITIES (STITCH_DEF_PRIORITY + 1u)
 
-/* What they free can be no more than is in use. */
-static bool may_help(size_t bytes)
+/* *nr_tries: which attempt, and above that how often was waited. */
+#define WAIT_SHIFT 8
+#define ATTEMPT_MASK ((1u << WAIT_SHIFT) - 1)
+
+/* Another thread has their locks, trims or forks: it may be about to give what is wanted. */
+static bool wait_for_others(unsigned int *nr_tries)
 {
-	return shrinkers_are_there() && !(gfp_scope & GFP_SCOPE_NO_SHRINKERS) &&
-	       bytes / PAGE_SIZE <= READ_ONCE(zone.peak_used);
+	if (*nr_tries >> WAIT_SHIFT >= NR_WAITS)
+		return false;
+	*nr_tries += 1u << WAIT_SHIFT;
+	os_nap(WAIT_US);
+	return true;
 }
 
 bool shrinkers_help(stitch_gfp_t flags, size_t bytes, unsigned int *nr_tries)
 {
-	if (likely(!may_help(bytes)))
-		return false;
-	while (*nr_tries <= NR_PRIORITIES) {
-		unsigned int priority = NR_PRIORITIES - (*nr_tries)++;
+	unsigned int attempt;
 
-		if (shrink_slab(flags, priority)) {
-			kmalloc_trim();
+	if (likely(!may_call()) || !zone_could_have(bytes / PAGE_SIZE))
+		return false;
+	while ((attempt = *nr_tries & ATTEMPT_MASK) <= NR_PRIORITIES) {
+		struct walk walk = shrink_all(flags, NR_PRIORITIES - attempt);
+
+		if (!walk.nr_freed && walk.is_refused && wait_for_others(nr_tries))
 			return true;
-		}
+		++*nr_tries;
+		if (!walk.nr_freed)
+			continue;
+		kmalloc_trim();
+		return true;
 	}
 	return false;
 }
+
+/* --- before a limit is met -------------------------------------------------------------------- */
 
 /* Which thread is at it; when it was done last, and how hard it will be. */
 static struct {
@@ -281,31 +333,36 @@ static uintptr_t this_thread(void)
 	return (uintptr_t)__builtin_thread_pointer();
 }
 
-/* From where it was left, down to the first priority at which somebody has something. */
-static void relieve(uint64_t now)
+/*
+ * From where it was left, down to the first priority at which somebody has something. That nobody
+ * could be asked is no reason to be harder the next time.
+ */
+static void relieve(stitch_gfp_t flags, uint64_t now)
 {
-	unsigned long nr_freed = 0;
 	unsigned int priority = relief.priority + 1;
+	unsigned long nr_freed = 0;
 
 	if (now - relief.last_ms > FORGET_MS)
 		priority = NR_PRIORITIES;
 	while (!nr_freed && priority)
-		nr_freed = shrink_slab(STITCH_GFP_KERNEL, --priority);
-	relief.priority = priority - (priority > 0);
+		nr_freed = shrink_slab(flags, --priority);
 	WRITE_ONCE(relief.last_ms, now);
-	if (nr_freed)
-		kmalloc_trim();
+	if (!nr_freed)
+		return;
+	relief.priority = priority - (priority > 0);
+	kmalloc_trim();
 }
 
-void shrinkers_relieve(void)
+void shrinkers_relieve(stitch_gfp_t flags)
 {
 	uint64_t now = os_clock_ms();
 	uintptr_t nobody = 0;
 
-	if (now - READ_ONCE(relief.last_ms) < RELIEF_PAUSE_MS ||
+	if (!may_call() || gfp_scope & GFP_SCOPE_NO_SHRINKERS ||
+	    now - READ_ONCE(relief.last_ms) < RELIEF_PAUSE_MS ||
 	    !atomic_compare_exchange_strong(&relief.by, &nobody, this_thread()))
 		return;
-	relieve(now);
+	relieve(flags, now);
 	atomic_store(&relief.by, 0);
 }
 
@@ -314,11 +371,14 @@ void shrinkers_relieve(void)
 void shrinkers_after_fork(void)
 {
 	struct stitch_shrinker *shrinker = READ_ONCE(first_shrinker);
+	unsigned long users;
 
-	for (; shrinker; shrinker = shrinker->next)
-		__atomic_store_n(&shrinker->nr_users, 0, __ATOMIC_RELAXED);
-	if (gfp_scope & GFP_SCOPE_SHRINKING)
-		gfp_scope |= GFP_SCOPE_FORKED;
+	for (; shrinker; shrinker = shrinker->next) {
+		users = __atomic_load_n(&shrinker->users, __ATOMIC_RELAXED);
+		__atomic_store_n(&shrinker->users,
+				 (generation_of(users) + 1) << GENERATION_SHIFT,
+				 __ATOMIC_RELAXED);
+	}
 	if (relief.by != this_thread())
 		relief.by = 0;
 }

@@ -3,8 +3,8 @@
  *
  * L6. LOCK_SHRINKERS, taken inside the gate, protects the list. The functions are called outside
  * the gate and without a lock; who calls one holds it by its count of users meanwhile, and
- * whoever wants it off the list waits until there are none. A child of fork has no other users
- * than its own thread.
+ * whoever wants it off the list waits until there are none. In a child of fork nobody uses any,
+ * and who was in one at the fork is not counted out again: that was another generation.
  */
 #ifndef KMALLOC_SHRINKER_H
 #define KMALLOC_SHRINKER_H
@@ -20,8 +20,9 @@ int shrinker_unregister(struct stitch_shrinker *shrinker);
 unsigned long shrink_slab(stitch_gfp_t flags, unsigned int priority);
 
 /*
- * A request for so many bytes has found no memory; *nr_tries counts attempts, from 1. True: some
- * was freed: try again. False: there are no shrinkers, or none has anything. Outside the gate.
+ * A request for so many bytes has found no memory; *nr_tries is kept for it, and 1 at first. True:
+ * some was freed, or may have been by another thread: try again. False: there are no shrinkers, or
+ * none has anything. Outside the gate.
  */
 bool shrinkers_help(stitch_gfp_t flags, size_t bytes, unsigned int *nr_tries);
 
@@ -30,7 +31,7 @@ bool shrinkers_help(stitch_gfp_t flags, size_t bytes, unsigned int *nr_tries);
  * time as long as that goes on. At most one thread at a time, and not again at once. Outside the
  * gate.
  */
-void shrinkers_relieve(void);
+void shrinkers_relieve(stitch_gfp_t flags);
 
 extern _Atomic uint32_t nr_shrinkers;
 

@@ -64,6 +64,8 @@ static void allow_beyond_peak(void)
 {
 	size_t bearable = min_size(2 * READ_ONCE(zone.peak_used), BEARABLE_REGRET);
 
+	if (zone_is_bounded())
+		return;
 	WRITE_ONCE(zone.nr_free_beyond, decay.regret > bearable ? decay.regret - bearable : 0);
 }
 

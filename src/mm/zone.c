@@ -64,9 +64,19 @@ static size_t nr_used_pages(void)
 #define MOST_CUSHION_PAGES (MIB(16) / PAGE_SIZE)
 #define CUSHION_SHARE 32u
 
+bool zone_is_bounded(void)
+{
+	return params.limit || params.soft_limit;
+}
+
 bool zone_is_limited(void)
 {
 	return params.limit;
+}
+
+bool zone_could_have(size_t nr_pages)
+{
+	return nr_pages <= (params.limit ? params.limit / PAGE_SIZE : READ_ONCE(zone.peak_used));
 }
 
 bool zone_is_crowded(void)

@@ -118,11 +118,20 @@ void zone_init(void);
 struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), size_t nr_pages,
 			size_t align);
 
+/* limit= or soft_limit= is given. */
+bool zone_is_bounded(void);
+
 /* limit= is given: all memory of the program has to be in the zone, to be counted. */
 bool zone_is_limited(void);
 
 /* As many pages more for this use are within limit=. */
 bool zone_has_room_locked(enum page_use use, size_t nr_pages);
+
+/*
+ * It is not out of the question that so many pages can be had when others are given back: no more
+ * than limit=, or, without one, than were ever in use. Racy and cheap.
+ */
+bool zone_could_have(size_t nr_pages);
 
 /* Pages in use are more than soft_limit= allows. Racy and cheap. */
 bool zone_is_crowded(void);

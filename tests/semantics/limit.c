@@ -86,6 +86,7 @@ static void limited(void)
 	fill_with(300000, LIMIT);
 	fill_with(20000, LIMIT);
 	fill_with(1000, LIMIT + MOST_SMALL);
+	fill_with(5 << 20, LIMIT); /* what is kept for small blocks is given back */
 	come_to_an_end();
 }
 

@@ -36,6 +36,7 @@ static unsigned long cache_scan(struct stitch_shrinker *shrinker,
 	(void)shrinker;
 	if (pthread_mutex_trylock(&cache.lock))
 		return STITCH_SHRINK_STOP;
+	pthread_testcancel(); /* as close() is, say */
 	while (cache.nr_blocks && nr_freed < control->nr_to_scan) {
 		free(cache.blocks[--cache.nr_blocks]);
 		nr_freed++;
@@ -159,8 +160,8 @@ static void *allocates_and_frees(void *unused)
 	for (unsigned int i = 0; i < 200; i++) {
 		void *block = malloc(MIB(2));
 
-		if (block)
-			memset(block, 1, 4096);
+		CHECK(block, "another thread was in the way");
+		memset(block, 1, 4096);
 		free(block);
 	}
 	return unused;
@@ -182,6 +183,31 @@ static void from_threads(void)
 	for (unsigned int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	cache_fill(MIB(30));
+}
+
+static void *allocates_cancelled(void *unused)
+{
+	void *block;
+
+	(void)unused;
+	pthread_cancel(pthread_self());
+	block = malloc(MIB(30));
+	CHECK(block && cache.nr_freed, "no room was made");
+	free(block);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* malloc is no cancellation point, whatever shrinkers call. */
+static void cancelled(void)
+{
+	pthread_t thread;
+	void *result;
+
+	CHECK(!pthread_create(&thread, NULL, allocates_cancelled, NULL), "thread");
+	pthread_join(thread, &result);
+	CHECK(result == PTHREAD_CANCELED, "it was not cancelled afterwards");
+	cache_fill(MIB(50));
 }
 
 static void in_a_child(void)
@@ -208,6 +234,7 @@ static void limited(void)
 	small_blocks();
 	flags();
 	in_vain();
+	cancelled();
 	in_a_child();
 	from_threads();
 	cache_down();

@@ -346,10 +346,10 @@ ISOLATED_TEST(who_forks_in_it_comes_to_its_end)
 	cache_up(128);
 	first.act = fork_in_it;
 	EXPECT_EQ(shrink_slab(STITCH_GFP_KERNEL, 1), 1);
-	EXPECT_EQ(first.shrinker.nr_users, 0);
+	EXPECT_EQ(first.shrinker.users & UINT32_MAX, 0);
 	first.act = NULL;
 	EXPECT_EQ(shrink_slab(STITCH_GFP_KERNEL, 1), 1);
-	EXPECT_EQ(first.shrinker.nr_users, 0);
+	EXPECT_EQ(first.shrinker.users & UINT32_MAX, 0);
 	if (!child)
 		_exit(kunit.nr_failed_checks != 0);
 	waitpid(child, &status, 0);
@@ -387,13 +387,18 @@ ISOLATED_TEST(not_for_more_than_there_ever_was)
 	EXPECT_EQ(first.nr_counts, 0);
 }
 
-ISOLATED_TEST(not_in_a_scope_without)
+/* Of those who could not ask, or get an answer, each waits a while, and then passes it over. */
+ISOLATED_TEST(who_is_in_the_way_is_waited_for)
 {
 	cache_up(1000000);
-	gfp_scope = GFP_SCOPE_NO_SHRINKERS;
-	EXPECT_EQ(nr_helps(STITCH_GFP_KERNEL, 100), 0);
-	gfp_scope = 0;
-	EXPECT_EQ(nr_helps(STITCH_GFP_KERNEL, 100), STITCH_DEF_PRIORITY + 1);
+	first.stop_at = 1;
+	EXPECT_EQ(nr_helps(STITCH_GFP_KERNEL, 100), STITCH_DEF_PRIORITY + 1 + 1);
+	EXPECT_EQ(os_fake_calls(OS_CALL_NAP), 1);
+	first.nr_calls = 0;
+	gate.closed_by = 64;
+	EXPECT_EQ(nr_helps(STITCH_GFP_KERNEL, 100), 20);
+	EXPECT_EQ(first.nr_calls, 0);
+	gate.closed_by = 0;
 }
 
 /* --- before a limit is met -------------------------------------------------------------------- */
@@ -404,15 +409,33 @@ ISOLATED_TEST(a_crowd_is_relieved_harder_and_harder)
 	os_fake_clock_set(100000);
 	for (unsigned int i = 1; i <= 4; i++) {
 		os_fake_clock_advance(25);
-		shrinkers_relieve();
+		shrinkers_relieve(STITCH_GFP_KERNEL);
 		EXPECT_EQ(first.nr_counts, i);
-		shrinkers_relieve(); /* it was done just now */
+		shrinkers_relieve(STITCH_GFP_KERNEL); /* it was done just now */
 		EXPECT_EQ(first.nr_counts, i);
 	}
 	EXPECT_EQ(first.nr_calls, 2 + 4 + 8 + 16);
 	os_fake_clock_advance(6000);
-	shrinkers_relieve();
+	shrinkers_relieve(STITCH_GFP_KERNEL);
 	EXPECT_EQ(first.nr_calls, 2 + 4 + 8 + 16 + 2);
+}
+
+/* In vain: it is no reason to be harder. */
+ISOLATED_TEST(who_is_not_asked_makes_no_hurry)
+{
+	cache_up(128 << STITCH_DEF_PRIORITY);
+	os_fake_clock_set(100000);
+	gate.closed_by = 64;
+	shrinkers_relieve(STITCH_GFP_KERNEL);
+	gate.closed_by = 0;
+	gfp_scope = GFP_SCOPE_NO_SHRINKERS;
+	os_fake_clock_advance(25);
+	shrinkers_relieve(STITCH_GFP_KERNEL);
+	EXPECT_EQ(first.nr_counts, 0);
+	gfp_scope = 0;
+	shrinkers_relieve(STITCH_GFP_NOFS);
+	EXPECT_EQ(first.nr_calls, 2);
+	EXPECT_EQ(first.gfp_mask, STITCH_GFP_NOFS);
 }
 
 /* Of little only a large share is anything. */
@@ -421,12 +444,12 @@ ISOLATED_TEST(a_crowd_gets_what_there_is)
 	cache_up(20);
 	first.shrinker.batch = 10;
 	os_fake_clock_set(100000);
-	shrinkers_relieve();
+	shrinkers_relieve(STITCH_GFP_KERNEL);
 	EXPECT_EQ(first.nr_calls, 1);
 	EXPECT_EQ(first.asked[0], 10); /* 20 >> 2, x 2 */
 	first.nr_objects = 0;
 	os_fake_clock_advance(25);
-	shrinkers_relieve();
+	shrinkers_relieve(STITCH_GFP_KERNEL);
 	EXPECT_EQ(first.nr_counts, 11 + 2);
 }
 
