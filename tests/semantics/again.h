@@ -43,4 +43,13 @@ static inline int run_again(const char *argument, const char *variable, const ch
 	return status;
 }
 
+/* With these options, which are its argument, too: it must end well. */
+static inline void run_with_options(const char *conf)
+{
+	char text[4096];
+	int status = run_again(conf, "STITCH_CONF", conf, text, sizeof(text));
+
+	CHECK(!status, "STITCH_CONF=%s: status %d: %s", conf, status, text);
+}
+
 #endif

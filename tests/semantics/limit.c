@@ -107,14 +107,6 @@ static void softly_limited(void)
 	free(kept);
 }
 
-static void run_with(const char *conf)
-{
-	char text[4096];
-	int status = run_again(conf, "STITCH_CONF", conf, text, sizeof(text));
-
-	CHECK(!status, "STITCH_CONF=%s: status %d: %s", conf, status, text);
-}
-
 int main(int argc, char **argv)
 {
 	if (argc > 1) {
@@ -125,9 +117,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	CHECK(on_stitchmalloc(), "this test is about stitchmalloc's options");
-	run_with("limit=64M");
-	run_with("limit=64M,stitch=mremap");
-	run_with("limit=64M,stitch=off");
-	run_with("soft_limit=24M");
+	run_with_options("limit=64M");
+	run_with_options("limit=64M,stitch=mremap");
+	run_with_options("limit=64M,stitch=off");
+	run_with_options("soft_limit=24M");
 	return 0;
 }

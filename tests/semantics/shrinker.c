@@ -259,14 +259,6 @@ static void softly_limited(void)
 	cache_down();
 }
 
-static void run_with(const char *conf)
-{
-	char text[4096];
-	int status = run_again(conf, "STITCH_CONF", conf, text, sizeof(text));
-
-	CHECK(!status, "STITCH_CONF=%s: status %d: %s", conf, status, text);
-}
-
 int main(int argc, char **argv)
 {
 	if (argc > 1) {
@@ -277,9 +269,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	CHECK(on_stitchmalloc(), "this test is about stitchmalloc's functions");
-	run_with("limit=64M");
-	run_with("limit=64M,leaks=sample:1M");
-	run_with("limit=64M,hardened=1");
-	run_with("soft_limit=20M");
+	run_with_options("limit=64M");
+	run_with_options("limit=64M,leaks=sample:1M");
+	run_with_options("limit=64M,hardened=1");
+	run_with_options("soft_limit=20M");
 	return 0;
 }
