@@ -53,8 +53,9 @@ typedef unsigned int stitch_gfp_t;
 
 /*
  * What it may do. DIRECT_RECLAIM: everything that malloc may (above). KSWAPD_RECLAIM: accepted,
- * without effect: to wake a thread would be a system call. IO, FS, WRITE: accepted, without effect:
- * giving memory back writes nothing.
+ * without effect: to wake a thread would be a system call. IO, FS: what shrinkers of the program
+ * may do (stitch/shrinker.h); the allocator itself writes nothing. WRITE: accepted, without
+ * effect.
  */
 #define STITCH__GFP_IO 0x40u
 #define STITCH__GFP_FS 0x80u

@@ -8,8 +8,8 @@
  *
  *	when there is no memory for malloc, operator new, stitch_kmalloc() and the like, and before
  *	these fail: up to 13 times, for a larger share of the objects each time, until there is
- *	enough. Not for requests that are larger than all that the program has ever had in use;
- *	nor without DIRECT_RECLAIM, or with NORETRY.
+ *	enough. Not for requests that are larger than limit=, or without one than all that the
+ *	program has ever had in use; nor without DIRECT_RECLAIM, or with NORETRY.
  *
  *	while the program uses more than soft_limit= allows, by who allocates just then;
  *
@@ -22,8 +22,8 @@
  *
  *	(freeable >> p) * 4 / seeks
  *
- * in batches of at least `batch`; what is less than a batch is asked for later. Priorities go from
- * STITCH_DEF_PRIORITY (a 4096th) down to 0 (all).
+ * in batches of `batch`; what is less than a batch, and not all there is, is asked for later.
+ * Priorities go from STITCH_DEF_PRIORITY down to 0.
  *
  * Where a shrinker is called: in any thread that allocates, and so with any lock of the program
  * held. What it needs a lock for it must only try to lock, and return STITCH_SHRINK_STOP or 0
@@ -84,7 +84,8 @@ struct stitch_shrinker {
 /*
  * From now on it is called. 0; or -1 and errno: EINVAL: functions are missing, or it is registered
  * already; EAGAIN: not now (a signal handler that has interrupted malloc; another thread's fork
- * lasts longer than a second). Thread-safe. A child of fork has its parent's shrinkers.
+ * lasts longer than a second); ENOSYS: malloc is not ours. Thread-safe. A child of fork has its
+ * parent's shrinkers.
  * Kernel: shrinker_register; before 6.7 register_shrinker.
  */
 int stitch_register_shrinker(struct stitch_shrinker *shrinker);
