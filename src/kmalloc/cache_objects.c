@@ -334,6 +334,7 @@ void cache_destroy(struct kmem_cache *cache)
 
 	if (!pass)
 		return;
+	gate_settle();
 	slot = slot_enter();
 	if (!kmem_cache_put(cache, slot))
 		nr = cache_slab_visit_live(target, note_survivor, &survivors, MAX_LISTED);

@@ -107,6 +107,8 @@ static void examine_child(void)
 			gate.visitors[i] = 0;
 	if (gate.closed_by != this_thread())
 		gate.briefly = 0;
+	if (gate.settler != this_thread())
+		gate.settler = 0; /* what it had taken is lost, as its slot is */
 	if (locks_held_by_others() || gate.closed_by == GATE_CLOSED_FOR_GOOD)
 		gate.closed_by = GATE_CLOSED_FOR_GOOD;
 	else
@@ -194,13 +196,33 @@ gate_pass *gate_enter_visiting(void)
 	return gate_is_calm() ? pass : gate_examine(pass);
 }
 
-/* What the refused have left. The flag first: what comes later sets it again. */
+/*
+ * What the refused have left: by one thread at a time, so that others can know when it is done.
+ * The flag first: what comes later sets it again. While a thread leaves its slot nothing shows
+ * that it is inside the slot.
+ */
 static void settle_pending(void)
 {
-	if (!atomic_exchange(&gate.pending, 0))
+	uintptr_t nobody = 0;
+
+	if (gate.closed_by || (gate_visiting && slot_is_held()) || !gate.pending ||
+	    !atomic_compare_exchange_strong(&gate.settler, &nobody, this_thread()))
 		return;
-	slots_collect_left();
-	deferred_free_all();
+	if (atomic_exchange(&gate.pending, 0)) {
+		slots_collect_left();
+		deferred_free_all();
+	}
+	atomic_store(&gate.settler, 0);
+}
+
+void gate_settle(void)
+{
+	for (unsigned int nap = 0; nap < NAPS_IF_PATIENT; nap++) {
+		settle_pending();
+		if (!atomic_load(&gate.settler))
+			return;
+		os_nap(nap_us(nap));
+	}
 }
 
 gate_pass *gate_examine(gate_pass *pass)
@@ -212,9 +234,7 @@ gate_pass *gate_examine(gate_pass *pass)
 		return gate_enter(); /* the slot is lost */
 	}
 	if (admitted) {
-		/* While a thread leaves its slot nothing shows that it is inside the slot. */
-		if (!gate.closed_by && !(gate_visiting && slot_is_held()))
-			settle_pending();
+		settle_pending();
 		return pass;
 	}
 	gate_leave(pass);

@@ -40,6 +40,7 @@ struct gate {
 	_Atomic uintptr_t closed_by; /* thread pointer of who forks; GATE_CLOSED_FOR_GOOD */
 	_Atomic uint32_t pending;    /* something was deferred while the gate was closed */
 	_Atomic uint32_t briefly;    /* it is closed by gate_close_briefly */
+	_Atomic uintptr_t settler;   /* thread pointer of who does that; its handlers are refused */
 	_Atomic uint32_t *_Atomic process_known; /* reads as 0 in a child that is not announced */
 	gate_pass visitors[NR_VISITOR_PASSES] __cacheline_aligned;
 } __cacheline_aligned;
@@ -110,6 +111,12 @@ static inline void gate_note_pending(void)
 {
 	atomic_store(&gate.pending, 1);
 }
+
+/*
+ * Inside: what was freed before the call has been freed when it returns, though the gate refused
+ * it. Waits for another thread that sees to it, a second at most.
+ */
+void gate_settle(void);
 
 /* Around a fork; the child calls the last in place of gate_open. */
 void gate_close(void);
