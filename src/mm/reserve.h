@@ -2,21 +2,13 @@
  * reserve.h - resident memory for requests that may not wait (GFP_ATOMIC): no lock, no system call,
  * no page fault, in a signal handler too.
  *
- * L3. Extents of heap pages, taken as page runs and touched when the reserve is filled; they
- * never go back. The page map entry of all their pages is PAGEMAP_RESERVE. An extent is cut into
- * cells of 2 KiB, each with one word: for each of its 32 grains of 64 bytes whether it is taken,
- * and whether it is the last of an object. A small object is taken and freed by one compare and
- * swap. A larger one has whole cells, all taken, with the one end in the last: they are taken
- * from the last down, and freed from the first up, so that at any instant a cell that is taken
- * without an end in it is followed by another of the same object.
- *
- * Counting: nr_free is the number of grains that are not taken, or less while somebody is about to
- * take or has just freed some.
+ * L3. A pool (mm/grain_pool.h) of heap pages, taken as page runs and touched when the reserve is
+ * filled; they never go back. The page map entry of all of them is PAGEMAP_RESERVE.
  */
 #ifndef MM_RESERVE_H
 #define MM_RESERVE_H
 
-#include "mm/mm_types.h"
+#include "mm/grain_pool.h"
 
 /*
  * What a request has to leave untouched, by the kernel's marks (__zone_watermark_ok): half of the
@@ -24,8 +16,8 @@
  */
 enum reserve_depth { RESERVE_NOWAIT, RESERVE_ATOMIC, RESERVE_ALL };
 
-#define RESERVE_MAX_BYTES (PAGEBLOCK_PAGES * PAGE_SIZE)
-#define RESERVE_ALIGN 64u
+#define RESERVE_MAX_BYTES GRAIN_POOL_MAX_BYTES
+#define RESERVE_ALIGN GRAIN_ALIGN
 
 /*
  * Lock-free and signal-safe, as are reserve_free and reserve_size. Not zeroed; aligned to 64 and to
