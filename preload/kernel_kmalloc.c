@@ -15,6 +15,7 @@
 #include "kmalloc/gfp.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/owner.h"
+#include "kmalloc/zonelist.h"
 #include "os/os.h"
 #include "stitch/mm.h"
 #include "stitch/slab.h"
@@ -147,6 +148,16 @@ static void *alloc_without_shrinkers(size_t bytes, stitch_gfp_t flags)
 	return object;
 }
 
+/* The heap has nothing. */
+static void *alloc_elsewhere(size_t bytes, stitch_gfp_t flags)
+{
+	void *object = zonelist_fall_back(bytes, natural_align(bytes), flags);
+
+	if (unlikely(leak_has_stacks()) && object)
+		leak_untrack(object);
+	return object ? object : alloc_reserved(bytes, flags);
+}
+
 /* The first attempt has failed. */
 static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_errno)
 {
@@ -156,7 +167,7 @@ static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_err
 	if (!heap_ready())
 		return NULL;
 	do {
-		object = alloc_reserved(bytes, flags);
+		object = alloc_elsewhere(bytes, flags);
 		if (!object && nr_tries)
 			object = alloc_without_shrinkers(bytes, flags);
 	} while (!object && gfp_try_harder(flags, bytes, &nr_tries));
@@ -179,6 +190,21 @@ static void *alloc_patiently(size_t bytes, stitch_gfp_t flags)
 	return object;
 }
 
+/* As with alloc_reserved leak checks know nothing of it. */
+static __slow void *alloc_lowmem(size_t bytes, stitch_gfp_t flags)
+{
+	void *object = zonelist_alloc(bytes, natural_align(bytes), flags);
+
+	if (!object) {
+		errno = ENOMEM;
+		if (gfp_may_wait(flags))
+			alloc_failure_report("kmalloc()", flags, stitch_get_order(bytes));
+	} else if (unlikely(leak_has_stacks())) {
+		leak_untrack(object);
+	}
+	return object;
+}
+
 static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
 {
 	unsigned int faults;
@@ -186,11 +212,13 @@ static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
 
 	if (!bytes)
 		return STITCH_ZERO_SIZE_PTR;
-	if (bytes > STITCH_KMALLOC_MAX_SIZE || gfp_is_refused(flags) ||
+	if (bytes > STITCH_KMALLOC_MAX_SIZE || gfp_is_refused(flags, STITCH__GFP_HIGHMEM) ||
 	    fault_inject("kmalloc()", bytes, flags)) {
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (unlikely(flags & GFP_LOWMEM))
+		return alloc_lowmem(bytes, flags);
 	if (!gfp_may_wait(flags))
 		return alloc_atomic(bytes, flags);
 	faults = fault_inject_pause();

@@ -15,6 +15,7 @@
 #include "kmalloc/high_pages.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/pages.h"
+#include "mm/lowmem.h"
 #include "mm/memmap.h"
 #include "mm/section.h"
 #include "stitch/mm.h"
@@ -29,7 +30,7 @@ static __inline_always void track(void *address, size_t bytes)
 {
 	if (likely(!leak_has_stacks()))
 		return;
-	if (leak_tracking || leak_sample_hits(bytes))
+	if (!lowmem_contains(address) && (leak_tracking || leak_sample_hits(bytes)))
 		leak_track(address, bytes);
 	else
 		leak_untrack(address);
@@ -53,24 +54,24 @@ static __inline_always bool fails_on_purpose(size_t nr_pages, stitch_gfp_t flags
 static __inline_always void *alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
 {
 	bool had_slot = mm_thread_has_slot();
-	struct page *page;
+	void *address;
 
 	if (unlikely(!heap_ready()) || fails_on_purpose(nr_pages, flags)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	page = pages_alloc(nr_pages, align_pages, flags);
+	address = pages_alloc(nr_pages, align_pages, flags);
 	thread_settle(had_slot);
-	if (unlikely(!page)) {
+	if (unlikely(!address)) {
 		note_failure(nr_pages, flags);
 		return NULL;
 	}
-	track(page_address(page), nr_pages * PAGE_SIZE);
+	track(address, nr_pages * PAGE_SIZE);
 	if (gfp_may_wait(flags)) {
 		background_consider();
 		relief_consider(flags);
 	}
-	return page_address(page);
+	return address;
 }
 
 static __inline_always void *alloc_order(stitch_gfp_t flags, unsigned int order)
@@ -103,20 +104,37 @@ static size_t pages_of_order(unsigned int order)
 
 /* --- by descriptor ---------------------------------------------------------------------------- */
 
+/* Pfns of the zones below the heap: of their addresses, above all others. */
+#define LOWMEM_PFN ((unsigned long)1 << 40)
+
 /* What the program has a pointer to is the descriptor of highmem, then. */
 static struct high_page *high_of(const struct stitch_page *page)
 {
 	return unlikely(highmem_owns(page)) ? (struct high_page *)(uintptr_t)page : NULL; // NOLINT
 }
 
+/* Of a struct page; of anything else it is none. */
+static size_t pfn_of(const struct stitch_page *page)
+{
+	return ((uintptr_t)page - (uintptr_t)mm_map.memmap) / sizeof(struct page);
+}
+
+/* NULL: the address is in none of these zones. */
+static struct stitch_page *lowmem_page(const void *address)
+{
+	return (struct stitch_page *)(uintptr_t)lowmem_page_of(address); // NOLINT
+}
+
 __visible void *stitch_page_address(const struct stitch_page *page)
 {
 	const struct high_page *high = high_of(page);
-	size_t pfn = stitch_page_to_pfn(page);
+	size_t pfn = pfn_of(page);
 
 	if (high)
 		return highmem_kmap_address(high);
-	return page && pfn < mm_map.nr_pages ? pfn_to_virt(pfn) : NULL;
+	if (likely(page && pfn < mm_map.nr_pages))
+		return pfn_to_virt(pfn);
+	return lowmem_page_address(page);
 }
 
 /* Pfns of highmem follow those of the heap's window. */
@@ -124,6 +142,8 @@ __visible struct stitch_page *stitch_pfn_to_page(unsigned long pfn)
 {
 	if (likely(pfn < mm_map.nr_pages))
 		return (struct stitch_page *)pfn_to_page(pfn);
+	if (pfn >= LOWMEM_PFN)
+		return lowmem_page((void *)((pfn - LOWMEM_PFN) << PAGE_SHIFT)); // NOLINT
 	return (struct stitch_page *)highmem_page(pfn - mm_map.nr_pages);
 }
 
@@ -133,21 +153,25 @@ __visible unsigned long stitch_page_to_pfn(const struct stitch_page *page)
 
 	if (high)
 		return mm_map.nr_pages + highmem_index(high);
-	return ((uintptr_t)page - (uintptr_t)mm_map.memmap) / sizeof(struct page);
+	if (likely(pfn_of(page) < mm_map.nr_pages))
+		return pfn_of(page);
+	return LOWMEM_PFN + ((uintptr_t)lowmem_page_address(page) >> PAGE_SHIFT);
 }
 
 __visible struct stitch_page *stitch_virt_to_page(const void *address)
 {
 	size_t pfn = virt_to_pfn(address);
 
-	return pfn < mm_map.nr_pages ? (struct stitch_page *)pfn_to_page(pfn) : NULL;
+	if (likely(pfn < mm_map.nr_pages))
+		return (struct stitch_page *)pfn_to_page(pfn);
+	return lowmem_page(address);
 }
 
 __visible int stitch_pfn_valid(unsigned long pfn)
 {
 	if (likely(pfn < mm_map.nr_pages))
 		return pfn_is_open(pfn);
-	return highmem_page(pfn - mm_map.nr_pages) != NULL;
+	return stitch_pfn_to_page(pfn) != NULL;
 }
 
 /* NULL: none can be had. */

@@ -74,6 +74,17 @@ static inline size_t max_size(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
+/* Rounded down; n is below 2^63. */
+static inline size_t int_sqrt(size_t n)
+{
+	size_t root = 0;
+
+	for (size_t bit = (size_t)1 << 31; bit; bit >>= 1)
+		if ((root | bit) * (root | bit) <= n)
+			root |= bit;
+	return root;
+}
+
 static inline size_t clamp_size(size_t n, size_t low, size_t high)
 {
 	return min_size(max_size(n, low), high);

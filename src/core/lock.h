@@ -28,6 +28,7 @@ enum lock_rank {
 	LOCK_RECLAIM,  /* mm/reclaim.c: free pages are isolated while it is held */
 	LOCK_MAPPINGS, /* vmalloc/mapping.c: which there are */
 	LOCK_HIGHMEM,  /* mm/highmem.c; kmalloc/vmap.c: which areas there are */
+	LOCK_LOWMEM,   /* mm/lowmem.c */
 	LOCK_ZONE,     /* mm/: buddy, page runs, ranges, residency, sections */
 	LOCK_MEMBLOCK, /* core/memblock.c */
 	NR_LOCK_RANKS,

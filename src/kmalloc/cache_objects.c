@@ -139,7 +139,7 @@ void *cache_object_alloc(struct kmem_cache *cache, stitch_gfp_t flags)
 {
 	void *object;
 
-	if (unlikely(gfp_is_refused(flags)))
+	if (unlikely(gfp_is_refused(flags, GFP_ZONES)))
 		return NULL;
 	if (unlikely(!gfp_may_wait(flags)))
 		return alloc_reserved(cache, flags);

@@ -12,16 +12,16 @@
 
 _Thread_local uint8_t gfp_scope __tls_initial_exec;
 
-bool gfp_is_refused(stitch_gfp_t flags)
+bool gfp_is_refused(stitch_gfp_t flags, stitch_gfp_t refused)
 {
 	static _Atomic bool was_said;
 
-	if (likely(!(flags & (STITCH__GFP_DMA | STITCH__GFP_DMA32 | STITCH__GFP_HIGHMEM))))
+	if (likely(!(flags & refused)))
 		return false;
 	if (gfp_may_wait(flags) && !(flags & STITCH__GFP_NOWARN) &&
 	    !atomic_exchange(&was_said, true))
-		pr_err("GFP_DMA, GFP_DMA32: there is no such zone; GFP_HIGHUSER: only "
-		       "alloc_pages() has it; ask without");
+		pr_err("GFP_HIGHUSER: only alloc_pages() has it; GFP_DMA, GFP_DMA32: "
+		       "kmalloc() and alloc_pages() have them; ask without");
 	return true;
 }
 

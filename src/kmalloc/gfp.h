@@ -17,6 +17,10 @@ extern _Thread_local uint8_t gfp_scope __tls_initial_exec;
 #define GFP_SCOPE_NO_SHRINKERS 4u
 #define GFP_SCOPE_SHRINKING 8u /* kmalloc/shrinker.c */
 
+/* The zones that a request can name, and those below the heap. */
+#define GFP_LOWMEM (STITCH__GFP_DMA | STITCH__GFP_DMA32)
+#define GFP_ZONES (GFP_LOWMEM | STITCH__GFP_HIGHMEM)
+
 static inline bool gfp_may_wait(stitch_gfp_t flags)
 {
 	return flags & STITCH__GFP_DIRECT_RECLAIM;
@@ -34,12 +38,12 @@ static inline enum reserve_depth gfp_depth(stitch_gfp_t flags)
 /* A request that malloc's fast path serves as well. */
 static inline bool gfp_is_plain(stitch_gfp_t flags)
 {
-	return (flags & (STITCH__GFP_DIRECT_RECLAIM | STITCH__GFP_ZERO | STITCH__GFP_DMA |
-			 STITCH__GFP_DMA32 | STITCH__GFP_HIGHMEM)) == STITCH__GFP_DIRECT_RECLAIM;
+	return (flags & (STITCH__GFP_DIRECT_RECLAIM | STITCH__GFP_ZERO | GFP_ZONES)) ==
+	       STITCH__GFP_DIRECT_RECLAIM;
 }
 
-/* Memory of a zone that there is not is wanted; the first time a line says so. */
-bool gfp_is_refused(stitch_gfp_t flags);
+/* One of these zones, which the function does not have, is wanted; the first time a line says so. */
+bool gfp_is_refused(stitch_gfp_t flags, stitch_gfp_t refused);
 
 /*
  * From the reserve: for who may not wait, and, when all else has failed, for who may but has a

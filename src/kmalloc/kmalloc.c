@@ -12,6 +12,7 @@
 #include "kmalloc/owner.h"
 #include "mm/decay.h"
 #include "mm/emergency.h"
+#include "mm/lowmem.h"
 #include "mm/pagerun.h"
 #include "mm/reserve.h"
 #include "slab/remote.h"
@@ -386,7 +387,8 @@ static __slow void kfree_other(void *object)
 		kfree_foreign(object);
 	else if (owner.kind == OWNER_MAPPING)
 		kfree_entering(object);
-	else if (owner.kind != OWNER_EMERGENCY || !emergency_free(object))
+	else if (!(owner.kind == OWNER_EMERGENCY && emergency_free(object)) &&
+		 !(owner.kind == OWNER_LOWMEM && lowmem_free(object)))
 		owner_report_wrong("free()", object);
 }
 

@@ -4,6 +4,7 @@
 #include "base/bitmap.h"
 #include "core/misuse.h"
 #include "mm/emergency.h"
+#include "mm/lowmem.h"
 #include "mm/reserve.h"
 #include "mm/section.h"
 #include "slab/kmem_cache.h"
@@ -53,6 +54,13 @@ static struct owner emergency_owner(const void *address)
 	return (struct owner){ .kind = bytes ? OWNER_EMERGENCY : OWNER_WRONG, .bytes = bytes };
 }
 
+static struct owner lowmem_owner(const void *address)
+{
+	size_t bytes = lowmem_size(address);
+
+	return (struct owner){ .kind = bytes ? OWNER_LOWMEM : OWNER_WRONG, .bytes = bytes };
+}
+
 /* Outside the window: OWNER_FOREIGN when it is in nothing of ours. */
 static struct owner outside_owner(const void *address)
 {
@@ -61,6 +69,8 @@ static struct owner outside_owner(const void *address)
 
 	if (emergency_contains(address))
 		return emergency_owner(address);
+	if (lowmem_contains(address))
+		return lowmem_owner(address);
 	place = mapping_look_up(address, &owner.bytes);
 	if (place != MAPPING_NONE)
 		owner.kind = place == MAPPING_BLOCK ? OWNER_MAPPING : OWNER_WRONG;
@@ -161,6 +171,16 @@ static void report_in_reserve(const char *operation, const void *address)
 		      address, "reserve");
 }
 
+static void report_in_lowmem(const char *operation, const void *address)
+{
+	uintptr_t start;
+	size_t bytes;
+	bool is_inside = lowmem_object_at((uintptr_t)address, &start, &bytes);
+
+	misuse_report(operation, is_inside ? SLAB_INSIDE_TEXT : "double free or invalid pointer",
+		      address, "zone DMA or DMA32");
+}
+
 static void report_outside(const char *operation, const void *address)
 {
 	const char *place = nobodys_place(address);
@@ -187,6 +207,8 @@ __slow void owner_report_wrong(const char *operation, const void *address)
 	if (emergency_contains(address))
 		misuse_report(operation, "double free or invalid pointer", address,
 			      "emergency memory");
+	else if (lowmem_contains(address))
+		report_in_lowmem(operation, address);
 	else if (owner.entry == PAGEMAP_RESERVE)
 		report_in_reserve(operation, address);
 	else if (!pfn_is_reserved(pfn))

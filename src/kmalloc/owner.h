@@ -18,6 +18,7 @@ enum owner_kind {
 	OWNER_MAPPING, /* a block of vmalloc/mapping.h */
 	OWNER_CACHE,   /* object of a kmem_cache; it may be free in a sheaf */
 	OWNER_EMERGENCY, /* a live object of mm/emergency.h */
+	OWNER_LOWMEM,  /* a live object of mm/lowmem.h */
 	OWNER_WRONG,   /* nothing that malloc has given out starts there: in the heap or its own
 			* structures, or where no allocator has anything */
 };
@@ -26,7 +27,7 @@ struct owner {
 	enum owner_kind kind;
 	uint32_t entry;	   /* of the page map */
 	struct page *page; /* of the address; for objects, runs and areas */
-	size_t bytes;	   /* OWNER_MAPPING, OWNER_EMERGENCY, OWNER_RESERVE: usable */
+	size_t bytes;	   /* usable; of an object outside slabs, runs and areas */
 };
 
 /* `address` is any address. */

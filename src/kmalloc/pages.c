@@ -10,7 +10,9 @@
 #include "kmalloc/gfp.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/owner.h"
+#include "kmalloc/zonelist.h"
 #include "mm/decay.h"
+#include "mm/lowmem.h"
 #include "mm/pagerun.h"
 #include "mm/section.h"
 #include "vmalloc/mapping.h"
@@ -25,7 +27,7 @@ struct request {
 
 /* --- allocation ------------------------------------------------------------------------------ */
 
-static struct page *from_reserve(const struct request *request)
+static void *from_reserve(const struct request *request)
 {
 	size_t bytes = request->nr_pages * PAGE_SIZE;
 	void *address = gfp_alloc_reserved(bytes, request->align_pages * PAGE_SIZE,
@@ -33,7 +35,7 @@ static struct page *from_reserve(const struct request *request)
 
 	if (address && request->flags & STITCH__GFP_ZERO)
 		memset(address, 0, bytes);
-	return address ? pfn_to_page(virt_to_pfn(address)) : NULL;
+	return address;
 }
 
 static struct page *from_stock(const struct request *request)
@@ -108,7 +110,7 @@ static void clear(struct page *page, const struct request *request)
 		clear_touched(page, bytes);
 }
 
-static struct page *alloc_once(struct request *request)
+static void *alloc_once(struct request *request)
 {
 	gate_pass *pass = gate_enter();
 	struct page *page;
@@ -121,27 +123,39 @@ static struct page *alloc_once(struct request *request)
 	gate_leave(pass);
 	if (page && request->flags & STITCH__GFP_ZERO)
 		clear(page, request);
-	return page;
+	return page ? page_address(page) : NULL;
 }
 
-struct page *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
+/* The heap has nothing. */
+static __slow void *from_elsewhere(const struct request *request)
+{
+	size_t bytes = request->nr_pages * PAGE_SIZE, align = request->align_pages * PAGE_SIZE;
+	void *address = zonelist_fall_back(bytes, align, request->flags);
+
+	return address ? address : from_reserve(request);
+}
+
+void *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
 {
 	struct request request = { nr_pages, align_pages, flags, false };
 	size_t bytes = max_size(nr_pages, align_pages) * PAGE_SIZE;
 	unsigned int nr_tries = 0;
-	struct page *page;
+	void *address;
 
-	if (nr_pages > KMALLOC_MAX_BYTES / PAGE_SIZE || gfp_is_refused(flags))
+	if (nr_pages > KMALLOC_MAX_BYTES / PAGE_SIZE ||
+	    gfp_is_refused(flags, STITCH__GFP_HIGHMEM))
 		return NULL;
+	if (flags & GFP_LOWMEM)
+		return zonelist_alloc(nr_pages * PAGE_SIZE, align_pages * PAGE_SIZE, flags);
 	if (!gfp_may_wait(flags))
 		return from_reserve(&request);
 	do {
-		page = alloc_once(&request);
-		if (unlikely(!page))
-			page = from_reserve(&request);
-	} while (unlikely(!page) && gfp_try_harder(flags, bytes, &nr_tries));
+		address = alloc_once(&request);
+		if (unlikely(!address))
+			address = from_elsewhere(&request);
+	} while (unlikely(!address) && gfp_try_harder(flags, bytes, &nr_tries));
 	gfp_fill_reserve();
-	return page;
+	return address;
 }
 
 /* --- free ------------------------------------------------------------------------------------ */
@@ -202,6 +216,16 @@ static void free_pages_entering(const struct owner *owner, void *address, bool h
 		owner_report_wrong(operation, address);
 }
 
+static void free_lowmem(void *address, size_t nr_pages, const char *operation)
+{
+	size_t bytes = lowmem_size(address);
+
+	if (bytes && bytes != nr_pages * PAGE_SIZE)
+		report_length(operation, address);
+	else if (!lowmem_free(address))
+		owner_report_wrong(operation, address);
+}
+
 static void free_any(void *address, size_t nr_pages, bool hot, const char *operation)
 {
 	struct owner owner;
@@ -211,7 +235,9 @@ static void free_any(void *address, size_t nr_pages, bool hot, const char *opera
 		return;
 	}
 	owner = owner_of(address);
-	if (is_freeable(&owner, address, nr_pages, operation))
+	if (owner.kind == OWNER_LOWMEM)
+		free_lowmem(address, nr_pages, operation);
+	else if (is_freeable(&owner, address, nr_pages, operation))
 		free_pages_entering(&owner, address, hot, operation);
 }
 

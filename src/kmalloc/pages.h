@@ -16,9 +16,10 @@
 
 /*
  * nr_pages >= 1 at a multiple of align_pages (a power of two up to UNIT_PAGES); flags as in
- * stitch/gfp.h. NULL: no memory.
+ * stitch/gfp.h. NULL: no memory. Of a zone below the heap, or another zone's for want of its own, it
+ * has no struct page.
  */
-struct page *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags);
+void *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags);
 
 /*
  * Of just so many pages, or it is reported and nothing happens. The address is any; not NULL.

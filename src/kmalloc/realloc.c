@@ -40,7 +40,8 @@ static bool resize_in_place(const struct owner *owner, size_t bytes)
 	bool resized;
 
 	if (owner->kind == OWNER_SLAB || owner->kind == OWNER_EMERGENCY ||
-	    owner->kind == OWNER_CACHE || owner->kind == OWNER_RESERVE)
+	    owner->kind == OWNER_CACHE || owner->kind == OWNER_RESERVE ||
+	    owner->kind == OWNER_LOWMEM)
 		return small_fits(owner_bytes(owner), bytes);
 	pass = gate_enter();
 	if (!pass)

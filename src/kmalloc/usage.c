@@ -5,6 +5,7 @@
 #include "kmalloc/cache_objects.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/high_pages.h"
+#include "kmalloc/zonelist.h"
 #include "kmalloc/kmalloc.h"
 #include "mm/emergency.h"
 #include "mm/pagerun.h"
@@ -431,6 +432,6 @@ bool kmalloc_trim(void)
 		nr_dropped = barn_trim() + mapping_drop_all();
 		gate_leave(pass);
 	}
-	nr_dropped += high_pages_trim();
+	nr_dropped += high_pages_trim() + zonelist_trim();
 	return nr_dropped + walk_free_pages(reclaim_some) > 0;
 }

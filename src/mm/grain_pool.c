@@ -360,3 +360,27 @@ void grain_pool_add(struct grain_pool *pool, uint64_t *cells, void *start, size_
 	atomic_fetch_add(&pool->nr_free, bytes / GRAIN_BYTES);
 	atomic_fetch_add(&pool->nr_grains, bytes / GRAIN_BYTES);
 }
+
+bool grain_pool_withdraw(struct grain_pool *pool, unsigned int i, size_t bytes_left)
+{
+	struct grain_extent *extent = &pool->extents[i];
+	size_t nr_grains = extent->nr_cells * CELL_GRAINS;
+
+	if (!charge(pool, nr_grains, bytes_left / GRAIN_BYTES))
+		return false;
+	if (!take_cells(extent, 0, extent->nr_cells)) {
+		uncharge(pool, nr_grains);
+		return false;
+	}
+	atomic_fetch_sub(&pool->nr_grains, nr_grains);
+	return true;
+}
+
+void grain_pool_give_back(struct grain_pool *pool, unsigned int i)
+{
+	struct grain_extent *extent = &pool->extents[i];
+
+	free_cells(extent, 0, extent->nr_cells);
+	atomic_fetch_add(&pool->nr_grains, extent->nr_cells * CELL_GRAINS);
+	uncharge(pool, extent->nr_cells * CELL_GRAINS);
+}

@@ -62,4 +62,12 @@ size_t grain_pool_bytes_free(const struct grain_pool *pool);
  */
 void grain_pool_add(struct grain_pool *pool, uint64_t *cells, void *start, size_t bytes);
 
+/*
+ * Take an extent that is free as a whole out of the count, and back. False: it is not free, or less
+ * than bytes_left would be. To grain_pool_free and grain_pool_size it is one object meanwhile.
+ * One caller at a time.
+ */
+bool grain_pool_withdraw(struct grain_pool *pool, unsigned int i, size_t bytes_left);
+void grain_pool_give_back(struct grain_pool *pool, unsigned int i);
+
 #endif

@@ -62,16 +62,6 @@ bool reserve_object_at(uintptr_t address, uintptr_t *start, size_t *bytes)
 
 /* --- filling ---------------------------------------------------------------------------------- */
 
-static size_t int_sqrt(size_t n)
-{
-	size_t root = 0;
-
-	for (size_t bit = (size_t)1 << 31; bit; bit >>= 1)
-		if ((root | bit) * (root | bit) <= n)
-			root |= bit;
-	return root;
-}
-
 /* Of the heap. */
 static size_t opened_kib(void)
 {

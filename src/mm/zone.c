@@ -57,6 +57,12 @@ static size_t nr_used_pages(void)
 	return sum;
 }
 
+/* What limits are compared with. */
+static size_t nr_counted_pages(void)
+{
+	return nr_used_pages() + READ_ONCE(zone.nr_lowmem);
+}
+
 /* --- limits ----------------------------------------------------------------------------------- */
 
 /* Who is refused memory needs some to put things right. */
@@ -81,7 +87,7 @@ bool zone_could_have(size_t nr_pages)
 
 bool zone_is_crowded(void)
 {
-	return unlikely(params.soft_limit) && nr_used_pages() > params.soft_limit / PAGE_SIZE;
+	return unlikely(params.soft_limit) && nr_counted_pages() > params.soft_limit / PAGE_SIZE;
 }
 
 static size_t cushion_pages(size_t limit)
@@ -97,7 +103,7 @@ bool zone_has_room_locked(enum page_use use, size_t nr_pages)
 		return true;
 	if (use == USE_SLAB)
 		limit += cushion_pages(limit);
-	return nr_used_pages() + nr_pages <= limit;
+	return nr_counted_pages() + nr_pages <= limit;
 }
 
 /* What pages in use and free ones with frames may be together. */

@@ -63,6 +63,7 @@ struct zone {
 	size_t nr_range_touched;  /* of these, those in free ranges */
 	size_t nr_slack_touched;  /* pages with frames behind the ends of areas */
 	size_t nr_kept_outside;	  /* pages kept for reuse that are not the heap's; LOCK_MAPPINGS */
+	size_t nr_lowmem;	  /* pages of other zones (mm/lowmem.h), counted for limits only */
 	size_t nr_holes_used;	  /* HOLE pages given to the program, ever */
 	size_t nr_holes_filled;	  /* of these, filled before it saw them (vmalloc/stitch.h) */
 	size_t watermark[NR_WATERMARKS]; /* pages; LOCK_RECLAIM */

@@ -60,6 +60,10 @@ int os_populate(void *address, size_t bytes);
  */
 int os_wipe_on_fork(void *address, size_t bytes);
 
+/* Keep the range's frames in memory, where they are; -ENOMEM or -EPERM at RLIMIT_MEMLOCK. */
+int os_pin(void *address, size_t bytes);
+int os_unpin(void *address, size_t bytes);
+
 /* One byte a page into resident[]; bit 0 tells whether the page is in memory. */
 int os_mincore(void *address, size_t bytes, unsigned char *resident);
 

@@ -181,6 +181,16 @@ int os_wipe_on_fork(void *address, size_t bytes)
 	return (int)syscall3(__NR_madvise, (long)address, (long)bytes, MADV_WIPEONFORK);
 }
 
+int os_pin(void *address, size_t bytes)
+{
+	return (int)syscall3(__NR_mlock, (long)address, (long)bytes, 0);
+}
+
+int os_unpin(void *address, size_t bytes)
+{
+	return (int)syscall3(__NR_munlock, (long)address, (long)bytes, 0);
+}
+
 int os_mincore(void *address, size_t bytes, unsigned char *resident)
 {
 	return (int)syscall3(__NR_mincore, (long)address, (long)bytes, (long)resident);

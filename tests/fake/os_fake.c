@@ -294,6 +294,23 @@ int os_wipe_on_fork(void *address, size_t bytes)
 	return error ? error : (int)SYSCALL(SYS_madvise, address, bytes, MADV_WIPEONFORK);
 }
 
+/* Really, as far as the machine allows: a test says what it is to see. */
+int os_pin(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_PIN);
+
+	if (!error)
+		SYSCALL(SYS_mlock, address, bytes);
+	return error;
+}
+
+int os_unpin(void *address, size_t bytes)
+{
+	int error = enter(OS_CALL_UNPIN);
+
+	return error ? error : (int)SYSCALL(SYS_munlock, address, bytes);
+}
+
 int os_mincore(void *address, size_t bytes, unsigned char *resident)
 {
 	int error = enter(OS_CALL_MINCORE);

@@ -13,8 +13,8 @@
 #include "kernel_api.h"
 
 #define KERNEL STITCH_GFP_KERNEL
-/* There is no such zone: an allocation that fails. */
-#define FAILING (STITCH_GFP_KERNEL | STITCH__GFP_DMA | STITCH__GFP_NOWARN)
+/* kmalloc has none of that zone: an allocation that fails. */
+#define FAILING (STITCH_GFP_KERNEL | STITCH__GFP_HIGHMEM | STITCH__GFP_NOWARN)
 
 static struct stitch_device device;
 

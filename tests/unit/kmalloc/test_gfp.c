@@ -144,12 +144,14 @@ ISOLATED_TEST(as_many_attempts_as_the_flags_say)
 	EXPECT_EQ(attempts(STITCH_GFP_ATOMIC | STITCH__GFP_NOFAIL, 10), 1);
 }
 
-ISOLATED_TEST(there_are_no_such_zones)
+ISOLATED_TEST(zones_that_a_function_does_not_have)
 {
-	EXPECT(gfp_is_refused(STITCH__GFP_DMA | STITCH_GFP_NOWAIT));
-	EXPECT(gfp_is_refused(STITCH__GFP_DMA32 | STITCH_GFP_NOWAIT));
-	EXPECT(gfp_is_refused(STITCH_GFP_HIGHUSER_MOVABLE | STITCH__GFP_NOWARN));
-	EXPECT(!gfp_is_refused(STITCH_GFP_USER | STITCH__GFP_MOVABLE));
+	EXPECT(gfp_is_refused(STITCH__GFP_DMA | STITCH_GFP_NOWAIT, GFP_ZONES));
+	EXPECT(gfp_is_refused(STITCH__GFP_DMA32 | STITCH_GFP_NOWAIT, GFP_ZONES));
+	EXPECT(gfp_is_refused(STITCH_GFP_HIGHUSER_MOVABLE | STITCH__GFP_NOWARN,
+			      STITCH__GFP_HIGHMEM));
+	EXPECT(!gfp_is_refused(STITCH__GFP_DMA | STITCH_GFP_KERNEL, STITCH__GFP_HIGHMEM));
+	EXPECT(!gfp_is_refused(STITCH_GFP_USER | STITCH__GFP_MOVABLE, GFP_ZONES));
 }
 
 /* A heap that is larger has a larger one, of what the kernel's would be. */

@@ -28,6 +28,13 @@ static struct block {
 /* By page: the tag of its owner. */
 static uint64_t twin[TWIN_PAGES];
 
+static struct page *alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
+{
+	void *address = pages_alloc(nr_pages, align_pages, flags);
+
+	return address ? pfn_to_page(virt_to_pfn(address)) : NULL;
+}
+
 static uint64_t *word_of(size_t pfn)
 {
 	return pfn_to_virt(pfn);
@@ -86,7 +93,7 @@ static void take(struct block *block, uint64_t tag, struct rng *rng)
 	size_t order = rng_below(rng, rng_below(rng, 3) ? 4 : NR_ORDERS);
 	size_t nr_pages = is_exact ? 1 + rng_below(rng, 1500) : (size_t)1 << order;
 	size_t align_pages = is_exact ? 1 : nr_pages;
-	struct page *page = pages_alloc(nr_pages, align_pages, flags);
+	struct page *page = alloc(nr_pages, align_pages, flags);
 
 	ASSERT(page != NULL);
 	*block = (struct block){ page_to_pfn(page), nr_pages, tag };
@@ -130,7 +137,7 @@ ISOLATED_TEST(too_many_are_null)
 	EXPECT_EQ(pages_alloc(SIZE_MAX / PAGE_SIZE + 1, 1, KERNEL), NULL);
 	EXPECT_EQ(pages_alloc(SIZE_MAX, 1, STITCH_GFP_ATOMIC), NULL);
 	EXPECT_EQ(pages_alloc(1, 1, KERNEL | STITCH__GFP_HIGHMEM | STITCH__GFP_NOWARN), NULL);
-	EXPECT_EQ(pages_alloc(1, 1, KERNEL | STITCH__GFP_DMA | STITCH__GFP_NOWARN), NULL);
+	EXPECT_EQ(pages_alloc(1024, 1, KERNEL | STITCH__GFP_DMA32), NULL);
 	expect_valid();
 }
 
@@ -140,8 +147,8 @@ ISOLATED_TEST(wrong_frees_change_nothing)
 	char *pages, *object, *area;
 
 	heap_up("on_error=ignore");
-	pages = page_address(pages_alloc(4, 4, KERNEL));
-	area = page_address(pages_alloc(1024, 1024, KERNEL));
+	pages = pages_alloc(4, 4, KERNEL);
+	area = pages_alloc(1024, 1024, KERNEL);
 	object = kmalloc(100);
 	memset(pages, 1, 4 * PAGE_SIZE);
 	pages_free(pages, 2, "free_pages()");
@@ -169,14 +176,14 @@ ISOLATED_TEST(the_hot_page_is_the_next)
 	struct page *page, *other;
 
 	heap_up("");
-	page = pages_alloc(1, 1, KERNEL);
+	page = alloc(1, 1, KERNEL);
 	pages_free(page_address(page), 1, "free_pages()");
-	other = pages_alloc(1, 1, KERNEL | STITCH__GFP_COLD);
+	other = alloc(1, 1, KERNEL | STITCH__GFP_COLD);
 	EXPECT(other != page);
-	EXPECT_EQ(pages_alloc(1, 1, KERNEL), page);
+	EXPECT_EQ(alloc(1, 1, KERNEL), page);
 	pages_free(page_address(other), 1, "free_pages()");
 	pages_free_cold(page_address(page), 1, "free_cold_page()");
-	EXPECT_EQ(pages_alloc(1, 1, KERNEL), other);
+	EXPECT_EQ(alloc(1, 1, KERNEL), other);
 }
 
 ISOLATED_TEST(a_stocked_page_is_cleared)
@@ -184,10 +191,10 @@ ISOLATED_TEST(a_stocked_page_is_cleared)
 	struct page *page;
 
 	heap_up("");
-	page = pages_alloc(2, 2, KERNEL);
+	page = alloc(2, 2, KERNEL);
 	memset(page_address(page), 0xee, 2 * PAGE_SIZE);
 	pages_free(page_address(page), 2, "free_pages()");
-	EXPECT_EQ(pages_alloc(2, 2, KERNEL | STITCH__GFP_ZERO), page);
+	EXPECT_EQ(alloc(2, 2, KERNEL | STITCH__GFP_ZERO), page);
 	EXPECT(is_zero(page_to_pfn(page), 2));
 }
 
@@ -199,16 +206,16 @@ ISOLATED_TEST(what_is_kept_is_aligned_or_not_taken)
 
 	heap_up("");
 	for (unsigned int i = 0; i < 100 && (!exact || page_to_pfn(exact) % 2 == 0); i++) {
-		exact = pages_alloc(i % 2 ? 2 : 3, 1, KERNEL);
+		exact = alloc(i % 2 ? 2 : 3, 1, KERNEL);
 		ASSERT(exact != NULL);
 	}
 	pfn = page_to_pfn(exact);
 	ASSERT_EQ(pfn % 2, 1);
 	ASSERT_EQ(exact->nr_pages, 2);
 	pages_free(page_address(exact), 2, "test");
-	pair = pages_alloc(2, 2, KERNEL);
+	pair = alloc(2, 2, KERNEL);
 	EXPECT_EQ(page_to_pfn(pair) % 2, 0);
-	EXPECT_EQ(page_to_pfn(pages_alloc(2, 1, KERNEL)), pfn); /* it was there to be had */
+	EXPECT_EQ(page_to_pfn(alloc(2, 1, KERNEL)), pfn); /* it was there to be had */
 }
 
 RUN_TESTS
