@@ -15,11 +15,13 @@ __visible const struct proc_root stitch_proc_root = {
 	.nr_classes = NR_SIZE_CLASSES,
 	.mappings_bytes = sizeof(struct mapping_table),
 	.vmap_bytes = sizeof(struct vmap),
+	.part_bytes = sizeof(struct lowmem_part),
 	.zone = (uint64_t)&zone,
 	.mm_map = (uint64_t)&mm_map,
 	.caches = (uint64_t)&kmem_caches,
 	.mappings = (uint64_t)&mapping_table,
 	.vmaps = (uint64_t)&vmaps,
+	.lowmem = (uint64_t)&lowmem_parts,
 };
 
 /* Others write meanwhile: word by word, so that a number is never torn. */

@@ -125,12 +125,21 @@ endforeach()
 
 # The examples of include/stitch/README.md: linked with the library, not run under the preload.
 file(GLOB examples CONFIGURE_DEPENDS examples/*.c)
+find_library(URING_LIBRARY uring) # Debian: liburing-dev
+if(NOT URING_LIBRARY)
+	list(FILTER examples EXCLUDE REGEX fixed_buffers)
+endif()
 foreach(source ${examples})
 	stitch_test_name(name ${source})
 	add_executable(${name} ${source})
 	target_link_libraries(${name} PRIVATE stitchmalloc_shared stitch_flags Threads::Threads)
 	stitch_test(${name} semantics 60 ${name})
 endforeach()
+if(URING_LIBRARY)
+	target_link_libraries(examples_fixed_buffers PRIVATE ${URING_LIBRARY})
+	set_tests_properties(examples_fixed_buffers PROPERTIES
+		PASS_REGULAR_EXPRESSION "the same by both|no io_uring here")
+endif()
 set_tests_properties(examples_run_queue PROPERTIES
 	PASS_REGULAR_EXPRESSION "^compile shell link compile backup idle\n$")
 set_tests_properties(examples_word_count PROPERTIES

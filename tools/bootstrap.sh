@@ -22,6 +22,8 @@ END
 
 build_packages='cmake ninja-build gcc g++ libc6-dev libiberty-dev libdw-dev libjansson-dev binutils
 	pkg-config python3'
+# An example does I/O with it.
+example_packages='liburing-dev'
 # What reads reports: schema, jeprof, google-pprof.
 report_packages='python3-jsonschema libjemalloc-dev google-perftools'
 # The scripts of the quick tests name their packages themselves.
@@ -172,7 +174,7 @@ command_test()
 {
 	check_machine
 	# shellcheck disable=SC2086  # several words
-	install_packages $build_packages $report_packages $quick_packages
+	install_packages $build_packages $example_packages $report_packages $quick_packages
 	start=$(date +%s)
 	build -DSTITCH_WERROR=ON -DSTITCH_TESTS=ON --
 	step "Running the quick tests: ctest --preset release -LE slow"

@@ -31,9 +31,11 @@ extern "C" {
 typedef unsigned int stitch_gfp_t;
 
 /*
- * Where from (zone modifiers). HIGHMEM: pages outside the address space, for stitch_alloc_pages()
- * only (stitch/highmem.h). DMA, DMA32: there are no such zones yet; a request for one, and for
- * HIGHMEM by others, fails, and the first time a line on standard error says so. MOVABLE,
+ * Where from (zone modifiers). DMA: pinned huge pages (see README.md, "Zones"), up to 2 MiB in one
+ * piece, which children of fork find filled with zeroes. DMA32: below 4 GiB, up to 2 MiB at a
+ * time. Both: DMA. kmalloc and its like and pages have them; caches refuse them. HIGHMEM: pages
+ * outside the address space, for stitch_alloc_pages() only (stitch/highmem.h). A request that is
+ * refused for its zone fails, and the first time a line on standard error says so. MOVABLE,
  * RECLAIMABLE: accepted, without effect: all memory of a process is movable.
  */
 #define STITCH__GFP_DMA 0x1u

@@ -42,7 +42,7 @@ static inline bool gfp_is_plain(stitch_gfp_t flags)
 	       STITCH__GFP_DIRECT_RECLAIM;
 }
 
-/* One of these zones, which the function does not have, is wanted; the first time a line says so. */
+/* One of these zones, which the function does not have, is wanted; a line says so once. */
 bool gfp_is_refused(stitch_gfp_t flags, stitch_gfp_t refused);
 
 /*

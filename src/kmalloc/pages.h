@@ -15,9 +15,8 @@
 #include "stitch/gfp.h"
 
 /*
- * nr_pages >= 1 at a multiple of align_pages (a power of two up to UNIT_PAGES); flags as in
- * stitch/gfp.h. NULL: no memory. Of a zone below the heap, or another zone's for want of its own, it
- * has no struct page.
+ * The address of nr_pages >= 1 at a multiple of align_pages, a power of two up to UNIT_PAGES; flags
+ * as in stitch/gfp.h. NULL: no memory. In a zone below the heap they have no struct pages.
  */
 void *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags);
 

@@ -8,8 +8,6 @@
 #include "mm/lowmem.h"
 #include "mm/zone.h"
 
-/* The kernel's sysctl_lowmem_reserve_ratio for DMA and DMA32. */
-#define LOWMEM_RESERVE_RATIO 256u
 /* What a request may have: the zones of lowmem.h up to this one, or NORMAL and all of them. */
 #define CLASS_NORMAL NR_LOWMEM_ZONES
 
@@ -25,14 +23,13 @@ static size_t zone_bytes(unsigned int type)
 	return total;
 }
 
-/* setup_per_zone_lowmem_reserve. */
 size_t zonelist_protection(unsigned int type, unsigned int class)
 {
-	size_t above = 0;
+	size_t managed[CLASS_NORMAL + 1];
 
-	for (unsigned int i = type + 1; i <= class; i++)
-		above += zone_bytes(i);
-	return above / LOWMEM_RESERVE_RATIO;
+	for (unsigned int i = 0; i <= CLASS_NORMAL; i++)
+		managed[i] = zone_bytes(i);
+	return lowmem_protection(managed, type, class);
 }
 
 /* __zone_watermark_ok. */

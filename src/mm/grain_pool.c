@@ -82,7 +82,8 @@ static uint32_t grains_mask(unsigned int first, unsigned int nr)
 	return (nr < CELL_GRAINS ? ((uint32_t)1 << nr) - 1 : ALL_GRAINS) << first;
 }
 
-static void *take_in_cell(struct grain_extent *extent, size_t i, unsigned int nr, unsigned int align)
+static void *take_in_cell(struct grain_extent *extent, size_t i, unsigned int nr,
+			  unsigned int align)
 {
 	union cell old = cell_read(extent, i), new;
 	unsigned int first;
@@ -214,7 +215,8 @@ static bool is_continued(union cell cell)
 }
 
 /* A live object starts at this grain of the cell, which was read as `cell`. */
-static bool starts_at(const struct grain_extent *extent, size_t i, union cell cell, unsigned int grain)
+static bool starts_at(const struct grain_extent *extent, size_t i, union cell cell,
+		      unsigned int grain)
 {
 	if (!(cell.taken >> grain & 1))
 		return false;

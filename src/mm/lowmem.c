@@ -8,8 +8,6 @@
 #include "os/os.h"
 
 #define CHUNK_PAGES (LOWMEM_CHUNK_BYTES / PAGE_SIZE)
-#define CHUNK_CELLS (LOWMEM_CHUNK_BYTES / GRAIN_CELL_BYTES)
-#define PAGE_CELLS (PAGE_SIZE / GRAIN_CELL_BYTES)
 /* Where address space is scarce. */
 #define LIMITED_CHUNKS 32u
 #define END_OF_DMA32 ((uintptr_t)1 << 32)
@@ -87,18 +85,17 @@ bool lowmem_object_at(uintptr_t address, uintptr_t *start, size_t *bytes)
 const void *lowmem_page_of(const void *address)
 {
 	struct lowmem_part *part = part_of(address);
+	size_t offset = (uintptr_t)address - (uintptr_t)(part ? part->base : NULL);
 
-	if (!part)
-		return NULL;
-	return part->cells + ((uintptr_t)address - (uintptr_t)part->base) / PAGE_SIZE * PAGE_CELLS;
+	return part ? part->cells + offset / PAGE_SIZE * LOWMEM_PAGE_CELLS : NULL;
 }
 
 static void *page_address_in(struct lowmem_part *part, const void *page)
 {
 	size_t offset = (uintptr_t)page - (uintptr_t)part->cells;
-	size_t bytes = PAGE_CELLS * sizeof(*part->cells);
+	size_t bytes = LOWMEM_PAGE_CELLS * sizeof(*part->cells);
 
-	if (offset >= nr_opened(part) * CHUNK_CELLS * sizeof(*part->cells) || offset % bytes)
+	if (offset >= nr_opened(part) * LOWMEM_CHUNK_CELLS * sizeof(*part->cells) || offset % bytes)
 		return NULL;
 	return part->base + offset / bytes * PAGE_SIZE;
 }
@@ -124,14 +121,6 @@ void lowmem_count(enum lowmem_zone type, size_t *total, size_t *free)
 	*free = part ? grain_pool_bytes_free(&part->pool) : 0;
 }
 
-/* __setup_per_zone_wmarks, for the zone by itself. */
-struct lowmem_marks lowmem_marks(size_t total)
-{
-	size_t min = align_up(KIB(1) * int_sqrt(16 * (total / KIB(1))), GRAIN_ALIGN);
-
-	return (struct lowmem_marks){ min, min + min / 4, min + min / 2 };
-}
-
 void *lowmem_alloc(enum lowmem_zone type, size_t bytes, size_t align, size_t bytes_left)
 {
 	struct lowmem_part *part = own_part(type);
@@ -144,7 +133,7 @@ void *lowmem_alloc(enum lowmem_zone type, size_t bytes, size_t align, size_t byt
 /* Chunks, cells, and the part itself with its extents. */
 static size_t cells_bytes(size_t nr_chunks)
 {
-	return nr_chunks * CHUNK_CELLS * sizeof(uint64_t);
+	return nr_chunks * LOWMEM_CHUNK_CELLS * sizeof(uint64_t);
 }
 
 static size_t part_bytes(size_t nr_chunks)
@@ -380,7 +369,7 @@ static enum lowmem_answer add_chunk(enum lowmem_zone type, struct lowmem_part *p
 		return LOWMEM_FULL;
 	answer = fill_chunk(type, chunk_at(part, i));
 	if (answer == LOWMEM_GROWN)
-		grain_pool_add(&part->pool, part->cells + i * CHUNK_CELLS, chunk_at(part, i),
+		grain_pool_add(&part->pool, part->cells + i * LOWMEM_CHUNK_CELLS, chunk_at(part, i),
 			       LOWMEM_CHUNK_BYTES);
 	return answer;
 }

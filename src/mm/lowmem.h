@@ -16,6 +16,7 @@
 #ifndef MM_LOWMEM_H
 #define MM_LOWMEM_H
 
+#include "base/math.h"
 #include "mm/grain_pool.h"
 
 enum lowmem_zone { LOWMEM_DMA, LOWMEM_DMA32, NR_LOWMEM_ZONES };
@@ -34,6 +35,10 @@ struct lowmem_part {
 	struct grain_extent extents[];
 };
 
+/* A page is free when its cells are. */
+#define LOWMEM_CHUNK_CELLS (LOWMEM_CHUNK_BYTES / GRAIN_CELL_BYTES)
+#define LOWMEM_PAGE_CELLS (PAGE_SIZE / GRAIN_CELL_BYTES)
+
 /* The newest parts; an older one is another process's. */
 extern struct lowmem_part *_Atomic lowmem_parts[NR_LOWMEM_ZONES];
 
@@ -44,7 +49,27 @@ struct lowmem_marks {
 	size_t high; /* trimming leaves so much */
 };
 
-struct lowmem_marks lowmem_marks(size_t total);
+/* __setup_per_zone_wmarks, for the zone by itself. */
+static inline struct lowmem_marks lowmem_marks(size_t total)
+{
+	size_t min = KIB(1) * int_sqrt(16 * (total / KIB(1)));
+
+	return (struct lowmem_marks){ min, min + min / 4, min + min / 2 };
+}
+
+/*
+ * lowmem_reserve of a zone, for requests that may have the zones up to `class`, by what each of
+ * them has (setup_per_zone_lowmem_reserve with its ratio for these zones).
+ */
+#define LOWMEM_RESERVE_RATIO 256u
+static inline size_t lowmem_protection(const size_t *managed, unsigned int type, unsigned int class)
+{
+	size_t above = 0;
+
+	for (unsigned int i = type + 1; i <= class; i++)
+		above += managed[i];
+	return above / LOWMEM_RESERVE_RATIO;
+}
 
 /* What the zone has, and what of that is free. No lock. */
 void lowmem_count(enum lowmem_zone type, size_t *total, size_t *free);

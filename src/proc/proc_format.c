@@ -6,12 +6,28 @@
 #define NODE_ZONE "Node 0, zone   Normal "
 #define KIB_PER_PAGE (PAGE_SIZE / 1024)
 
+static const char *const lowmem_names[] = { [LOWMEM_DMA] = "DMA", [LOWMEM_DMA32] = "DMA32" };
+
+static void print_free_blocks(struct report *report, const char *name, const size_t *nr_blocks)
+{
+	report_printf(report, "Node 0, zone %8s ", name);
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+		report_printf(report, "%6lu ", (unsigned long)nr_blocks[order]);
+	report_printf(report, "\n");
+}
+
+/* As the kernel, only zones that have pages; the heap always. */
 static void print_buddyinfo(struct report *report, const struct proc_view *view)
 {
-	report_printf(report, NODE_ZONE);
+	size_t nr_blocks[NR_PAGE_ORDERS];
+
+	for (unsigned int type = 0; type < NR_LOWMEM_ZONES; type++)
+		if (view->lowmem[type].nr_managed)
+			print_free_blocks(report, lowmem_names[type],
+					  view->lowmem[type].nr_blocks);
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
-		report_printf(report, "%6lu ", (unsigned long)view->zone.free_area[order].nr_free);
-	report_printf(report, "\n");
+		nr_blocks[order] = view->zone.free_area[order].nr_free;
+	print_free_blocks(report, "Normal", nr_blocks);
 }
 
 /* --- pagetypeinfo: all that we have is Movable ------------------------------------------------ */
@@ -143,23 +159,80 @@ static size_t slab_pages(const struct proc_view *view)
 	return view->zone.nr_used[USE_SLAB];
 }
 
-static void print_zoneinfo(struct report *report, const struct proc_view *view)
+struct zone_numbers {
+	const char *name;
+	size_t nr_free, min, low, high, nr_spanned, nr_managed;
+	size_t protection[NR_LOWMEM_ZONES + 1];
+};
+
+static void print_zone(struct report *report, const struct zone_numbers *z)
+{
+	report_printf(report, "  pages free     %zu\n        boost    0\n        min      %zu\n",
+		      z->nr_free, z->min);
+	report_printf(report, "        low      %zu\n        high     %zu\n", z->low, z->high);
+	report_printf(report, "        spanned  %zu\n        present  %zu\n        managed  %zu\n",
+		      z->nr_spanned, z->nr_managed, z->nr_managed);
+	report_printf(report, "        cma      0\n        protection: (%zu, %zu, %zu)\n",
+		      z->protection[0], z->protection[1], z->protection[2]);
+	report_printf(report, "      %-12s %zu\n", "nr_free_pages", z->nr_free);
+	report_printf(report, "  node_unreclaimable:  0\n  start_pfn:           0\n");
+}
+
+static struct zone_numbers lowmem_numbers(const struct proc_view *view, unsigned int type)
+{
+	const struct proc_lowmem *lowmem = &view->lowmem[type];
+	struct lowmem_marks marks = lowmem_marks(lowmem->nr_managed * PAGE_SIZE);
+	size_t managed[NR_LOWMEM_ZONES + 1];
+	struct zone_numbers z = {
+		.name = lowmem_names[type],
+		.nr_free = lowmem->nr_free,
+		.min = marks.min / PAGE_SIZE,
+		.low = marks.low / PAGE_SIZE,
+		.high = marks.high / PAGE_SIZE,
+		.nr_spanned = lowmem->nr_spanned,
+		.nr_managed = lowmem->nr_managed,
+	};
+
+	for (unsigned int i = 0; i < NR_LOWMEM_ZONES; i++)
+		managed[i] = view->lowmem[i].nr_managed;
+	managed[NR_LOWMEM_ZONES] = view->zone.nr_opened;
+	for (unsigned int class = type + 1; class <= NR_LOWMEM_ZONES; class++)
+		z.protection[class] = lowmem_protection(managed, type, class);
+	return z;
+}
+
+static struct zone_numbers normal_numbers(const struct proc_view *view)
 {
 	const struct zone *z = &view->zone;
-	unsigned long low = z->watermark[WMARK_LOW], high = z->watermark[WMARK_HIGH];
-	unsigned long opened = z->nr_opened, free = proc_view_nr_free(view);
 
-	report_printf(report, "Node 0, zone %8s\n  per-node stats\n", "Normal");
-	report_printf(report, "      %-12s %lu\n", "nr_slab_unreclaimable",
-		      (unsigned long)slab_pages(view));
-	report_printf(report, "  pages free     %lu\n        boost    %lu\n        min      %lu\n",
-		      free, 0ul, 0ul);
-	report_printf(report, "        low      %lu\n        high     %lu\n", low, high);
-	report_printf(report, "        spanned  %lu\n        present  %lu\n        managed  %lu\n",
-		      (unsigned long)view->map.nr_pages, opened, opened);
-	report_printf(report, "        cma      0\n        protection: (0)\n");
-	report_printf(report, "      %-12s %lu\n", "nr_free_pages", free);
-	report_printf(report, "  node_unreclaimable:  0\n  start_pfn:           0\n");
+	return (struct zone_numbers){
+		.name = "Normal",
+		.nr_free = proc_view_nr_free(view),
+		.low = z->watermark[WMARK_LOW],
+		.high = z->watermark[WMARK_HIGH],
+		.nr_spanned = view->map.nr_pages,
+		.nr_managed = z->nr_opened,
+	};
+}
+
+/* The first one has what is the node's as a whole. */
+static void print_zoneinfo(struct report *report, const struct proc_view *view)
+{
+	bool is_first = true;
+
+	for (unsigned int type = 0; type <= NR_LOWMEM_ZONES; type++) {
+		struct zone_numbers z = type < NR_LOWMEM_ZONES ? lowmem_numbers(view, type) :
+								 normal_numbers(view);
+
+		if (type < NR_LOWMEM_ZONES && !z.nr_managed)
+			continue;
+		report_printf(report, "Node 0, zone %8s\n", z.name);
+		if (is_first)
+			report_printf(report, "  per-node stats\n      %-12s %zu\n",
+				      "nr_slab_unreclaimable", slab_pages(view));
+		is_first = false;
+		print_zone(report, &z);
+	}
 }
 
 static void print_kib(struct report *report, const char *name, size_t nr_pages)

@@ -93,22 +93,22 @@ static bool walk_pages(struct walk *walk, size_t first)
 	return true;
 }
 
-/* Pairs of whole blocks become one of the next order; the others are of this one. */
-static void count_resident(struct proc_view *view, const uint64_t *words)
+void proc_count_blocks(size_t *nr_blocks, const uint64_t *words, unsigned int nr_pages)
 {
 	uint8_t whole[UNIT_PAGES];
+	unsigned int order = 0;
 
-	for (size_t i = 0; i < UNIT_PAGES; i++)
+	for (size_t i = 0; i < nr_pages; i++)
 		whole[i] = words[i / 64] >> i % 64 & 1;
-	for (unsigned int order = 0; order < MAX_PAGE_ORDER; order++) {
-		for (size_t i = 0; i < UNIT_PAGES >> order; i += 2) {
+	for (; nr_pages >> order > 1; order++) {
+		for (size_t i = 0; i < nr_pages >> order; i += 2) {
 			bool both = whole[i] && whole[i + 1];
 
-			view->nr_resident[order] += both ? 0 : (size_t)whole[i] + whole[i + 1];
+			nr_blocks[order] += both ? 0 : (size_t)whole[i] + whole[i + 1];
 			whole[i / 2] = both;
 		}
 	}
-	view->nr_resident[MAX_PAGE_ORDER] += whole[0];
+	nr_blocks[order] += whole[0];
 }
 
 /* In a pageblock of runs the free pages are those that no run has. */
@@ -134,7 +134,7 @@ static void walk_residency(struct walk *walk, size_t first)
 		}
 	}
 	walk->units_in_range -= walk->units_in_range > 0;
-	count_resident(walk->view, walk->free);
+	proc_count_blocks(walk->view->nr_resident, walk->free, UNIT_PAGES);
 }
 
 static void walk_units(struct walk *walk, size_t unit, size_t end)
@@ -247,7 +247,9 @@ static bool root_is_ours(const struct proc_root *root)
 	       root->pageblock_bytes == sizeof(struct pageblock) &&
 	       root->cache_bytes == sizeof(struct kmem_cache) &&
 	       root->mappings_bytes == sizeof(struct mapping_table) &&
-	       root->vmap_bytes == sizeof(struct vmap) && root->nr_classes == NR_SIZE_CLASSES;
+	       root->vmap_bytes == sizeof(struct vmap) &&
+	       root->part_bytes == sizeof(struct lowmem_part) &&
+	       root->nr_classes == NR_SIZE_CLASSES;
 }
 
 enum proc_status proc_view_fill(struct proc_view *view, proc_read_fn *read, void *context,
@@ -266,5 +268,6 @@ enum proc_status proc_view_fill(struct proc_view *view, proc_read_fn *read, void
 	    !get(view, view->root.mm_map, &view->map, sizeof(view->map)))
 		return PROC_UNREADABLE;
 	walk_sections(&walk);
+	proc_view_fill_lowmem(view);
 	return PROC_OK;
 }

@@ -13,20 +13,27 @@
 
 #include "core/report.h"
 #include "kmalloc/vmap.h"
+#include "mm/lowmem.h"
 #include "mm/zone.h"
 #include "slab/kmem_cache.h"
 #include "slab/size_class.h"
 #include "vmalloc/mapping.h"
 
 #define PROC_ROOT_SYMBOL "stitch_proc_root"
-#define PROC_ROOT_VERSION 0x5354435000000002u
+#define PROC_ROOT_VERSION 0x5354435000000003u
 
 /* What the library exports. Sizes tell a build with other structures. */
 struct proc_root {
 	uint64_t version;
 	uint32_t zone_bytes, page_bytes, pageblock_bytes, cache_bytes, nr_classes;
-	uint32_t mappings_bytes, vmap_bytes, pad;
-	uint64_t zone, mm_map, caches, mappings, vmaps; /* addresses */
+	uint32_t mappings_bytes, vmap_bytes, part_bytes;
+	uint64_t zone, mm_map, caches, mappings, vmaps, lowmem; /* addresses */
+};
+
+/* A zone of mm/lowmem.h, in pages. */
+struct proc_lowmem {
+	size_t nr_spanned, nr_managed, nr_free;
+	size_t nr_blocks[NR_PAGE_ORDERS]; /* free ones by order, as the buddy would have them */
 };
 
 /* False: the memory cannot be read. */
@@ -45,6 +52,7 @@ struct proc_view {
 	size_t nr_areas, area_pages;
 	size_t cache_pages;
 	size_t nr_resident[NR_PAGE_ORDERS]; /* free aligned blocks whose pages all have frames */
+	struct proc_lowmem lowmem[NR_LOWMEM_ZONES];
 	struct proc_class class[NR_SIZE_CLASSES];
 };
 
@@ -53,6 +61,15 @@ enum proc_status { PROC_OK, PROC_UNREADABLE, PROC_OTHER_VERSION };
 /* Reads the root at this address and what it leads to. */
 enum proc_status proc_view_fill(struct proc_view *view, proc_read_fn *read, void *context,
 				uint64_t root);
+
+/* The rest of it: the zones below the heap. */
+void proc_view_fill_lowmem(struct proc_view *view);
+
+/*
+ * Count free blocks: pairs of whole ones become one of the next order. words: a bit for each of
+ * nr_pages, a power of two up to UNIT_PAGES, set if the page is free.
+ */
+void proc_count_blocks(size_t *nr_blocks, const uint64_t *words, unsigned int nr_pages);
 
 /* Call fn for every area that there is now: in the heap, moved out of it, of vmap (is_vmap). */
 typedef void proc_area_fn(void *context, uint64_t address, size_t nr_pages, bool is_vmap);

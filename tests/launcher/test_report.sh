@@ -41,7 +41,7 @@ forms = {
     "vmallocinfo": [r"0x[0-9a-f]{16}-0x[0-9a-f]{16} +\d+ pages=\d+ (vmalloc|vmap) N0=\d+"],
     "zoneinfo": [r"Node 0, zone   Normal", r"  per-node stats", r"      \w+ +\d+",
         r"  pages free     \d+", r"        (boost|min|low|high|spanned|present|managed|cma) +\d+",
-        r"        protection: \(0\)", r"  (node_unreclaimable|start_pfn): +\d+"],
+        r"        protection: \(0, 0, 0\)", r"  (node_unreclaimable|start_pfn): +\d+"],
     "meminfo": [r"\w+: +\d+ kB"],
     "vmstat": [r"\w+ \d+"],
     "extfrag_index": [node + r"([ -]\d\.\d{3} ){11}"],
