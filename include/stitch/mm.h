@@ -2,10 +2,11 @@
  * mm.h - whole pages: 2^order of them, naturally aligned (include/linux/gfp.h, mm.h of the kernel).
  *
  * A page is STITCH_PAGE_SIZE bytes, and has a descriptor, struct stitch_page, and a number, its
- * pfn, counted from the heap's start (in ZONE_DMA and DMA32 they are far above all others). Orders are 0 to STITCH_MAX_PAGE_ORDER. Any thread may call;
- * with STITCH_GFP_ATOMIC or NOWAIT signal handlers, too (stitch/gfp.h), and they may free what
- * was allocated so; these get at most 2 MiB at a time, order 9. NULL or 0 when there is no
- * memory. What was allocated here is freed here, as a whole, with the same order.
+ * pfn, counted from the heap's start (in ZONE_DMA and DMA32 far above all others). Orders are 0 to
+ * STITCH_MAX_PAGE_ORDER. Any thread may call; with STITCH_GFP_ATOMIC or NOWAIT signal handlers,
+ * too (stitch/gfp.h), and they may free what was allocated so; these get at most 2 MiB at a time,
+ * order 9. NULL or 0 when there is no memory. What was allocated here is freed here, as a whole,
+ * with the same order.
  */
 #ifndef STITCH_MM_H
 #define STITCH_MM_H
