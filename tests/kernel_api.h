@@ -5,6 +5,7 @@
 #ifndef TESTS_KERNEL_API_H
 #define TESTS_KERNEL_API_H
 
+#include "stitch/cma.h"
 #include "stitch/devm.h"
 #include "stitch/gfp.h"
 #include "stitch/highmem.h"
@@ -25,6 +26,14 @@
 #pragma weak stitch_is_vmalloc_addr
 #pragma weak stitch_vmalloc_to_page
 #pragma weak stitch_report
+#pragma weak stitch_cma_declare
+#pragma weak stitch_cma_alloc
+#pragma weak stitch_cma_release
+#pragma weak stitch_cma_get_base
+#pragma weak stitch_cma_get_size
+#pragma weak stitch_cma_get_name
+#pragma weak stitch_alloc_movable_page
+#pragma weak stitch_free_movable_page
 #pragma weak stitch_register_shrinker
 #pragma weak stitch_unregister_shrinker
 #pragma weak stitch_shrink_slab

@@ -18,6 +18,7 @@
 #include "stitch/slab.h"
 #include "stitch/vmalloc.h"
 /* The last: they have macros, and others have those names. */
+#include "stitch/kernel_cma.h"
 #include "stitch/kernel_devm.h"
 #include "stitch/kernel_shrinker.h"
 

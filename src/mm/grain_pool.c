@@ -181,7 +181,7 @@ void *grain_pool_alloc(struct grain_pool *pool, size_t bytes, size_t align, size
 	size_t nr_grains;
 	void *object = NULL;
 
-	if (bytes > GRAIN_POOL_MAX_BYTES || align > GRAIN_POOL_MAX_BYTES)
+	if (bytes > pool->max_bytes || align > pool->max_bytes)
 		return NULL;
 	bytes = align_up(max_size(bytes, 1), is_large ? CELL_BYTES : GRAIN_BYTES);
 	nr_grains = bytes / GRAIN_BYTES;
@@ -385,4 +385,28 @@ void grain_pool_give_back(struct grain_pool *pool, unsigned int i)
 	free_cells(extent, 0, extent->nr_cells);
 	atomic_fetch_add(&pool->nr_grains, extent->nr_cells * CELL_GRAINS);
 	uncharge(pool, extent->nr_cells * CELL_GRAINS);
+}
+
+bool grain_pool_take_at(struct grain_pool *pool, void *start, size_t bytes)
+{
+	size_t nr_grains = bytes / GRAIN_BYTES;
+	struct place place;
+
+	if (!find_place(pool, (uintptr_t)start, &place) || !charge(pool, nr_grains, 0))
+		return false;
+	if (take_cells(place.extent, place.cell, bytes / CELL_BYTES))
+		return true;
+	uncharge(pool, nr_grains);
+	return false;
+}
+
+void grain_pool_join(struct grain_pool *pool, void *start, size_t bytes)
+{
+	union cell cell = { .taken = ALL_GRAINS };
+	struct place place;
+
+	if (!find_place(pool, (uintptr_t)start, &place))
+		return;
+	for (size_t i = place.cell + bytes / CELL_BYTES - 1; i-- > place.cell;)
+		atomic_store_explicit(&place.extent->cells[i], cell.word, memory_order_release);
 }

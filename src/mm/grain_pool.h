@@ -1,5 +1,5 @@
 /*
- * grain_pool.h - objects of any size, up to a pageblock, in extents of memory that somebody brings:
+ * grain_pool.h - objects of any size, up to that of an extent, in memory that somebody brings:
  * no lock, no system call, no page fault of its own, in a signal handler too.
  *
  * L3. An extent is cut into cells of 2 KiB, each with one word: for each of its 32 grains of 64
@@ -20,8 +20,6 @@
 
 #define GRAIN_ALIGN 64u
 #define GRAIN_CELL_BYTES ((size_t)GRAIN_ALIGN * 32)
-#define GRAIN_POOL_MAX_BYTES (PAGEBLOCK_PAGES * PAGE_SIZE)
-
 struct grain_extent {
 	char *start;
 	size_t nr_cells;
@@ -31,13 +29,14 @@ struct grain_extent {
 
 struct grain_pool {
 	struct grain_extent *extents;
+	size_t max_bytes; /* of an object and its alignment */
 	_Atomic unsigned int nr_extents;
 	_Atomic size_t nr_grains, nr_free;
 };
 
 /*
  * Lock-free and signal-safe, as is all that follows but grain_pool_add. Not zeroed; aligned to 64
- * and to align, a power of two up to GRAIN_POOL_MAX_BYTES. NULL: there is none that leaves so
+ * and to align, a power of two up to max_bytes. NULL: there is none that leaves so
  * many bytes free.
  */
 void *grain_pool_alloc(struct grain_pool *pool, size_t bytes, size_t align, size_t bytes_left);
@@ -57,8 +56,8 @@ size_t grain_pool_total(const struct grain_pool *pool);
 size_t grain_pool_bytes_free(const struct grain_pool *pool);
 
 /*
- * One extent more, for which pool->extents has room: at most a pageblock, resident. cells: a word
- * for each GRAIN_CELL_BYTES of it. One caller at a time.
+ * One extent more, for which pool->extents has room. cells: a word for each GRAIN_CELL_BYTES of it.
+ * One caller at a time.
  */
 void grain_pool_add(struct grain_pool *pool, uint64_t *cells, void *start, size_t bytes);
 
@@ -69,5 +68,11 @@ void grain_pool_add(struct grain_pool *pool, uint64_t *cells, void *start, size_
  */
 bool grain_pool_withdraw(struct grain_pool *pool, unsigned int i, size_t bytes_left);
 void grain_pool_give_back(struct grain_pool *pool, unsigned int i);
+
+/* Just these bytes, whole cells. False: they are not free. */
+bool grain_pool_take_at(struct grain_pool *pool, void *start, size_t bytes);
+
+/* Objects of whole cells that lie one behind the other become one. They are the caller's. */
+void grain_pool_join(struct grain_pool *pool, void *start, size_t bytes);
 
 #endif

@@ -14,9 +14,9 @@
 /* Below it programs map what they want close to their code (MAP_32BIT): not before the rest. */
 #define START_OF_DMA32 ((uintptr_t)1 << 31)
 
-struct lowmem_part *_Atomic lowmem_parts[NR_LOWMEM_ZONES];
+struct lowmem_part *_Atomic lowmem_parts[NR_LOWMEM_LISTS];
 
-static struct lowmem_part *newest_part(enum lowmem_zone type)
+static struct lowmem_part *newest_part(unsigned int type)
 {
 	return atomic_load_explicit(&lowmem_parts[type], memory_order_acquire);
 }
@@ -34,16 +34,26 @@ static size_t nr_opened(struct lowmem_part *part)
 	return atomic_load_explicit(&part->pool.nr_extents, memory_order_acquire);
 }
 
+static size_t cells_bytes(size_t nr_chunks, size_t chunk_bytes)
+{
+	return nr_chunks * chunk_bytes / GRAIN_CELL_BYTES * sizeof(uint64_t);
+}
+
 /* --- where objects are ------------------------------------------------------------------------ */
+
+static struct lowmem_part *part_among(const void *address, unsigned int nr_lists)
+{
+	for (unsigned int type = 0; type < nr_lists; type++)
+		for (struct lowmem_part *part = newest_part(type); part; part = part->older)
+			if ((uintptr_t)address - (uintptr_t)part->base <
+			    nr_opened(part) * part->chunk_bytes)
+				return part;
+	return NULL;
+}
 
 static struct lowmem_part *part_of(const void *address)
 {
-	for (unsigned int type = 0; type < NR_LOWMEM_ZONES; type++)
-		for (struct lowmem_part *part = newest_part(type); part; part = part->older)
-			if ((uintptr_t)address - (uintptr_t)part->base <
-			    nr_opened(part) * LOWMEM_CHUNK_BYTES)
-				return part;
-	return NULL;
+	return part_among(address, NR_LOWMEM_LISTS);
 }
 
 bool lowmem_contains(const void *address)
@@ -51,24 +61,30 @@ bool lowmem_contains(const void *address)
 	return part_of(address) != NULL;
 }
 
+/* What CMA has given out are no objects. */
+static struct lowmem_part *object_part(const void *address)
+{
+	return part_among(address, NR_LOWMEM_ZONES);
+}
+
 /* To the pool a chunk that is parked is one object. */
 static bool is_parked(const struct lowmem_part *part, const void *address)
 {
-	size_t chunk = ((uintptr_t)address - (uintptr_t)part->base) / LOWMEM_CHUNK_BYTES;
+	size_t chunk = ((uintptr_t)address - (uintptr_t)part->base) / part->chunk_bytes;
 
 	return READ_ONCE(part->parked[chunk / 64]) >> chunk % 64 & 1;
 }
 
 bool lowmem_free(void *object)
 {
-	struct lowmem_part *part = part_of(object);
+	struct lowmem_part *part = object_part(object);
 
 	return part && !is_parked(part, object) && grain_pool_free(&part->pool, object);
 }
 
 size_t lowmem_size(const void *object)
 {
-	struct lowmem_part *part = part_of(object);
+	struct lowmem_part *part = object_part(object);
 
 	return part && !is_parked(part, object) ? grain_pool_size(&part->pool, object) : 0;
 }
@@ -76,7 +92,7 @@ size_t lowmem_size(const void *object)
 bool lowmem_object_at(uintptr_t address, uintptr_t *start, size_t *bytes)
 {
 	const void *at = (const void *)address; // NOLINT
-	struct lowmem_part *part = part_of(at);
+	struct lowmem_part *part = object_part(at);
 
 	return part && !is_parked(part, at) &&
 	       grain_pool_object_at(&part->pool, address, start, bytes);
@@ -95,7 +111,7 @@ static void *page_address_in(struct lowmem_part *part, const void *page)
 	size_t offset = (uintptr_t)page - (uintptr_t)part->cells;
 	size_t bytes = LOWMEM_PAGE_CELLS * sizeof(*part->cells);
 
-	if (offset >= nr_opened(part) * LOWMEM_CHUNK_CELLS * sizeof(*part->cells) || offset % bytes)
+	if (offset >= cells_bytes(nr_opened(part), part->chunk_bytes) || offset % bytes)
 		return NULL;
 	return part->base + offset / bytes * PAGE_SIZE;
 }
@@ -104,7 +120,7 @@ void *lowmem_page_address(const void *page)
 {
 	void *address = NULL;
 
-	for (unsigned int type = 0; type < NR_LOWMEM_ZONES && !address; type++)
+	for (unsigned int type = 0; type < NR_LOWMEM_LISTS && !address; type++)
 		for (struct lowmem_part *part = newest_part(type); part && !address;
 		     part = part->older)
 			address = page_address_in(part, page);
@@ -131,27 +147,19 @@ void *lowmem_alloc(enum lowmem_zone type, size_t bytes, size_t align, size_t byt
 /* --- parts ------------------------------------------------------------------------------------ */
 
 /* Chunks, cells, and the part itself with its extents. */
-static size_t cells_bytes(size_t nr_chunks)
+static size_t section_bytes(size_t nr_chunks, size_t chunk_bytes)
 {
-	return nr_chunks * LOWMEM_CHUNK_CELLS * sizeof(uint64_t);
+	return align_up(nr_chunks * chunk_bytes + cells_bytes(nr_chunks, chunk_bytes) +
+				sizeof(struct lowmem_part) +
+				nr_chunks * sizeof(struct grain_extent),
+			LOWMEM_CHUNK_BYTES);
 }
 
-static size_t part_bytes(size_t nr_chunks)
+/* Aligned to a pageblock; NULL: there is no room. */
+static char *reserve_anywhere(size_t bytes)
 {
-	return align_up(sizeof(struct lowmem_part) + nr_chunks * sizeof(struct grain_extent),
-			PAGE_SIZE);
-}
-
-static size_t section_bytes(size_t nr_chunks)
-{
-	return nr_chunks * LOWMEM_CHUNK_BYTES + cells_bytes(nr_chunks) + part_bytes(nr_chunks);
-}
-
-/* Aligned to chunks; NULL: there is no room. */
-static char *reserve_anywhere(size_t nr_chunks)
-{
-	size_t bytes = section_bytes(nr_chunks), head;
 	void *address;
+	size_t head;
 	char *base;
 
 	if (os_reserve(NULL, bytes + LOWMEM_CHUNK_BYTES, &address))
@@ -172,9 +180,8 @@ static char *reserve_at(uintptr_t hint, size_t bytes)
 }
 
 /* From the top down, by its own length, to START_OF_DMA32; then lower. */
-static char *reserve_below_4g(size_t nr_chunks)
+static char *reserve_below_4g(size_t bytes)
 {
-	size_t bytes = align_up(section_bytes(nr_chunks), LOWMEM_CHUNK_BYTES);
 	char *base = NULL;
 
 	for (uintptr_t hint = END_OF_DMA32 - bytes; !base && hint >= START_OF_DMA32; hint -= bytes)
@@ -184,56 +191,26 @@ static char *reserve_below_4g(size_t nr_chunks)
 	return base;
 }
 
-static size_t most_chunks(void)
+enum lowmem_answer lowmem_part_new_locked(unsigned int type, size_t nr_chunks, size_t chunk_bytes,
+					  struct lowmem_part **made)
 {
-	return os_address_space_limit() == SIZE_MAX ? LOWMEM_MAX_CHUNKS : LIMITED_CHUNKS;
-}
-
-/* As many chunks as there is room for. */
-static char *reserve_section(enum lowmem_zone type, size_t *nr_chunks)
-{
-	char *base = NULL;
-
-	/* With all that belongs to them they have to lie in two gigabytes. */
-	*nr_chunks = type == LOWMEM_DMA32 ? most_chunks() / 2 : most_chunks();
-	for (; *nr_chunks; *nr_chunks /= 2) {
-		base = type == LOWMEM_DMA32 ? reserve_below_4g(*nr_chunks) :
-					      reserve_anywhere(*nr_chunks);
-		if (base)
-			break;
-	}
-	return base;
-}
-
-/* Before anything of it is used. The rest of the section is shared with children as all is. */
-static bool keep_from_children(char *base, size_t nr_chunks)
-{
-	size_t bytes = nr_chunks * LOWMEM_CHUNK_BYTES;
-
-	os_want_huge_pages(base, bytes); /* refused: there will be none, and that is noticed */
-	return mm_map.process && !os_wipe_on_fork(base, bytes);
-}
-
-static enum lowmem_answer make_part(enum lowmem_zone type, struct lowmem_part **made)
-{
-	size_t nr_chunks;
-	char *base = reserve_section(type, &nr_chunks), *cells;
+	size_t bytes = section_bytes(nr_chunks, chunk_bytes), chunks = nr_chunks * chunk_bytes;
+	char *base = type == LOWMEM_DMA32 ? reserve_below_4g(bytes) : reserve_anywhere(bytes);
 	struct lowmem_part *part;
+	char *cells;
 
 	if (!base)
 		return LOWMEM_FULL;
-	cells = base + nr_chunks * LOWMEM_CHUNK_BYTES;
-	part = (struct lowmem_part *)(cells + cells_bytes(nr_chunks)); // NOLINT
-	if (type == LOWMEM_DMA && !keep_from_children(base, nr_chunks)) {
-		os_unreserve(base, section_bytes(nr_chunks));
-		return LOWMEM_NOT_WIPED;
-	}
-	if (os_open(cells, section_bytes(nr_chunks) - nr_chunks * LOWMEM_CHUNK_BYTES)) {
-		os_unreserve(base, section_bytes(nr_chunks));
+	if (os_open(base + chunks, bytes - chunks)) {
+		os_unreserve(base, bytes);
 		return LOWMEM_NO_MEMORY;
 	}
+	cells = base + chunks;
+	part = (struct lowmem_part *)(cells + cells_bytes(nr_chunks, chunk_bytes)); // NOLINT
 	part->pool.extents = part->extents;
+	part->pool.max_bytes = chunk_bytes;
 	part->base = base;
+	part->chunk_bytes = chunk_bytes;
 	part->nr_chunks = nr_chunks;
 	part->cells = (uint64_t *)cells; // NOLINT
 	part->older = newest_part(type);
@@ -241,14 +218,48 @@ static enum lowmem_answer make_part(enum lowmem_zone type, struct lowmem_part **
 	return LOWMEM_GROWN;
 }
 
+void lowmem_part_drop_locked(struct lowmem_part *part)
+{
+	os_unreserve(part->base, section_bytes(part->nr_chunks, part->chunk_bytes));
+}
+
+void lowmem_publish_locked(unsigned int type, struct lowmem_part *part)
+{
+	atomic_store_explicit(&lowmem_parts[type], part, memory_order_release);
+}
+
+static size_t most_chunks(void)
+{
+	return os_address_space_limit() == SIZE_MAX ? LOWMEM_MAX_CHUNKS : LIMITED_CHUNKS;
+}
+
+/* As many chunks as there is room for. */
+static enum lowmem_answer make_part(enum lowmem_zone type, struct lowmem_part **made)
+{
+	enum lowmem_answer answer = LOWMEM_FULL;
+	/* With all that belongs to them they have to lie in two gigabytes. */
+	size_t nr_chunks = type == LOWMEM_DMA32 ? most_chunks() / 2 : most_chunks();
+
+	for (; nr_chunks && answer == LOWMEM_FULL; nr_chunks /= 2)
+		answer = lowmem_part_new_locked(type, nr_chunks, LOWMEM_CHUNK_BYTES, made);
+	return answer;
+}
+
+/* Before anything of it is used. The rest of the section is shared with children as all is. */
+static bool keep_from_children(const struct lowmem_part *part)
+{
+	size_t bytes = part->nr_chunks * part->chunk_bytes;
+
+	os_want_huge_pages(part->base, bytes); /* refused: there will be none, which is noticed */
+	return mm_map.process && !os_wipe_on_fork(part->base, bytes);
+}
+
 /* What another process had has no memory here but for zeroes. */
 static void leave_to_parent(const struct lowmem_part *part)
 {
 	size_t nr_chunks = atomic_load(&part->pool.nr_extents) - part->nr_parked;
 
-	zone_lock();
-	zone.nr_lowmem -= nr_chunks * CHUNK_PAGES;
-	zone_unlock();
+	lowmem_count_out(nr_chunks * CHUNK_PAGES);
 }
 
 static enum lowmem_answer own_part_or_new(enum lowmem_zone type, struct lowmem_part **part)
@@ -261,9 +272,13 @@ static enum lowmem_answer own_part_or_new(enum lowmem_zone type, struct lowmem_p
 	answer = make_part(type, part);
 	if (answer != LOWMEM_GROWN)
 		return answer;
+	if (type == LOWMEM_DMA && !keep_from_children(*part)) {
+		lowmem_part_drop_locked(*part);
+		return LOWMEM_NOT_WIPED;
+	}
 	if ((*part)->older)
 		leave_to_parent((*part)->older);
-	atomic_store_explicit(&lowmem_parts[type], *part, memory_order_release);
+	lowmem_publish_locked(type, *part);
 	if (type == LOWMEM_DMA)
 		mm_map.process->pinned = 1;
 	return LOWMEM_GROWN;
@@ -271,22 +286,22 @@ static enum lowmem_answer own_part_or_new(enum lowmem_zone type, struct lowmem_p
 
 /* --- chunks ----------------------------------------------------------------------------------- */
 
-static bool count_in(void)
+bool lowmem_count_in(size_t nr_pages)
 {
 	bool has_room;
 
 	zone_lock();
-	has_room = zone_has_room_locked(USE_RUN, CHUNK_PAGES);
+	has_room = zone_has_room_locked(USE_RUN, nr_pages);
 	if (has_room)
-		zone.nr_lowmem += CHUNK_PAGES;
+		zone.nr_lowmem += nr_pages;
 	zone_unlock();
 	return has_room;
 }
 
-static void count_out(void)
+void lowmem_count_out(size_t nr_pages)
 {
 	zone_lock();
-	zone.nr_lowmem -= CHUNK_PAGES;
+	zone.nr_lowmem -= nr_pages;
 	zone_unlock();
 }
 
@@ -323,12 +338,12 @@ static enum lowmem_answer fill_chunk(enum lowmem_zone type, char *chunk)
 {
 	enum lowmem_answer answer;
 
-	if (!count_in())
+	if (!lowmem_count_in(CHUNK_PAGES))
 		return LOWMEM_NO_MEMORY;
 	answer = make_resident(type, chunk);
 	if (answer != LOWMEM_GROWN) {
 		os_purge(chunk, LOWMEM_CHUNK_BYTES);
-		count_out();
+		lowmem_count_out(CHUNK_PAGES);
 	}
 	return answer;
 }
@@ -412,7 +427,7 @@ static bool park(struct lowmem_part *part, size_t i, bool pinned)
 	if (pinned)
 		os_unpin(chunk_at(part, i), LOWMEM_CHUNK_BYTES);
 	os_purge(chunk_at(part, i), LOWMEM_CHUNK_BYTES);
-	count_out();
+	lowmem_count_out(CHUNK_PAGES);
 	return true;
 }
 
@@ -453,17 +468,19 @@ static bool part_is_valid(struct lowmem_part *part)
 
 bool validate_lowmem(void)
 {
-	size_t nr_chunks = 0;
+	size_t nr_pages = 0;
 	bool valid = true;
 
 	lock_acquire(LOCK_LOWMEM);
 	for (unsigned int type = 0; type < NR_LOWMEM_ZONES; type++) {
 		struct lowmem_part *part = newest_part(type);
 
-		nr_chunks += part ? nr_opened(part) - part->nr_parked : 0;
+		nr_pages += part ? (nr_opened(part) - part->nr_parked) * CHUNK_PAGES : 0;
 		valid = valid && (!part || part_is_valid(part));
 	}
-	valid = valid && zone.nr_lowmem == nr_chunks * CHUNK_PAGES;
+	for (struct lowmem_part *part = newest_part(LOWMEM_CMA); part; part = part->older)
+		nr_pages += part->chunk_bytes / PAGE_SIZE;
+	valid = valid && zone.nr_lowmem == nr_pages;
 	lock_release(LOCK_LOWMEM);
 	return valid;
 }

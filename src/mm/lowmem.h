@@ -21,13 +21,18 @@
 
 enum lowmem_zone { LOWMEM_DMA, LOWMEM_DMA32, NR_LOWMEM_ZONES };
 
-#define LOWMEM_CHUNK_BYTES GRAIN_POOL_MAX_BYTES
+/* No zone of its own: the areas of mm/cma.h, each a part of one chunk that is not resident. */
+#define LOWMEM_CMA NR_LOWMEM_ZONES
+#define NR_LOWMEM_LISTS (NR_LOWMEM_ZONES + 1)
+
+#define LOWMEM_CHUNK_BYTES (PAGEBLOCK_PAGES * PAGE_SIZE)
 #define LOWMEM_MAX_CHUNKS 1024u
 
 struct lowmem_part {
 	struct grain_pool pool; /* an extent is a chunk */
 	struct lowmem_part *older;
 	char *base;
+	size_t chunk_bytes;
 	size_t nr_chunks;	/* that there is address space for */
 	uint64_t *cells;	/* of all chunks, one behind the other */
 	size_t nr_parked;
@@ -40,7 +45,7 @@ struct lowmem_part {
 #define LOWMEM_PAGE_CELLS (PAGE_SIZE / GRAIN_CELL_BYTES)
 
 /* The newest parts; an older one is another process's. */
-extern struct lowmem_part *_Atomic lowmem_parts[NR_LOWMEM_ZONES];
+extern struct lowmem_part *_Atomic lowmem_parts[NR_LOWMEM_LISTS];
 
 /* Bytes that are to stay free, by the kernel's arithmetic over what the zone has. */
 struct lowmem_marks {
@@ -105,6 +110,19 @@ size_t lowmem_trim(void);
  */
 const void *lowmem_page_of(const void *address);
 void *lowmem_page_address(const void *page);
+
+/*
+ * A part: address space for nr_chunks chunks, with what describes them; DMA32: below 4 GiB. It is
+ * published, and looked for by all the functions above, or dropped. LOCK_LOWMEM.
+ */
+enum lowmem_answer lowmem_part_new_locked(unsigned int type, size_t nr_chunks, size_t chunk_bytes,
+					  struct lowmem_part **made);
+void lowmem_part_drop_locked(struct lowmem_part *part);
+void lowmem_publish_locked(unsigned int type, struct lowmem_part *part);
+
+/* Pages counted for limits. False: there is no room. */
+bool lowmem_count_in(size_t nr_pages);
+void lowmem_count_out(size_t nr_pages);
 
 bool validate_lowmem(void);
 

@@ -15,7 +15,7 @@
 #define RESERVE_MAX MIB(64)
 
 static struct grain_extent extents[MAX_EXTENTS];
-static struct grain_pool pool = { .extents = extents };
+static struct grain_pool pool = { .extents = extents, .max_bytes = RESERVE_MAX_BYTES };
 static _Atomic bool is_growing;
 
 size_t reserve_total(void)

@@ -98,6 +98,7 @@ static inline void *entry_align(void **block, int error)
 	}
 
 #include "hostile/entries_cache.h"
+#include "hostile/entries_cma.h"
 #include "hostile/entries_devm.h"
 #include "hostile/entries_kmalloc.h"
 #include "hostile/entries_pages.h"
@@ -236,7 +237,7 @@ static inline bool entry_call(const char *name, void *to_free)
 	       entry_call_delete(name, to_free) || entry_call_leaks(name) || entry_call_end(name) ||
 	       entry_call_cache(name) || entry_call_kmalloc(name) || entry_call_pages(name) ||
 	       entry_call_pools(name) || entry_call_report(name) || entry_call_devm(name) ||
-	       entry_call_shrinker(name);
+	       entry_call_shrinker(name) || entry_call_cma(name);
 }
 
 #undef GIVES
