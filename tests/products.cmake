@@ -140,6 +140,8 @@ if(URING_LIBRARY)
 	set_tests_properties(examples_fixed_buffers PROPERTIES
 		PASS_REGULAR_EXPRESSION "the same by both|no io_uring here")
 endif()
+set_tests_properties(examples_frame_buffers PROPERTIES
+	PASS_REGULAR_EXPRESSION "a frame of 1024 pages, [1-9][0-9]* tiles moved, all whole: yes")
 set_tests_properties(examples_run_queue PROPERTIES
 	PASS_REGULAR_EXPRESSION "^compile shell link compile backup idle\n$")
 set_tests_properties(examples_word_count PROPERTIES

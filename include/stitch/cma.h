@@ -60,23 +60,28 @@ const char *stitch_cma_get_name(const struct stitch_cma *area);
 
 /*
  * How the owner of lent pages moves them. Called by whoever wants contiguous memory, at any time,
- * for pages that may have been freed just now: the owner looks the page up, under a lock of his own.
+ * for pages that may have been freed just now: the owner looks the page up, under a lock of his
+ * own.
  * Kernel: the same.
  */
 struct stitch_movable_operations {
-	/* Not 0: the page is the owner's, who will neither free it nor use it until it has been
-	 * moved or put back. 0: not now. mode is 0. */
+	/*
+	 * Not 0: the page is the owner's, who will neither free it nor use it until it has been
+	 * moved or put back. 0: not now. mode is 0.
+	 */
 	int (*isolate_page)(struct stitch_page *page, int mode);
-	/* 0: `to` has what `from` had and takes its place: the owner uses it from now on, and `from`
-	 * no more. Else both are as they were. mode is 0. */
+	/*
+	 * 0: `to` has what `from` had and takes its place: the owner uses it from now on, and
+	 * `from` no more. Else both are as they were. mode is 0.
+	 */
 	int (*migrate_page)(struct stitch_page *to, struct stitch_page *from, int mode);
 	/* It is not moved after all. */
 	void (*putback_page)(struct stitch_page *page);
 };
 
 /*
- * One page, zeroed, of an area if one has any free, else of the heap. The operations must stay where
- * they are. NULL, and errno ENOMEM. Kernel: alloc_page with GFP_HIGHUSER_MOVABLE, and
+ * One page, zeroed, of an area if one has any free, else of the heap. The operations must stay
+ * where they are. NULL, and errno ENOMEM. Kernel: alloc_page with GFP_HIGHUSER_MOVABLE, and
  * __SetPageMovable.
  */
 struct stitch_page *stitch_alloc_movable_page(const struct stitch_movable_operations *operations,

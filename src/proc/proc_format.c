@@ -358,6 +358,29 @@ static void print_resident_unusable_index(struct report *report, const struct pr
 
 /* --- by name ---------------------------------------------------------------------------------- */
 
+/* --- memblock: as the kernel shows it below /sys/kernel/debug ------------------------------------ */
+
+static void print_region(struct report *report, unsigned int nr, uint64_t start, uint64_t end)
+{
+	report_printf(report, "%4u: 0x%016lx..0x%016lx %4d NONE\n", nr, (unsigned long)start,
+		      (unsigned long)end - 1, 0);
+}
+
+static void print_memblock_memory(struct report *report, const struct proc_view *view)
+{
+	const struct zone *z = &view->zone;
+
+	for (unsigned int i = 0; i < z->nr_sections && i < MAX_SECTIONS; i++)
+		print_region(report, i, view->map.base + z->sections[i].start * UNIT_BYTES,
+			     view->map.base + z->sections[i].end * UNIT_BYTES);
+}
+
+/* The allocator's own. */
+static void print_memblock_reserved(struct report *report, const struct proc_view *view)
+{
+	print_region(report, 0, view->map.reserve, view->map.base);
+}
+
 static const struct {
 	const char *name;
 	void (*print)(struct report *report, const struct proc_view *view);
@@ -371,6 +394,8 @@ static const struct {
 	{ "vmstat", print_vmstat },
 	{ "extfrag_index", print_extfrag_index },
 	{ "unusable_index", print_unusable_index },
+	{ "memblock_memory", print_memblock_memory },
+	{ "memblock_reserved", print_memblock_reserved },
 	{ "resident_unusable_index", print_resident_unusable_index },
 };
 

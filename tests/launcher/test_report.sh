@@ -47,6 +47,8 @@ forms = {
     "extfrag_index": [node + r"([ -]\d\.\d{3} ){11}"],
     "unusable_index": [node + r"(\d\.\d{3} ){11}"],
     "resident_unusable_index": [node + r"(\d\.\d{3} ){11}"],
+    "memblock_memory": [r" +\d+: 0x[0-9a-f]{16}\.\.0x[0-9a-f]{16}    0 NONE"],
+    "memblock_reserved": [r"   0: 0x[0-9a-f]{16}\.\.0x[0-9a-f]{16}    0 NONE"],
 }
 for file in os.listdir("texts"):
     with open(f"texts/{file}") as text:
@@ -57,7 +59,7 @@ for file in os.listdir("texts"):
     if not lines:
         sys.exit(f"{file}: nothing")
 if len(os.listdir("texts")) != 2 * len(forms):
-    sys.exit("there are ten reports, twice")
+    sys.exit("there are twelve reports, twice")
 END
 
 # start_program COMMAND...: until it says that it is ready.
