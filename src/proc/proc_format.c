@@ -358,7 +358,7 @@ static void print_resident_unusable_index(struct report *report, const struct pr
 
 /* --- by name ---------------------------------------------------------------------------------- */
 
-/* --- memblock: as the kernel shows it below /sys/kernel/debug ------------------------------------ */
+/* --- memblock: as the kernel shows it below /sys/kernel/debug --------------------------------- */
 
 static void print_region(struct report *report, unsigned int nr, uint64_t start, uint64_t end)
 {
