@@ -192,6 +192,10 @@ int os_reserve(void *hint, size_t bytes, void **address)
 	ret = SYSCALL(SYS_mmap, hint, bytes, PROT_NONE, flags, -1, 0);
 	if (ret < 0)
 		return (int)ret;
+	if (hint && ret != (long)hint) { /* Valgrind's own mmap takes it for a mere hint */
+		SYSCALL(SYS_munmap, ret, bytes);
+		return -EEXIST;
+	}
 	*address = (void *)ret;
 	return 0;
 }
