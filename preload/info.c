@@ -55,6 +55,8 @@ static const struct usage_figure {
 	FIGURE(emergency_live, "bytes in objects allocated while a thread forked"),
 	FIGURE(reserve, "bytes of the reserve for requests that may not wait"),
 	FIGURE(reserve_free, "bytes of it in no object"),
+	FIGURE(lowmem, "bytes of zones DMA and DMA32, and of areas of contiguous memory"),
+	FIGURE(lowmem_free, "bytes of them in no object"),
 	FIGURE(highmem_live, "bytes in pages outside the address space"),
 	FIGURE(highmem_free, "bytes in free ones that keep their memory"),
 	FIGURE(free_resident, "bytes in free pages that may occupy memory"),

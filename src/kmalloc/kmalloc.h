@@ -66,6 +66,8 @@ struct kmalloc_usage {
 	size_t mapped_free;	/* in such mappings that are kept for reuse */
 	size_t emergency_live;	/* objects that were allocated while a thread forked */
 	size_t reserve;		/* resident memory for requests that may not wait */
+	size_t lowmem;		/* what the zones DMA and DMA32 and areas of CMA have */
+	size_t lowmem_free;	/* of it, in no object */
 	size_t highmem_live;	/* pages outside the address space */
 	size_t highmem_free;	/* of free ones, those that keep their memory */
 	size_t reserve_free;	/* of it, what is in no object */

@@ -5,9 +5,10 @@
 #include "kmalloc/cache_objects.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/high_pages.h"
-#include "kmalloc/zonelist.h"
 #include "kmalloc/kmalloc.h"
+#include "kmalloc/zonelist.h"
 #include "mm/emergency.h"
+#include "mm/lowmem.h"
 #include "mm/pagerun.h"
 #include "mm/reclaim.h"
 #include "mm/reserve.h"
@@ -174,6 +175,11 @@ static void read_highmem(struct kmalloc_usage *usage)
 	usage->highmem_free = count.nr_kept * PAGE_SIZE;
 }
 
+static void read_lowmem(struct kmalloc_usage *usage)
+{
+	lowmem_count_all(&usage->lowmem, &usage->lowmem_free);
+}
+
 static void read_mappings(struct kmalloc_usage *usage)
 {
 	struct mapping_counts counts;
@@ -267,6 +273,7 @@ static void usage_read_inside(struct kmalloc_usage *usage)
 	usage->nr_areas = area_count();
 	usage->emergency_live = emergency_live();
 	usage->reserve = reserve_total();
+	read_lowmem(usage);
 	read_highmem(usage);
 	usage->reserve_free = min_size(reserve_bytes_free(), usage->reserve);
 	read_mappings(usage);

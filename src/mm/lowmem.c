@@ -137,6 +137,16 @@ void lowmem_count(enum lowmem_zone type, size_t *total, size_t *free)
 	*free = part ? grain_pool_bytes_free(&part->pool) : 0;
 }
 
+void lowmem_count_all(size_t *total, size_t *free)
+{
+	*total = *free = 0;
+	for (unsigned int type = 0; type < NR_LOWMEM_LISTS; type++)
+		for (struct lowmem_part *part = newest_part(type); part; part = part->older) {
+			*total += grain_pool_total(&part->pool);
+			*free += grain_pool_bytes_free(&part->pool);
+		}
+}
+
 void *lowmem_alloc(enum lowmem_zone type, size_t bytes, size_t align, size_t bytes_left)
 {
 	struct lowmem_part *part = own_part(type);

@@ -79,6 +79,9 @@ static inline size_t lowmem_protection(const size_t *managed, unsigned int type,
 /* What the zone has, and what of that is free. No lock. */
 void lowmem_count(enum lowmem_zone type, size_t *total, size_t *free);
 
+/* Of all zones and areas of CMA together. */
+void lowmem_count_all(size_t *total, size_t *free);
+
 /* As grain_pool_alloc: lock-free, signal-safe. */
 void *lowmem_alloc(enum lowmem_zone type, size_t bytes, size_t align, size_t bytes_left);
 

@@ -155,6 +155,23 @@ static void by_every_function(stitch_gfp_t flags)
 	CHECK(!stitch_kmalloc(1, DMA | DMA32 | STITCH__GFP_HIGHMEM | STITCH__GFP_NOWARN), "all");
 }
 
+/* Of malloc_info, in bytes. */
+static size_t figure(const char *name)
+{
+	FILE *file = tmpfile();
+	char line[256], wanted[64];
+	size_t bytes = 0;
+
+	CHECK(file && !malloc_info(0, file), "malloc_info");
+	rewind(file);
+	snprintf(wanted, sizeof(wanted), "<figure name=\"%s\" value=\"", name);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, wanted, strlen(wanted)))
+			sscanf(line + strlen(wanted), "%zu", &bytes);
+	fclose(file);
+	return bytes;
+}
+
 static void low(void)
 {
 	char *blocks[40];
@@ -164,10 +181,12 @@ static void low(void)
 		CHECK(is_low(blocks[i]), "%p", blocks[i]);
 		memset(blocks[i], i, 100000);
 	}
+	CHECK(figure("lowmem") - figure("lowmem_free") >= 40 * 100000, "malloc_info");
 	for (int i = 0; i < 40; i++) {
 		CHECK(blocks[i][0] == i && blocks[i][99999] == i, "block %d", i);
 		stitch_kfree(blocks[i]);
 	}
+	CHECK(figure("lowmem") == figure("lowmem_free"), "malloc_info, nothing in use");
 }
 
 /* --- reports --------------------------------------------------------------------------------- */
