@@ -85,6 +85,9 @@ void background_after_fork(void);
 void background_start(void);
 
 /* After every allocation by a slow path that may wait, outside the gate: a soft limit. */
+/* The program's functions are called with its errno and cancellation kept (core/hooks.h). */
+void program_state_use(void);
+
 static inline void relief_consider(stitch_gfp_t flags)
 {
 	if (shrinkers_are_there() && zone_is_crowded() && !(flags & STITCH__GFP_NORETRY))

@@ -336,7 +336,7 @@ __visible void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags)
 	old_bytes = stitch_ksize(object);
 	if (bytes <= old_bytes && bytes >= old_bytes / 2)
 		return object;
-	if (!gfp_may_wait(flags) || bytes <= SIZE_CLASS_MAX_BYTES)
+	if (!gfp_may_wait(flags) || bytes <= SIZE_CLASS_MAX_BYTES || flags & GFP_ZONES)
 		resized = copy_to_new(object, bytes, flags);
 	else
 		resized = resize(object, bytes, flags);

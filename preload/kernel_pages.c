@@ -142,7 +142,7 @@ __visible struct stitch_page *stitch_pfn_to_page(unsigned long pfn)
 {
 	if (likely(pfn < mm_map.nr_pages))
 		return (struct stitch_page *)pfn_to_page(pfn);
-	if (pfn >= LOWMEM_PFN)
+	if (pfn >= LOWMEM_PFN && pfn < 2 * LOWMEM_PFN)
 		return lowmem_page((void *)((pfn - LOWMEM_PFN) << PAGE_SHIFT)); // NOLINT
 	return (struct stitch_page *)highmem_page(pfn - mm_map.nr_pages);
 }

@@ -4,23 +4,9 @@
  * L10. errno where they fail, and nowhere else.
  */
 #include <errno.h>
-#include <pthread.h>
 
-#include "core/hooks.h"
 #include "entry.h"
 #include "kmalloc/shrinker.h"
-
-static void begin(struct program_state *state)
-{
-	state->error = errno;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state->cancel_state);
-}
-
-static void end(const struct program_state *state)
-{
-	pthread_setcancelstate(state->cancel_state, NULL);
-	errno = state->error;
-}
 
 static int answer(int error)
 {
@@ -35,7 +21,7 @@ __visible int stitch_register_shrinker(struct stitch_shrinker *shrinker)
 	bool had_slot = mm_thread_has_slot();
 	int error;
 
-	program_ops = (struct program_ops){ begin, end };
+	program_state_use();
 	error = heap_ready() ? shrinker_register(shrinker) : -ENOSYS;
 	thread_settle(had_slot);
 	return answer(error);

@@ -17,7 +17,11 @@
  * Pages are those of stitch/mm.h: stitch_page_address() and its like. They are zeroed. free() and
  * its like do not know them. Any thread may call; all of it may sleep, and makes system calls: not
  * for signal handlers. Areas are never given up. Leak reports do not list what lies in them, but
- * what it points to counts as reachable.
+ * what it points to counts as reachable; a movable page that lies in the heap is listed as lost
+ * where nothing but its descriptor is known of it.
+ *
+ * In a child of fork what another thread was about to move stays where it is: neither migrate_page
+ * nor putback_page is called for it there.
  */
 #ifndef STITCH_CMA_H
 #define STITCH_CMA_H
@@ -47,8 +51,9 @@ struct stitch_page *stitch_cma_alloc(struct stitch_cma *area, unsigned long coun
 				     unsigned int align_order, int no_warn);
 
 /*
- * Give back what one call of stitch_cma_alloc has given. 0: it is nothing that this area has given,
- * and nothing happens. Kernel: cma_release.
+ * Give back what one call of stitch_cma_alloc has given. 0, and errno: EINVAL: it is nothing that
+ * this area has given; EAGAIN: another thread has been forking for a second. Nothing happens then.
+ * Kernel: cma_release.
  */
 int stitch_cma_release(struct stitch_cma *area, const struct stitch_page *pages,
 		       unsigned long count);

@@ -63,7 +63,7 @@ static inline unsigned int stitch_get_order(size_t bytes)
 }
 
 /*
- * Arithmetic, no locks, signal-safe; of pages of the heap's window, NULL for anything else. Pages
+ * No locks, signal-safe; of pages of the heap and of the zones, NULL for anything else. Pages
  * of ZONE_HIGHMEM have pfns behind those of the heap, and an address while kmap maps them.
  * pfn_valid: the page was opened for use at some time. Kernel: page_address, virt_to_page,
  * page_to_pfn, pfn_to_page, pfn_valid.

@@ -1,15 +1,17 @@
 /* cma_alloc.c - see cma_alloc.h. */
 #include "kmalloc/cma_alloc.h"
 
+#include <errno.h>
+
+#include "core/hooks.h"
 #include "core/lock.h"
 #include "kmalloc/gate.h"
-#include "kmalloc/pages.h"
 #include "mm/memmap.h"
 #include "os/os.h"
 
-/* While another thread makes room in the area: a second. */
+/* While another thread makes room in the area: 10 seconds. */
 #define BUSY_NAP_US 1000u
-#define MAX_BUSY_NAPS 1000u
+#define MAX_BUSY_NAPS 10000u
 
 /* NULL: not now. */
 static gate_pass *enter(void)
@@ -18,6 +20,18 @@ static gate_pass *enter(void)
 
 	if (pass)
 		lock_acquire(LOCK_LOWMEM);
+	return pass;
+}
+
+/* For what must be brought to an end. NULL: the gate is closed for good. */
+static gate_pass *enter_at_last(void)
+{
+	gate_pass *pass = enter();
+
+	while (!pass && gate.closed_by != GATE_CLOSED_FOR_GOOD) {
+		os_nap(BUSY_NAP_US);
+		pass = enter();
+	}
 	return pass;
 }
 
@@ -51,16 +65,16 @@ static void *take(struct cma *cma, size_t nr_pages, size_t align_pages)
 	return address;
 }
 
-bool cma_release(struct cma *cma, void *address, size_t nr_pages)
+enum cma_answer cma_release(struct cma *cma, void *address, size_t nr_pages)
 {
 	gate_pass *pass = enter();
 	bool released;
 
 	if (!pass)
-		return false;
+		return CMA_NOT_NOW;
 	released = cma_of(address) == cma && cma_release_locked(cma, address, nr_pages);
 	leave(pass);
-	return released;
+	return released ? CMA_DONE : CMA_WRONG;
 }
 
 void *cma_lend(const struct stitch_movable_operations *owner)
@@ -75,19 +89,19 @@ void *cma_lend(const struct stitch_movable_operations *owner)
 	return page;
 }
 
-bool cma_return(void *page)
+enum cma_answer cma_return(void *page)
 {
 	gate_pass *pass = enter();
 	bool returned;
 
 	if (!pass)
-		return false;
+		return CMA_NOT_NOW;
 	returned = cma_return_locked(page);
 	leave(pass);
-	return returned;
+	return returned ? CMA_DONE : CMA_WRONG;
 }
 
-/* --- making room ------------------------------------------------------------------------------ */
+/* --- owners ----------------------------------------------------------------------------------- */
 
 static struct stitch_page *descriptor_of(const void *address)
 {
@@ -98,80 +112,124 @@ static struct stitch_page *descriptor_of(const void *address)
 	return (struct stitch_page *)(uintptr_t)lowmem_page_of(address); // NOLINT
 }
 
-/* NULL: it is lent to nobody by now. */
-static const struct stitch_movable_operations *owner_of_page(const void *page)
+static void program_begins(struct program_state *state)
 {
-	const struct stitch_movable_operations *owner;
-	gate_pass *pass = enter();
-
-	if (!pass)
-		return NULL;
-	owner = cma_owner_locked(page);
-	leave(pass);
-	return owner;
+	if (program_ops.begin)
+		program_ops.begin(state);
 }
 
-/* The owner has agreed, and cannot have freed it since. */
-static bool migrate(const struct stitch_movable_operations *owner, void *to, void *from)
+static void program_ends(const struct program_state *state)
 {
-	if (!owner->migrate_page(descriptor_of(to), descriptor_of(from), 0))
-		return cma_return(from);
-	owner->putback_page(descriptor_of(from));
-	return false;
+	if (program_ops.end)
+		program_ops.end(state);
 }
 
-/* False: it is where it was. */
-static bool move_away(void *page)
+/* True: `to` is the owner's, in place of `from`. */
+static bool ask_owner(const struct stitch_movable_operations *owner, void *to, void *from)
 {
-	const struct stitch_movable_operations *owner = owner_of_page(page);
-	void *to;
+	struct stitch_page *source = descriptor_of(from);
+	struct program_state state = { 0 };
+	bool moved = false;
 
-	if (!owner)
-		return true;
-	to = pages_alloc(1, 1, STITCH_GFP_KERNEL | STITCH__GFP_NOWARN);
-	if (!to)
-		return false;
-	if (owner->isolate_page(descriptor_of(page), 0)) {
-		if (migrate(owner, to, page))
-			return true;
-		pages_free(to, 1, "cma_alloc()");
-		return false;
+	program_begins(&state);
+	if (owner->isolate_page(source, 0)) {
+		moved = !owner->migrate_page(descriptor_of(to), source, 0);
+		if (!moved)
+			owner->putback_page(source);
 	}
-	pages_free(to, 1, "cma_alloc()");
-	return !owner_of_page(page); /* it may have been freed instead */
+	program_ends(&state);
+	return moved;
 }
 
-static void *next_lent(const struct cma *cma)
+/* --- making room ------------------------------------------------------------------------------ */
+
+/* What becomes of one lent page, or of all of a range. */
+enum outcome { OUT_OF_THE_WAY, STAYS, NO_PLACE };
+
+/* Another page for the owner, of an area if there is one. NULL: none. */
+static void *place_for(const struct stitch_movable_operations *owner,
+		       const struct cma_pages *pages)
+{
+	void *to = cma_lend(owner);
+
+	return to ? to : pages->alloc();
+}
+
+static void drop_place(void *to, const struct cma_pages *pages)
+{
+	if (cma_of(to))
+		cma_return(to);
+	else
+		pages->free(to);
+}
+
+/* Nobody's by now: it was freed while its owner was asked, or has been moved. */
+static bool is_lent(const void *page)
 {
 	gate_pass *pass = enter();
-	void *page;
+	bool lent;
 
 	if (!pass)
-		return NULL;
-	page = cma_next_lent_locked(cma);
+		return true;
+	lent = cma_owner_locked(page);
 	leave(pass);
-	return page;
+	return lent;
 }
 
-static bool move_all_away(const struct cma *cma)
+static enum outcome move_away(void *page, const struct stitch_movable_operations *owner,
+			      const struct cma_pages *pages)
 {
-	void *page;
+	void *to = place_for(owner, pages);
 
-	while ((page = next_lent(cma)))
-		if (!move_away(page))
-			return false;
+	if (!to)
+		return NO_PLACE;
+	if (ask_owner(owner, to, page))
+		return cma_return(page) == CMA_DONE ? OUT_OF_THE_WAY : STAYS;
+	drop_place(to, pages);
+	return is_lent(page) ? STAYS : OUT_OF_THE_WAY;
+}
+
+/* False: not now. *page NULL: nothing of the range is lent. */
+static bool next_lent(const struct cma *cma, void **page,
+		      const struct stitch_movable_operations **owner)
+{
+	gate_pass *pass = enter();
+
+	if (!pass)
+		return false;
+	*page = cma_next_lent_locked(cma);
+	*owner = *page ? cma_owner_locked(*page) : NULL;
+	leave(pass);
 	return true;
 }
 
+static enum outcome move_all_away(const struct cma *cma, const struct cma_pages *pages)
+{
+	const struct stitch_movable_operations *owner;
+	enum outcome outcome = OUT_OF_THE_WAY;
+	void *page;
+
+	while (outcome == OUT_OF_THE_WAY) {
+		if (!next_lent(cma, &page, &owner))
+			return STAYS;
+		if (!page)
+			break;
+		outcome = move_away(page, owner, pages);
+	}
+	return outcome;
+}
+
 /* The isolated range, or NULL, and it is no longer isolated. */
-static void *finish(struct cma *cma, bool is_empty)
+static void *finish(struct cma *cma, enum outcome outcome)
 {
 	void *address = cma_page_address(cma, cma->first);
-	gate_pass *pass;
+	gate_pass *pass = enter_at_last();
 
-	while (!(pass = enter()))
-		os_nap(BUSY_NAP_US); /* it would be lost for all */
-	if (!is_empty || !cma_join_locked(cma)) {
+	if (!pass)
+		return NULL;
+	if (outcome == OUT_OF_THE_WAY && !cma_next_lent_locked(cma)) {
+		cma_join_locked(cma);
+	} else {
 		cma_unisolate_locked(cma);
 		address = NULL;
 	}
@@ -198,11 +256,40 @@ static bool isolate(struct cma *cma, size_t nr_pages, size_t align_pages, size_t
 	return isolated;
 }
 
-void *cma_alloc(struct cma *cma, size_t nr_pages, size_t align_pages)
+static void *make_room(struct cma *cma, size_t nr_pages, size_t align_pages,
+		       const struct cma_pages *pages)
+{
+	enum outcome outcome = STAYS;
+	void *address = NULL;
+
+	for (size_t from = 0; !address && outcome != NO_PLACE &&
+			      isolate(cma, nr_pages, align_pages, &from);
+	     from++) {
+		outcome = move_all_away(cma, pages);
+		address = finish(cma, outcome);
+	}
+	return address;
+}
+
+/* --- ranges ----------------------------------------------------------------------------------- */
+
+/* Outside the gate: it may take long. A kernel before 5.14 does it when they are touched. */
+static bool fill(void *address, size_t bytes)
+{
+	int error = os_populate(address, bytes);
+
+	return !error || error == -EINVAL;
+}
+
+void *cma_alloc(struct cma *cma, size_t nr_pages, size_t align_pages,
+		const struct cma_pages *pages)
 {
 	void *address = take(cma, nr_pages, align_pages);
 
-	for (size_t from = 0; !address && isolate(cma, nr_pages, align_pages, &from); from++)
-		address = finish(cma, move_all_away(cma));
-	return address;
+	if (!address)
+		address = make_room(cma, nr_pages, align_pages, pages);
+	if (!address || fill(address, nr_pages * PAGE_SIZE))
+		return address;
+	cma_release(cma, address, nr_pages);
+	return NULL;
 }

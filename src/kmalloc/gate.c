@@ -4,6 +4,7 @@
 #include "core/lock.h"
 #include "kmalloc/deferred.h"
 #include "kmalloc/shrinker.h"
+#include "mm/cma.h"
 #include "os/os.h"
 #include "slab/kmem_cache.h"
 
@@ -102,6 +103,7 @@ static void examine_child(void)
 	slots_after_fork(is_empty);
 	kmem_caches_after_fork();
 	shrinkers_after_fork();
+	cma_after_fork();
 	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
 		if (gate.visitors[i] != this_thread())
 			gate.visitors[i] = 0;
@@ -198,15 +200,13 @@ gate_pass *gate_enter_visiting(void)
 
 /*
  * What the refused have left: by one thread at a time, so that others can know when it is done.
- * The flag first: what comes later sets it again. While a thread leaves its slot nothing shows
- * that it is inside the slot.
+ * The flag first: what comes later sets it again.
  */
-static void settle_pending(void)
+static void settle(void)
 {
 	uintptr_t nobody = 0;
 
-	if (gate.closed_by || (gate_visiting && slot_is_held()) || !gate.pending ||
-	    !atomic_compare_exchange_strong(&gate.settler, &nobody, this_thread()))
+	if (!atomic_compare_exchange_strong(&gate.settler, &nobody, this_thread()))
 		return;
 	if (atomic_exchange(&gate.pending, 0)) {
 		slots_collect_left();
@@ -215,11 +215,18 @@ static void settle_pending(void)
 	atomic_store(&gate.settler, 0);
 }
 
+/* While a thread leaves its slot nothing shows that it is inside the slot. */
+static bool may_settle(void)
+{
+	return !(gate_visiting && slot_is_held());
+}
+
+/* Who closes the gate meanwhile waits for this thread. */
 void gate_settle(void)
 {
-	for (unsigned int nap = 0; nap < NAPS_IF_PATIENT; nap++) {
-		settle_pending();
-		if (!atomic_load(&gate.settler))
+	for (unsigned int nap = 0; may_settle() && nap < NAPS_IF_PATIENT; nap++) {
+		settle();
+		if (!atomic_load(&gate.settler) && !atomic_load(&gate.pending))
 			return;
 		os_nap(nap_us(nap));
 	}
@@ -234,7 +241,8 @@ gate_pass *gate_examine(gate_pass *pass)
 		return gate_enter(); /* the slot is lost */
 	}
 	if (admitted) {
-		settle_pending();
+		if (gate.pending && !gate.closed_by && may_settle())
+			settle();
 		return pass;
 	}
 	gate_leave(pass);

@@ -8,7 +8,7 @@
 #include "mm/lowmem.h"
 #include "mm/zone.h"
 
-/* What a request may have: the zones of lowmem.h up to this one, or NORMAL and all of them. */
+/* Who asks: for a zone of lowmem.h by its number, or for NORMAL. */
 #define CLASS_NORMAL NR_LOWMEM_ZONES
 
 /* --- marks ------------------------------------------------------------------------------------ */
@@ -17,19 +17,13 @@ static size_t zone_bytes(unsigned int type)
 {
 	size_t total, free;
 
-	if (type == CLASS_NORMAL)
-		return READ_ONCE(zone.nr_opened) * PAGE_SIZE;
 	lowmem_count(type, &total, &free);
 	return total;
 }
 
 size_t zonelist_protection(unsigned int type, unsigned int class)
 {
-	size_t managed[CLASS_NORMAL + 1];
-
-	for (unsigned int i = 0; i <= CLASS_NORMAL; i++)
-		managed[i] = zone_bytes(i);
-	return lowmem_protection(managed, type, class);
+	return lowmem_protection(READ_ONCE(zone.nr_opened) * PAGE_SIZE, type, class);
 }
 
 /* __zone_watermark_ok. */
@@ -46,31 +40,21 @@ static size_t min_for(size_t min, stitch_gfp_t flags)
 	}
 }
 
-/* --- one pass over the list ------------------------------------------------------------------- */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 struct request {
 	size_t bytes, align;
 	stitch_gfp_t flags;
-	unsigned int class;
+	unsigned int type, class; /* the zone, and who asks */
 };
 
-static void *take(const struct request *request, unsigned int type, bool above_low)
+static void *take(const struct request *request, bool above_low)
 {
-	struct lowmem_marks marks = lowmem_marks(zone_bytes(type));
+	struct lowmem_marks marks = lowmem_marks(zone_bytes(request->type));
 	size_t left = above_low ? marks.low : min_for(marks.min, request->flags);
 
-	left += zonelist_protection(type, request->class);
-	return lowmem_alloc(type, request->bytes, request->align, left);
-}
-
-static void *take_from_list(const struct request *request, bool above_low)
-{
-	unsigned int highest = request->class == CLASS_NORMAL ? LOWMEM_DMA32 : request->class;
-	void *object = NULL;
-
-	for (unsigned int type = highest + 1; type-- > 0 && !object;)
-		object = take(request, type, above_low);
-	return object;
+	left += zonelist_protection(request->type, request->class);
+	return lowmem_alloc(request->type, request->bytes, request->align, left);
 }
 
 static void *cleared(void *object, const struct request *request)
@@ -82,11 +66,11 @@ static void *cleared(void *object, const struct request *request)
 
 void *zonelist_fall_back(size_t bytes, size_t align, stitch_gfp_t flags)
 {
-	struct request request = { bytes, align, flags, CLASS_NORMAL };
-	void *object = take_from_list(&request, true);
+	struct request request = { bytes, align, flags, LOWMEM_DMA32, CLASS_NORMAL };
+	void *object = take(&request, true);
 
 	if (!object)
-		object = take_from_list(&request, false);
+		object = take(&request, false);
 	return cleared(object, &request);
 }
 
@@ -103,11 +87,11 @@ static const char *const reasons[] = {
 
 static void report(const struct request *request, enum lowmem_answer answer)
 {
-	static _Atomic bool was_said;
+	static _Atomic bool was_said[NR_LOWMEM_ZONES];
 
 	if (answer != LOWMEM_GROWN && !(request->flags & STITCH__GFP_NOWARN) &&
-	    !atomic_exchange(&was_said, true))
-		pr_err("zone %s: %s", request->class == LOWMEM_DMA ? "DMA" : "DMA32",
+	    !atomic_exchange(&was_said[request->type], true))
+		pr_err("zone %s: %s", request->type == LOWMEM_DMA ? "DMA" : "DMA32",
 		       reasons[answer]);
 }
 
@@ -119,7 +103,7 @@ static enum lowmem_answer grow(const struct request *request, size_t total)
 
 	if (!pass)
 		return LOWMEM_NO_MEMORY;
-	answer = lowmem_grow(request->class, total);
+	answer = lowmem_grow(request->type, total);
 	gate_leave(pass);
 	return answer;
 }
@@ -133,15 +117,15 @@ static void *take_or_grow(const struct request *request)
 	void *object = NULL;
 
 	for (unsigned int i = 0; !object && answer == LOWMEM_GROWN; i++) {
-		size_t total = zone_bytes(request->class);
+		size_t total = zone_bytes(request->type);
 
-		object = take(request, request->class, true);
+		object = take(request, true);
 		if (object || i == MAX_GROWS)
 			break;
 		answer = grow(request, total);
 	}
 	if (!object)
-		object = take_from_list(request, false);
+		object = take(request, false);
 	if (!object)
 		report(request, answer);
 	return object;
@@ -149,14 +133,14 @@ static void *take_or_grow(const struct request *request)
 
 void *zonelist_alloc(size_t bytes, size_t align, stitch_gfp_t flags)
 {
-	unsigned int class = flags & STITCH__GFP_DMA ? LOWMEM_DMA : LOWMEM_DMA32, nr_tries = 0;
-	struct request request = { bytes, align, flags, class };
+	unsigned int type = flags & STITCH__GFP_DMA ? LOWMEM_DMA : LOWMEM_DMA32, nr_tries = 0;
+	struct request request = { bytes, align, flags, type, type };
 	void *object;
 
 	if (bytes > LOWMEM_CHUNK_BYTES || align > LOWMEM_CHUNK_BYTES)
 		return NULL;
 	if (!gfp_may_wait(flags))
-		return cleared(take_from_list(&request, false), &request);
+		return cleared(take(&request, false), &request);
 	do
 		object = take_or_grow(&request);
 	while (!object && gfp_try_harder(flags, bytes, &nr_tries));

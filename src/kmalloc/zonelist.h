@@ -2,17 +2,17 @@
  * zonelist.h - which zones a request may have memory of, and in which order (the kernel's
  * get_page_from_freelist over a zone list).
  *
- * L6. A request names the highest zone that will do; zones below it serve as well when it has
- * nothing and cannot grow:
+ * L6. What a request may have, and when that has nothing:
  *
- *	GFP_HIGHUSER	HIGHMEM (kmalloc/high_pages.h), NORMAL, DMA32, DMA
- *	otherwise	NORMAL (the heap), DMA32, DMA
- *	GFP_DMA32	DMA32, DMA
+ *	GFP_HIGHUSER	HIGHMEM (kmalloc/high_pages.h), NORMAL, DMA32
+ *	otherwise	NORMAL (the heap), DMA32
+ *	GFP_DMA32	DMA32
  *	GFP_DMA		DMA
  *
- * So that memory of the lower zones is there for who can use nothing else, a request from above
- * has to leave lowmem_reserve of it free: a share of what the zones above have. A zone that is
- * only fallen back to does not grow.
+ * DMA is for who asks for it only: it is not below 4 GiB, and children find it wiped. So that
+ * memory of DMA32 is there for who can use nothing else, a request for NORMAL has to leave
+ * lowmem_reserve of it free: a share of what the heap has. A zone that is only fallen back to does
+ * not grow.
  *
  * Marks: who may wait leaves `low` free, else the zone grows, else all leave `min`, of which who
  * has a right to it (GFP_ATOMIC, __GFP_HIGH, MEMALLOC) may take some or all.

@@ -1,7 +1,6 @@
 /* cma.c - see cma.h. */
 #include "mm/cma.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "core/lock.h"
@@ -9,6 +8,11 @@
 #include "os/os.h"
 
 struct cma_table cma_table;
+
+static uintptr_t this_thread(void)
+{
+	return (uintptr_t)__builtin_thread_pointer();
+}
 
 static bool is_isolated(const struct cma *cma, size_t page)
 {
@@ -32,16 +36,26 @@ struct cma *cma_of(const void *address)
 
 /* --- areas ------------------------------------------------------------------------------------ */
 
-static bool open_area(struct cma *cma, size_t bytes)
+static struct lowmem_part *open_part(size_t bytes)
 {
 	struct lowmem_part *part;
 
-	if (!cma->owners) /* else it was had in vain before */
-		cma->owners = memblock_alloc(bytes / PAGE_SIZE * sizeof(*cma->owners));
-	if (!cma->owners || lowmem_part_new_locked(LOWMEM_CMA, 1, bytes, &part) != LOWMEM_GROWN)
-		return false;
-	if (os_open(part->base, bytes)) {
-		lowmem_part_drop_locked(part);
+	if (lowmem_part_new_locked(LOWMEM_CMA, 1, bytes, &part) != LOWMEM_GROWN)
+		return NULL;
+	if (!os_open(part->base, bytes))
+		return part;
+	lowmem_part_drop_locked(part);
+	return NULL;
+}
+
+static bool open_area(struct cma *cma, size_t bytes)
+{
+	struct lowmem_part *part = open_part(bytes);
+
+	cma->owners = part ? memblock_alloc(bytes / PAGE_SIZE * sizeof(*cma->owners)) : NULL;
+	if (!cma->owners) {
+		if (part)
+			lowmem_part_drop_locked(part);
 		return false;
 	}
 	grain_pool_add(&part->pool, part->cells, part->base, bytes);
@@ -58,7 +72,6 @@ struct cma *cma_new_locked(const char *name, size_t bytes)
 	if (nr == MAX_CMA_AREAS || !lowmem_count_in(bytes / PAGE_SIZE))
 		return NULL;
 	if (!open_area(cma, bytes)) {
-		cma->owners = NULL; /* perhaps too few for the next */
 		lowmem_count_out(bytes / PAGE_SIZE);
 		return NULL;
 	}
@@ -70,45 +83,38 @@ struct cma *cma_new_locked(const char *name, size_t bytes)
 
 /* --- whole ranges ----------------------------------------------------------------------------- */
 
-/* A kernel before 5.14 fills them when they are touched. */
-static bool fill(void *address, size_t bytes)
-{
-	int error = os_populate(address, bytes);
-
-	return !error || error == -EINVAL;
-}
-
 void *cma_take_locked(struct cma *cma, size_t nr_pages, size_t align_pages)
 {
-	size_t bytes = nr_pages * PAGE_SIZE;
-	void *address = grain_pool_alloc(&cma->part->pool, bytes, align_pages * PAGE_SIZE, 0);
+	return grain_pool_alloc(&cma->part->pool, nr_pages * PAGE_SIZE, align_pages * PAGE_SIZE,
+				0);
+}
 
-	if (!address || fill(address, bytes))
-		return address;
-	os_purge(address, bytes);
-	grain_pool_free(&cma->part->pool, address);
-	return NULL;
+/* Locked memory (mlockall) cannot be dropped. */
+static void drop(void *address, size_t bytes)
+{
+	if (os_purge(address, bytes))
+		memset(address, 0, bytes);
 }
 
 bool cma_release_locked(struct cma *cma, void *address, size_t nr_pages)
 {
 	size_t bytes = grain_pool_size(&cma->part->pool, address);
 
-	if (!bytes || bytes != nr_pages * PAGE_SIZE || cma->owners[page_of(cma, address)] ||
+	if (!bytes || bytes / PAGE_SIZE != nr_pages || cma->owners[page_of(cma, address)] ||
 	    is_isolated(cma, page_of(cma, address)))
 		return false;
-	os_purge(address, bytes);
+	drop(address, bytes);
 	return grain_pool_free(&cma->part->pool, address);
 }
 
 /* --- lending ---------------------------------------------------------------------------------- */
 
-/* From an area that is not making room. */
+/* In an area that is making room from the rest of it. */
 void *cma_lend_locked(const struct stitch_movable_operations *owner)
 {
 	for (unsigned int i = 0; i < cma_table.nr_areas; i++) {
 		struct cma *cma = &cma_table.areas[i];
-		void *page = cma->nr_isolated ? NULL : cma_take_locked(cma, 1, 1);
+		void *page = cma_take_locked(cma, 1, 1);
 
 		if (!page)
 			continue;
@@ -135,7 +141,7 @@ bool cma_return_locked(void *page)
 		return false;
 	cma->owners[page_of(cma, page)] = NULL;
 	cma->nr_lent--;
-	os_purge(page, PAGE_SIZE);
+	drop(page, PAGE_SIZE);
 	return is_isolated(cma, page_of(cma, page)) || grain_pool_free(&cma->part->pool, page);
 }
 
@@ -188,6 +194,7 @@ bool cma_isolate_locked(struct cma *cma, size_t nr_pages, size_t align_pages, si
 		if (pinned == first + nr_pages) {
 			cma->first = *from = first;
 			cma->nr_isolated = nr_pages;
+			cma->isolator = this_thread();
 			take_free_pages(cma);
 			return true;
 		}
@@ -204,16 +211,11 @@ void *cma_next_lent_locked(const struct cma *cma)
 	return NULL;
 }
 
-bool cma_join_locked(struct cma *cma)
+void cma_join_locked(struct cma *cma)
 {
-	char *start = cma_page_address(cma, cma->first);
-	size_t bytes = cma->nr_isolated * PAGE_SIZE;
-
-	if (!fill(start, bytes))
-		return false;
-	grain_pool_join(&cma->part->pool, start, bytes);
+	grain_pool_join(&cma->part->pool, cma_page_address(cma, cma->first),
+			cma->nr_isolated * PAGE_SIZE);
 	cma->nr_isolated = 0;
-	return true;
 }
 
 void cma_unisolate_locked(struct cma *cma)
@@ -224,6 +226,16 @@ void cma_unisolate_locked(struct cma *cma)
 		if (!cma->owners[page])
 			grain_pool_free(&cma->part->pool, cma_page_address(cma, page));
 	cma->nr_isolated = 0;
+}
+
+void cma_after_fork(void)
+{
+	for (unsigned int i = 0; i < cma_table.nr_areas; i++) {
+		struct cma *cma = &cma_table.areas[i];
+
+		if (cma->nr_isolated && cma->isolator != this_thread())
+			cma_unisolate_locked(cma);
+	}
 }
 
 /* --- validation ------------------------------------------------------------------------------- */

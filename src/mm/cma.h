@@ -30,6 +30,7 @@ struct cma {
 	const struct stitch_movable_operations **owners; /* by page; NULL: not lent */
 	size_t nr_lent;
 	size_t first, nr_isolated; /* the range; nr_isolated 0: none */
+	uintptr_t isolator;	   /* thread pointer of who isolates it */
 };
 
 struct cma_table {
@@ -50,7 +51,7 @@ static inline char *cma_page_address(const struct cma *cma, size_t page)
 	return cma->part->base + page * PAGE_SIZE;
 }
 
-/* Free pages in a row, with memory. NULL: there are none, or there is no memory. */
+/* Free pages in a row, zero. NULL: there are none. */
 void *cma_take_locked(struct cma *cma, size_t nr_pages, size_t align_pages);
 
 /* False: not just these were allocated. Their memory is given back. */
@@ -70,10 +71,13 @@ const struct stitch_movable_operations *cma_owner_locked(const void *page);
 bool cma_isolate_locked(struct cma *cma, size_t nr_pages, size_t align_pages, size_t *from);
 /* The first page of the range that is lent still; NULL: none. */
 void *cma_next_lent_locked(const struct cma *cma);
-/* The range is one object from now on, with memory. False: it has none, and is as it was. */
-bool cma_join_locked(struct cma *cma);
+/* Nothing of the range is lent: it is one object from now on. */
+void cma_join_locked(struct cma *cma);
 /* It was in vain. What is lent stays so. */
 void cma_unisolate_locked(struct cma *cma);
+
+/* In a child, at any instant: a thread that isolated a range may not be here. No lock. */
+void cma_after_fork(void);
 
 bool validate_cma(void);
 

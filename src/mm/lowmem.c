@@ -302,8 +302,10 @@ bool lowmem_count_in(size_t nr_pages)
 
 	zone_lock();
 	has_room = zone_has_room_locked(USE_RUN, nr_pages);
-	if (has_room)
+	if (has_room) {
 		zone.nr_lowmem += nr_pages;
+		zone_count_locked(USE_RUN, 0);
+	}
 	zone_unlock();
 	return has_room;
 }
@@ -312,6 +314,7 @@ void lowmem_count_out(size_t nr_pages)
 {
 	zone_lock();
 	zone.nr_lowmem -= nr_pages;
+	zone_count_locked(USE_RUN, 0);
 	zone_unlock();
 }
 
@@ -328,8 +331,9 @@ static enum lowmem_answer pin(char *chunk)
 	unsigned char resident = 0;
 
 	*(volatile char *)chunk = 0;
-	/* Has the first page brought the others? */
-	if (os_mincore(chunk + PAGE_SIZE, PAGE_SIZE, &resident) || !(resident & 1))
+	/* Has the first page brought all others? Smaller folios bring some. */
+	if (os_mincore(chunk + LOWMEM_CHUNK_BYTES - PAGE_SIZE, PAGE_SIZE, &resident) ||
+	    !(resident & 1))
 		return LOWMEM_NO_HUGE_PAGE;
 	return os_pin(chunk, LOWMEM_CHUNK_BYTES) ? LOWMEM_NOT_PINNED : LOWMEM_GROWN;
 }

@@ -63,17 +63,13 @@ static inline struct lowmem_marks lowmem_marks(size_t total)
 }
 
 /*
- * lowmem_reserve of a zone, for requests that may have the zones up to `class`, by what each of
- * them has (setup_per_zone_lowmem_reserve with its ratio for these zones).
+ * lowmem_reserve of a zone against requests of a class: a zone, or NR_LOWMEM_ZONES for the heap,
+ * which has so much (setup_per_zone_lowmem_reserve with its ratio). Only DMA32 is fallen back to.
  */
 #define LOWMEM_RESERVE_RATIO 256u
-static inline size_t lowmem_protection(const size_t *managed, unsigned int type, unsigned int class)
+static inline size_t lowmem_protection(size_t heap, unsigned int type, unsigned int class)
 {
-	size_t above = 0;
-
-	for (unsigned int i = type + 1; i <= class; i++)
-		above += managed[i];
-	return above / LOWMEM_RESERVE_RATIO;
+	return type == LOWMEM_DMA32 && class == NR_LOWMEM_ZONES ? heap / LOWMEM_RESERVE_RATIO : 0;
 }
 
 /* What the zone has, and what of that is free. No lock. */

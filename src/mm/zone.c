@@ -106,15 +106,21 @@ bool zone_has_room_locked(enum page_use use, size_t nr_pages)
 	return nr_counted_pages() + nr_pages <= limit;
 }
 
+/* What the other zones have is none of the heap's. */
+static size_t pages_of_limit(size_t limit)
+{
+	return limit / PAGE_SIZE - min_size(zone.nr_lowmem, limit / PAGE_SIZE);
+}
+
 /* What pages in use and free ones with frames may be together. */
 static size_t most_pages(void)
 {
 	size_t nr_pages = zone_peak_pages();
 
 	if (unlikely(params.limit))
-		nr_pages = min_size(nr_pages, params.limit / PAGE_SIZE);
+		nr_pages = min_size(nr_pages, pages_of_limit(params.limit));
 	if (unlikely(params.soft_limit))
-		nr_pages = min_size(nr_pages, params.soft_limit / PAGE_SIZE);
+		nr_pages = min_size(nr_pages, pages_of_limit(params.soft_limit));
 	return nr_pages;
 }
 

@@ -60,7 +60,7 @@ int os_populate(void *address, size_t bytes);
  */
 int os_wipe_on_fork(void *address, size_t bytes);
 
-/* Keep the range's frames in memory, where they are; -ENOMEM or -EPERM at RLIMIT_MEMLOCK. */
+/* Keep the range in memory (mlock); -ENOMEM or -EPERM at RLIMIT_MEMLOCK. */
 int os_pin(void *address, size_t bytes);
 int os_unpin(void *address, size_t bytes);
 

@@ -182,7 +182,6 @@ static struct zone_numbers lowmem_numbers(const struct proc_view *view, unsigned
 {
 	const struct proc_lowmem *lowmem = &view->lowmem[type];
 	struct lowmem_marks marks = lowmem_marks(lowmem->nr_managed * PAGE_SIZE);
-	size_t managed[NR_LOWMEM_ZONES + 1];
 	struct zone_numbers z = {
 		.name = lowmem_names[type],
 		.nr_free = lowmem->nr_free,
@@ -193,11 +192,8 @@ static struct zone_numbers lowmem_numbers(const struct proc_view *view, unsigned
 		.nr_managed = lowmem->nr_managed,
 	};
 
-	for (unsigned int i = 0; i < NR_LOWMEM_ZONES; i++)
-		managed[i] = view->lowmem[i].nr_managed;
-	managed[NR_LOWMEM_ZONES] = view->zone.nr_opened;
-	for (unsigned int class = type + 1; class <= NR_LOWMEM_ZONES; class++)
-		z.protection[class] = lowmem_protection(managed, type, class);
+	for (unsigned int class = 0; class <= NR_LOWMEM_ZONES; class++)
+		z.protection[class] = lowmem_protection(view->zone.nr_opened, type, class);
 	return z;
 }
 

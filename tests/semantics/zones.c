@@ -172,6 +172,19 @@ static size_t figure(const char *name)
 	return bytes;
 }
 
+/* To another zone only when that is asked for. */
+static void grown_in_its_zone(void)
+{
+	char *object = stitch_kmalloc(20000, DMA32);
+
+	strcpy(object, "stays low");
+	object = stitch_krealloc(object, 100000, DMA32);
+	CHECK(is_low(object) && !strcmp(object, "stays low"), "%p", object);
+	object = stitch_krealloc(object, 200000, STITCH_GFP_KERNEL);
+	CHECK(object && !is_low(object) && !strcmp(object, "stays low"), "%p", object);
+	stitch_kfree(object);
+}
+
 static void low(void)
 {
 	char *blocks[40];
@@ -258,6 +271,7 @@ int main(void)
 	reported();
 	by_every_function(DMA32);
 	low();
+	grown_in_its_zone();
 	object = stitch_kmalloc(100, DMA);
 	if (!object && may_lack_dma()) {
 		printf("zones: this machine has no ZONE_DMA\n");

@@ -10,6 +10,7 @@
 
 #include "kunit.h"
 #include "isolated.h"
+#include "core/lock.h"
 #include "kmalloc/owner.h"
 #include "kmalloc/pages.h"
 
@@ -17,6 +18,33 @@
 #define MARK(page) ((uintptr_t)(page) * 3 + 1)
 
 static struct cma *area;
+
+static void *heap_page(void)
+{
+	return pages_alloc(1, 1, STITCH_GFP_KERNEL | STITCH__GFP_NORETRY | STITCH__GFP_NOWARN);
+}
+
+static void drop_heap_page(void *page)
+{
+	pages_free(page, 1, "test");
+}
+
+static const struct cma_pages heap_pages = { heap_page, drop_heap_page };
+
+static char *range_of(struct cma *cma, size_t nr_pages, size_t align_pages)
+{
+	return cma_alloc(cma, nr_pages, align_pages, &heap_pages);
+}
+
+static bool released(struct cma *cma, void *range, size_t nr_pages)
+{
+	return cma_release(cma, range, nr_pages) == CMA_DONE;
+}
+
+static bool returned(void *page)
+{
+	return cma_return(page) == CMA_DONE;
+}
 
 static void area_up(const char *options)
 {
@@ -64,7 +92,7 @@ static int isolate(struct stitch_page *page, int mode)
 		return 0;
 	if ((int)i == freed_instead) {
 		owned[i] = NULL;
-		EXPECT(cma_return(address_of(page)));
+		EXPECT(returned(address_of(page)));
 		return 0;
 	}
 	EXPECT(!is_isolated[i]);
@@ -110,7 +138,7 @@ static void lend_all(void)
 static void free_owned(unsigned int i)
 {
 	if (cma_of(owned[i]))
-		EXPECT(cma_return(owned[i]));
+		EXPECT(returned(owned[i]));
 	else
 		pages_free(owned[i], 1, "test");
 	owned[i] = NULL;
@@ -136,21 +164,21 @@ ISOLATED_TEST(a_range_is_contiguous_aligned_and_zero)
 
 	area_up("");
 	EXPECT_EQ(free_pages(), AREA_PAGES);
-	range = cma_alloc(area, 100, 64);
+	range = range_of(area, 100, 64);
 	ASSERT(range != NULL);
 	EXPECT(is_aligned((uintptr_t)range, 64 * PAGE_SIZE));
 	for (size_t i = 0; i < 100 * PAGE_SIZE; i++)
 		ASSERT_EQ(range[i], 0);
 	memset(range, 1, 100 * PAGE_SIZE);
-	EXPECT(!cma_release(area, range, 99));
-	EXPECT(!cma_release(area, range + PAGE_SIZE, 99));
-	EXPECT(cma_release(area, range, 100));
-	EXPECT(!cma_release(area, range, 100));
+	EXPECT(!released(area, range, 99));
+	EXPECT(!released(area, range + PAGE_SIZE, 99));
+	EXPECT(released(area, range, 100));
+	EXPECT(!released(area, range, 100));
 	EXPECT_EQ(free_pages(), AREA_PAGES);
-	range = cma_alloc(area, AREA_PAGES, 1);
+	range = range_of(area, AREA_PAGES, 1);
 	ASSERT(range != NULL);
 	EXPECT_EQ(range[0] | range[AREA_PAGES * PAGE_SIZE - 1], 0);
-	EXPECT(!cma_alloc(area, 1, 1));
+	EXPECT(!range_of(area, 1, 1));
 	EXPECT(validate_cma());
 }
 
@@ -162,10 +190,10 @@ ISOLATED_TEST(areas_are_apart)
 	area_up("");
 	other = cma_declare("other", MIB(4));
 	ASSERT(other && other != area);
-	range = cma_alloc(other, 10, 1);
+	range = range_of(other, 10, 1);
 	EXPECT_EQ(cma_of(range), other);
-	EXPECT(!cma_release(area, range, 10));
-	EXPECT(cma_release(other, range, 10));
+	EXPECT(!released(area, range, 10));
+	EXPECT(released(other, range, 10));
 	for (unsigned int i = 2; i < MAX_CMA_AREAS; i++)
 		EXPECT(cma_declare("more", PAGE_SIZE) != NULL);
 	EXPECT(!cma_declare("too many", PAGE_SIZE));
@@ -177,13 +205,13 @@ ISOLATED_TEST(no_object_of_free)
 	char *range;
 
 	area_up("on_error=warn");
-	range = cma_alloc(area, 10, 1);
+	range = range_of(area, 10, 1);
 	os_fake_capture_begin();
 	kfree(range);
 	kfree(range + PAGE_SIZE);
 	EXPECT(strstr(os_fake_capture_end(), "invalid pointer"));
 	EXPECT_EQ(owner_of(range).kind, OWNER_WRONG);
-	EXPECT(cma_release(area, range, 10));
+	EXPECT(released(area, range, 10));
 }
 
 ISOLATED_TEST(limits_count_an_area_from_the_start)
@@ -193,7 +221,7 @@ ISOLATED_TEST(limits_count_an_area_from_the_start)
 	area = cma_declare("test", MIB(12));
 	ASSERT(area != NULL);
 	EXPECT(!kmalloc(MIB(5)));
-	EXPECT(cma_alloc(area, MIB(12) / PAGE_SIZE, 1) != NULL);
+	EXPECT(range_of(area, MIB(12) / PAGE_SIZE, 1) != NULL);
 	EXPECT(validate_cma());
 }
 
@@ -205,13 +233,13 @@ ISOLATED_TEST(what_is_lent_makes_room)
 
 	area_up("");
 	lend_all();
-	range = cma_alloc(area, 64, 64);
+	range = range_of(area, 64, 64);
 	ASSERT(range != NULL);
 	EXPECT_EQ(nr_migrated, 64);
 	memset(range, 0xaa, 64 * PAGE_SIZE);
 	expect_owned(range, 64 * PAGE_SIZE);
 	EXPECT_EQ(area->nr_lent, AREA_PAGES - 64);
-	EXPECT(cma_release(area, range, 64));
+	EXPECT(released(area, range, 64));
 	EXPECT_EQ(free_pages(), 64);
 	for (unsigned int i = 0; i < AREA_PAGES; i++)
 		free_owned(i);
@@ -226,7 +254,7 @@ ISOLATED_TEST(ranges_are_zero_where_pages_were_lent)
 
 	area_up("");
 	lend_all();
-	range = cma_alloc(area, AREA_PAGES, 1);
+	range = range_of(area, AREA_PAGES, 1);
 	ASSERT(range != NULL);
 	for (size_t i = 0; i < AREA_PAGES * PAGE_SIZE; i++)
 		ASSERT_EQ(range[i], 0);
@@ -238,16 +266,16 @@ ISOLATED_TEST(owners_may_refuse)
 	area_up("");
 	lend_all();
 	refuses_isolation = true;
-	EXPECT(!cma_alloc(area, 64, 64));
+	EXPECT(!range_of(area, 64, 64));
 	EXPECT_EQ(nr_isolated, 0);
 	refuses_isolation = false;
 	refuses_migration = true;
-	EXPECT(!cma_alloc(area, 64, 64));
+	EXPECT(!range_of(area, 64, 64));
 	EXPECT_EQ(nr_putback, nr_isolated);
 	EXPECT(nr_putback >= AREA_PAGES / 64);
 	for (unsigned int i = 0; i < 10; i++)
 		free_owned(7 * i);
-	EXPECT(!cma_alloc(area, 64, 64));
+	EXPECT(!range_of(area, 64, 64));
 	EXPECT_EQ(free_pages(), 10);
 	expect_owned(NULL, 0);
 	EXPECT_EQ(area->nr_lent, AREA_PAGES - 10);
@@ -260,16 +288,16 @@ ISOLATED_TEST(another_range_is_tried)
 	char *pinned, *range;
 
 	area_up("");
-	pinned = cma_alloc(area, 1, 1);
-	range = cma_alloc(area, AREA_PAGES / 2, 1);
+	pinned = range_of(area, 1, 1);
+	range = range_of(area, AREA_PAGES / 2, 1);
 	ASSERT(pinned && range);
-	EXPECT(!cma_alloc(area, AREA_PAGES / 2, 1));
-	EXPECT(cma_release(area, range, AREA_PAGES / 2));
+	EXPECT(!range_of(area, AREA_PAGES / 2, 1));
+	EXPECT(released(area, range, AREA_PAGES / 2));
 	for (unsigned int i = 0; i < AREA_PAGES - 1; i++) {
 		owned[i] = cma_lend(&owner);
 		*(uintptr_t *)owned[i] = MARK(i);
 	}
-	range = cma_alloc(area, AREA_PAGES / 2, 1);
+	range = range_of(area, AREA_PAGES / 2, 1);
 	ASSERT(range != NULL);
 	EXPECT((uintptr_t)pinned - (uintptr_t)range >= AREA_PAGES / 2 * PAGE_SIZE);
 	expect_owned(range, AREA_PAGES / 2 * PAGE_SIZE);
@@ -284,12 +312,12 @@ ISOLATED_TEST(freed_instead_of_moved)
 	area_up("");
 	lend_all();
 	freed_instead = 10;
-	range = cma_alloc(area, AREA_PAGES, 1);
+	range = range_of(area, AREA_PAGES, 1);
 	ASSERT(range != NULL);
 	EXPECT(!owned[10]);
 	EXPECT_EQ(nr_migrated, AREA_PAGES - 1);
 	expect_owned(range, AREA_PAGES * PAGE_SIZE);
-	EXPECT(cma_release(area, range, AREA_PAGES));
+	EXPECT(released(area, range, AREA_PAGES));
 	EXPECT_EQ(free_pages(), AREA_PAGES);
 	EXPECT(validate_cma());
 }
@@ -299,13 +327,74 @@ ISOLATED_TEST(wrong_returns_change_nothing)
 	char *range, *page;
 
 	area_up("");
-	range = cma_alloc(area, 10, 1);
+	range = range_of(area, 10, 1);
 	page = cma_lend(&owner);
-	EXPECT(!cma_return(range) && !cma_return(range + PAGE_SIZE) && !cma_return(page + 1));
-	EXPECT(!cma_return(&area));
-	EXPECT(!cma_release(area, page, 1));
-	EXPECT(cma_return(page) && !cma_return(page));
+	EXPECT(!returned(range) && !returned(range + PAGE_SIZE) && !returned(page + 1));
+	EXPECT(!returned(&area));
+	EXPECT(!released(area, page, 1));
+	EXPECT(returned(page) && !returned(page));
 	EXPECT(validate_cma());
+}
+
+/* Where the heap has no page, others of the area do. */
+ISOLATED_TEST(moved_within_the_area)
+{
+	char *range;
+
+	area_up("");
+	lend_all();
+	for (unsigned int i = 1; i < AREA_PAGES; i += 2)
+		free_owned(i);
+	os_fake_fail(OS_CALL_ANY, 1, UINT_MAX, ENOMEM);
+	while (kmalloc(KIB(4)))
+		;
+	range = range_of(area, AREA_PAGES / 4, 1);
+	os_fake_fail(OS_CALL_ANY, 0, 0, 0);
+	EXPECT(!range); /* it could not be filled */
+	range = range_of(area, AREA_PAGES / 4, 1);
+	ASSERT(range != NULL);
+	expect_owned(range, AREA_PAGES / 4 * PAGE_SIZE);
+	for (unsigned int i = 0; i < AREA_PAGES; i += 2)
+		EXPECT_EQ(cma_of(owned[i]), area);
+	EXPECT(validate_cma());
+}
+
+/* A child has not the thread that made room: the range is as any other there. */
+ISOLATED_TEST(isolated_by_a_thread_that_is_not_here)
+{
+	size_t from = 0;
+
+	area_up("");
+	lend_all();
+	free_owned(3);
+	lock_acquire(LOCK_LOWMEM);
+	EXPECT(cma_isolate_locked(area, 64, 1, &from));
+	lock_release(LOCK_LOWMEM);
+	cma_after_fork();
+	EXPECT_EQ(area->nr_isolated, 64); /* its own */
+	area->isolator = 64;
+	cma_after_fork();
+	EXPECT_EQ(area->nr_isolated, 0);
+	EXPECT_EQ(free_pages(), 1);
+	EXPECT(validate_cma());
+}
+
+/* As under mlockall. */
+ISOLATED_TEST(zero_when_memory_cannot_be_dropped)
+{
+	char *range;
+
+	area_up("");
+	os_fake_fail(OS_CALL_PURGE, 1, UINT_MAX, EINVAL);
+	range = range_of(area, AREA_PAGES, 1);
+	memset(range, 1, AREA_PAGES * PAGE_SIZE);
+	EXPECT(released(area, range, AREA_PAGES));
+	lend_all();
+	memset(owned[7], 1, PAGE_SIZE);
+	free_owned(7);
+	owned[7] = cma_lend(&owner);
+	for (size_t i = 0; i < PAGE_SIZE; i++)
+		ASSERT_EQ(owned[7][i], 0);
 }
 
 /* --- beside a twin ---------------------------------------------------------------------------- */
@@ -336,13 +425,13 @@ ISOLATED_TEST(any_order_of_everything)
 		if (ranges[r].start) {
 			for (size_t at = 0; at < ranges[r].nr_pages * PAGE_SIZE; at += PAGE_SIZE)
 				ASSERT_EQ(*(uintptr_t *)(ranges[r].start + at), ~(uintptr_t)r);
-			ASSERT(cma_release(area, ranges[r].start, ranges[r].nr_pages));
+			ASSERT(released(area, ranges[r].start, ranges[r].nr_pages));
 			ranges[r].start = NULL;
 			continue;
 		}
 		ranges[r].nr_pages = 1 + kunit_below(&random, 60);
-		ranges[r].start = cma_alloc(area, ranges[r].nr_pages,
-					    (size_t)1 << kunit_below(&random, 6));
+		ranges[r].start = range_of(area, ranges[r].nr_pages,
+					   (size_t)1 << kunit_below(&random, 6));
 		for (size_t at = 0; ranges[r].start && at < ranges[r].nr_pages * PAGE_SIZE;
 		     at += PAGE_SIZE) {
 			ASSERT_EQ(*(uintptr_t *)(ranges[r].start + at), 0);
@@ -362,7 +451,7 @@ static void *want_ranges(void *argument)
 
 	for (unsigned int n = 0; n < kunit_ops(300); n++) {
 		size_t nr_pages = 1 + kunit_below(&random, 100);
-		char *range = cma_alloc(area, nr_pages, 1);
+		char *range = range_of(area, nr_pages, 1);
 
 		if (!range)
 			continue;
@@ -370,7 +459,7 @@ static void *want_ranges(void *argument)
 			*(uintptr_t *)(range + at) = (uintptr_t)argument;
 		for (size_t at = 0; at < nr_pages * PAGE_SIZE; at += PAGE_SIZE)
 			ASSERT_EQ(*(uintptr_t *)(range + at), (uintptr_t)argument);
-		ASSERT(cma_release(area, range, nr_pages));
+		ASSERT(released(area, range, nr_pages));
 	}
 	mm_thread_exit();
 	return NULL;
@@ -385,7 +474,7 @@ static void *borrow(void *argument)
 		void *page = cma_lend(&stubborn);
 
 		if (page)
-			ASSERT(cma_return(page));
+			ASSERT(returned(page));
 	}
 	mm_thread_exit();
 	return argument;
@@ -419,14 +508,14 @@ ISOLATED_TEST(any_call_may_fail)
 		if (area && (page = cma_lend(&owner))) {
 			owned[0] = page;
 			*(uintptr_t *)page = MARK(0);
-			range = cma_alloc(area, 16, 1);
+			range = range_of(area, 16, 1);
 		}
 		os_fake_fail(OS_CALL_ANY, 0, 0, 0);
 		expect_owned(range, range ? 16 * PAGE_SIZE : 0);
 		if (page)
 			free_owned(0);
 		if (range)
-			EXPECT(cma_release(area, range, 16));
+			EXPECT(released(area, range, 16));
 		if (area)
 			EXPECT_EQ(free_pages(), 16);
 		ASSERT(validate_cma());

@@ -58,7 +58,7 @@ ISOLATED_TEST(the_zone_that_was_asked_for)
 	EXPECT_EQ(owner_of(low).kind, OWNER_LOWMEM);
 	kfree(pinned);
 	kfree(low);
-	EXPECT_EQ(free_of(LOWMEM_DMA), CHUNK);
+	EXPECT_EQ(free_of(LOWMEM_DMA), total_of(LOWMEM_DMA));
 	EXPECT_EQ(free_of(LOWMEM_DMA32), CHUNK);
 	EXPECT(validate_lowmem());
 }
@@ -180,14 +180,13 @@ ISOLATED_TEST(protection_is_a_share_of_what_is_above)
 	kfree(zonelist_alloc(1, 1, DMA32));
 	normal = zone.nr_opened * PAGE_SIZE;
 	EXPECT_EQ(zonelist_protection(LOWMEM_DMA32, NR_LOWMEM_ZONES), normal / 256);
-	EXPECT_EQ(zonelist_protection(LOWMEM_DMA, NR_LOWMEM_ZONES), (normal + CHUNK) / 256);
-	EXPECT_EQ(zonelist_protection(LOWMEM_DMA, LOWMEM_DMA32), CHUNK / 256);
+	EXPECT_EQ(zonelist_protection(LOWMEM_DMA, NR_LOWMEM_ZONES), 0); /* nobody falls back */
 	EXPECT_EQ(zonelist_protection(LOWMEM_DMA32, LOWMEM_DMA32), 0);
 	EXPECT_EQ(zonelist_protection(LOWMEM_DMA, LOWMEM_DMA), 0);
 }
 
-/* DMA32, and when that leaves no more than its reserve, DMA; neither of them grows. */
-ISOLATED_TEST(the_heap_falls_back_to_zones_below)
+/* DMA32, down to its reserve, and it does not grow; never DMA. */
+ISOLATED_TEST(the_heap_falls_back_to_dma32)
 {
 	size_t left;
 	char *pages;
@@ -205,23 +204,21 @@ ISOLATED_TEST(the_heap_falls_back_to_zones_below)
 		;
 	left = lowmem_marks(CHUNK).min + zonelist_protection(LOWMEM_DMA32, NR_LOWMEM_ZONES);
 	EXPECT(free_of(LOWMEM_DMA32) >= left && free_of(LOWMEM_DMA32) < left + KIB(64));
-	EXPECT(free_of(LOWMEM_DMA) < CHUNK);
+	EXPECT_EQ(free_of(LOWMEM_DMA), total_of(LOWMEM_DMA));
 	pages_free(pages, 16, "test");
 	EXPECT(free_of(LOWMEM_DMA32) >= left + KIB(64));
 	EXPECT(validate_lowmem());
 }
 
-ISOLATED_TEST(dma32_falls_back_to_dma)
+/* What is below 4 GiB nothing else can stand for. */
+ISOLATED_TEST(dma32_falls_back_to_nothing)
 {
-	void *object;
-
 	heap_up("");
 	kfree(zonelist_alloc(1, 1, DMA));
 	os_fake_fail(OS_CALL_RESERVE, 1, UINT_MAX, ENOMEM);
-	object = zonelist_alloc(100, 1, DMA32);
-	EXPECT(object && !is_low(object));
-	EXPECT(free_of(LOWMEM_DMA) < CHUNK);
-	kfree(object);
+	EXPECT(!zonelist_alloc(100, 1, DMA32));
+	EXPECT(!zonelist_alloc(100, 1, STITCH_GFP_ATOMIC | STITCH__GFP_DMA32));
+	EXPECT_EQ(free_of(LOWMEM_DMA), total_of(LOWMEM_DMA));
 }
 
 /* --- objects of theirs are objects ------------------------------------------------------------ */
