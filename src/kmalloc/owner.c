@@ -161,24 +161,30 @@ static void report_in_cache(const char *operation, const struct owner *owner, co
 	misuse_report(operation, what, address, cache ? cache->name : "no cache any more");
 }
 
+/* In what is not the heap's pages: an address inside an object, or in none. */
+static void report_object(const char *operation, const void *address, bool is_inside,
+			  const char *place)
+{
+	misuse_report(operation, is_inside ? SLAB_INSIDE_TEXT : "double free or invalid pointer",
+		      address, place);
+}
+
 static void report_in_reserve(const char *operation, const void *address)
 {
 	uintptr_t start;
 	size_t bytes;
-	bool is_inside = reserve_object_at((uintptr_t)address, &start, &bytes);
 
-	misuse_report(operation, is_inside ? SLAB_INSIDE_TEXT : "double free or invalid pointer",
-		      address, "reserve");
+	report_object(operation, address, reserve_object_at((uintptr_t)address, &start, &bytes),
+		      "reserve");
 }
 
 static void report_in_lowmem(const char *operation, const void *address)
 {
 	uintptr_t start;
 	size_t bytes;
-	bool is_inside = lowmem_object_at((uintptr_t)address, &start, &bytes);
 
-	misuse_report(operation, is_inside ? SLAB_INSIDE_TEXT : "double free or invalid pointer",
-		      address, "zone DMA or DMA32");
+	report_object(operation, address, lowmem_object_at((uintptr_t)address, &start, &bytes),
+		      "zone DMA or DMA32");
 }
 
 static void report_outside(const char *operation, const void *address)

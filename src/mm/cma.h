@@ -11,7 +11,7 @@
  * each, and what is freed of it stays with who isolates. When nothing of it is lent any more all of
  * it becomes one object.
  *
- * LOCK_LOWMEM protects everything. What is freed by who owns it needs no lock of others.
+ * LOCK_LOWMEM protects everything.
  */
 #ifndef MM_CMA_H
 #define MM_CMA_H

@@ -20,6 +20,7 @@
 
 #define GRAIN_ALIGN 64u
 #define GRAIN_CELL_BYTES ((size_t)GRAIN_ALIGN * 32)
+
 struct grain_extent {
 	char *start;
 	size_t nr_cells;
@@ -36,8 +37,8 @@ struct grain_pool {
 
 /*
  * Lock-free and signal-safe, as is all that follows but grain_pool_add. Not zeroed; aligned to 64
- * and to align, a power of two up to max_bytes. NULL: there is none that leaves so
- * many bytes free.
+ * and to align, a power of two up to max_bytes. NULL: there is none that leaves so many bytes
+ * free.
  */
 void *grain_pool_alloc(struct grain_pool *pool, size_t bytes, size_t align, size_t bytes_left);
 

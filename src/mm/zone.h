@@ -1,8 +1,9 @@
 /*
  * zone.h - the state of the page layer, and what its files offer each other.
  *
- * L3. One zone (NORMAL) on one node. LOCK_ZONE protects everything here, and every struct page
- * and struct pageblock that is not handed out. Functions named _locked want it held.
+ * L3. The zone NORMAL, which is the heap; others are in lowmem.h and highmem.h. There is one node.
+ * LOCK_ZONE protects everything here, and every struct page and struct pageblock that is not handed
+ * out. Functions named _locked want it held.
  *
  * Where a page can be (validate_zone checks that these add up to the opened pages):
  *

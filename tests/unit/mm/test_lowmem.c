@@ -9,26 +9,9 @@
 
 #include "kunit.h"
 #include "isolated.h"
+#include "lowmem_counts.h"
 #include "core/lock.h"
 #include "mm/zone.h"
-
-#define CHUNK LOWMEM_CHUNK_BYTES
-
-static size_t total_of(enum lowmem_zone type)
-{
-	size_t total, free;
-
-	lowmem_count(type, &total, &free);
-	return total;
-}
-
-static size_t free_of(enum lowmem_zone type)
-{
-	size_t total, free;
-
-	lowmem_count(type, &total, &free);
-	return free;
-}
 
 static enum lowmem_answer grow(enum lowmem_zone type)
 {
