@@ -88,6 +88,30 @@ ISOLATED_TEST(not_freed_while_the_gate_is_closed)
 	EXPECT(!gate.pending);
 }
 
+/* Who is inside when another closes the gate can settle still: that one waits. */
+ISOLATED_TEST(settled_though_the_gate_is_closed_meanwhile)
+{
+	void *objects[ARRAY_SIZE(sizes)];
+	gate_pass *pass;
+	size_t before;
+
+	heap_up("");
+	somebody_comes();
+	before = live_bytes();
+	make_objects(objects);
+	pass = gate_enter();
+	ASSERT(pass != NULL);
+	others_fork(true);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
+		deferred_free(objects[i]);
+	gate_settle();
+	EXPECT(!gate.pending && !gate.settler);
+	others_fork(false);
+	gate_leave(pass);
+	EXPECT_EQ(live_bytes(), before);
+	expect_valid();
+}
+
 /* What was freed can be had again, and once. */
 ISOLATED_TEST(each_is_freed_once)
 {
