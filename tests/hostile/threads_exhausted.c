@@ -20,7 +20,7 @@ struct link {
 	size_t bytes;
 };
 
-static _Atomic bool stop;
+static _Atomic bool all_started, stop;
 static _Atomic size_t nr_refused_starts, nr_started, nr_exhausted;
 
 static struct link *take_all(size_t bytes)
@@ -52,10 +52,13 @@ static void free_all(struct link *links)
 	}
 }
 
+/* Takes nothing until all hogs have a stack: the first could leave none for the others. */
 static void *hog(void *number)
 {
 	struct rng rng = { (uintptr_t)number };
 
+	while (!all_started)
+		usleep(100);
 	while (!stop) {
 		size_t limit = (size_t)64 << rng_below(&rng, 16);
 
@@ -138,6 +141,7 @@ static void run_limited(void)
 
 	for (uintptr_t i = 0; i < NR_HOGS; i++)
 		CHECK(start(&hogs[i], hog, i), "the first threads do not start");
+	all_started = true;
 	guests_come_and_go(seconds ? atof(seconds) : 2);
 	stop = true;
 	for (unsigned int i = 0; i < NR_HOGS; i++)
