@@ -24,6 +24,9 @@ static enum huge_state {
 	HUGE_ALWAYS,	/* wherever it is not forbidden: areas need no proof */
 } state;
 
+/* Areas that still go without. LOCK_ZONE. */
+static unsigned int nr_refraining;
+
 void huge_boot(void)
 {
 	char setting[64] = { 0 };
@@ -71,13 +74,30 @@ bool huge_suits_area(size_t nr_pages)
 	return waste <= nr_pages / AREA_WASTE_SHARE;
 }
 
+void huge_refrain(unsigned int nr_areas)
+{
+	zone_lock();
+	nr_refraining = nr_areas;
+	zone_unlock();
+}
+
+static bool refrains_locked(void)
+{
+	if (!nr_refraining)
+		return false;
+	nr_refraining--;
+	return true;
+}
+
 enum range_part huge_area_part_locked(size_t nr_pages)
 {
 	bool proved = state == HUGE_ALWAYS || (is_large() && nr_pages <= proved_pages());
 
 	if (params.thp == THP_ALWAYS)
 		return RANGE_HIGH;
-	return state != HUGE_NEVER && proved && huge_suits_area(nr_pages) ? RANGE_HIGH : RANGE_LOW;
+	if (state == HUGE_NEVER || !proved || !huge_suits_area(nr_pages))
+		return RANGE_LOW;
+	return refrains_locked() ? RANGE_LOW : RANGE_HIGH;
 }
 
 /* False: the kernel has no huge page for it, or no mapping to spare. */

@@ -13,7 +13,9 @@
  * Areas are the program's to touch. They lie in HIGH, where huge pages are asked for, if these suit
  * them: what their last one would waste is little, and they are no larger than what has been
  * proved, for who asks for very much may use it sparsely. Where the system has huge pages
- * always, the program would have them there without us: no proof.
+ * always, the program would have them there without us: no proof. But where a huge page has been
+ * measured to cost more than the ordinary ones in it (a hypervisor that has taken free memory away
+ * must find each of its pages first), areas go without for a while.
  *
  * Dropping a part of a huge page splits it: reclaim drops whole ones first (mm/reclaim.h).
  */
@@ -36,6 +38,9 @@ void huge_advise_mapping(void *address, size_t bytes);
 
 /* The part in which an area of so many pages should lie. LOCK_ZONE. */
 enum range_part huge_area_part_locked(size_t nr_pages);
+
+/* Huge pages are dear here at present: the next so many areas that they would suit go without. */
+void huge_refrain(unsigned int nr_areas);
 
 /* An area of so many pages fills its last huge page, nearly. */
 bool huge_suits_area(size_t nr_pages);

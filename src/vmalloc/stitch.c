@@ -5,6 +5,7 @@
 
 #include "core/params.h"
 #include "mm/decay.h"
+#include "mm/huge_memory.h"
 #include "mm/residency.h"
 #include "os/os.h"
 #include "os/os_move.h"
@@ -25,6 +26,10 @@
 #define RESERVE_SHARE 32u
 /* Once in so many stitches a few pages are faulted in, and a few touched, to time that. */
 #define SAMPLE_INTERVAL 32u
+/* Where nothing is moved they would be faulted in in any case: each time for huge pages. */
+#define SAMPLE_INTERVAL_UNMOVED 8u
+/* So many areas go without huge pages that are dear, before one is tried again. */
+#define NR_REFRAINING 64u
 #define SAMPLE_PAGES 8u
 /* Runs with pages that have no frame, after which a stitch that moves little ends. */
 #define MAX_THIN_RUNS 16u
@@ -506,6 +511,20 @@ static void sample_faults(struct stitch *st)
 	pass_over_hole(st, nr_pages);
 }
 
+/* Once in so many requests. */
+static void sample_in_time(struct stitch *st, unsigned int interval)
+{
+	static unsigned int nr_since = SAMPLE_INTERVAL;
+
+	if (++nr_since < interval)
+		return;
+	nr_since = 0;
+	st->sampling = true;
+	sample_faults(st);
+	if (is_for_huge_pages(st) && cost_huge_is_dear())
+		huge_refrain(NR_REFRAINING);
+}
+
 /* --- a request -------------------------------------------------------------------------------- */
 
 static size_t count_holes(size_t pfn, size_t nr_pages)
@@ -546,13 +565,7 @@ static void purge_as_much(const struct stitch *st)
 
 static void stitch_locked(struct stitch *st, size_t spare, size_t nr_spare)
 {
-	static unsigned int nr_until_sample;
-
-	if (!nr_until_sample--) {
-		nr_until_sample = SAMPLE_INTERVAL - 1;
-		sample_faults(st);
-		st->sampling = true;
-	}
+	sample_in_time(st, SAMPLE_INTERVAL);
 	stitch_all(st, spare, nr_spare);
 	count(&stitch_counts.requests, st->nr_moved > 0);
 	count(&stitch_counts.runs, st->nr_runs);
@@ -606,7 +619,8 @@ void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare)
 		stitch_locked(&st, spare, nr_spare);
 	} else {
 		count(&stitch_counts.no_mover, 1);
-		purge_as_much(&st);
+		purge_as_much(&st); /* also for those that are sampled */
+		sample_in_time(&st, is_for_huge_pages(&st) ? 1 : SAMPLE_INTERVAL_UNMOVED);
 	}
 	stitch_unlock();
 }

@@ -22,6 +22,8 @@ struct stitch_costs stitch_costs = {
 #define MIN_MEASURED_PAGES 16u
 /* A system call, at the least: else a run that once seemed to cost nothing would for ever. */
 #define MIN_RUN_NS 300u
+/* What huge pages save later, in the translation of addresses, is worth half as much again. */
+#define HUGE_HALVES 3u
 /* Moved runs must cost less than so many tenths of faults. */
 #define WORTH_TENTHS 7u
 /* By this share a refused cost falls: it is measured again after some dozens of refusals. */
@@ -137,6 +139,17 @@ bool cost_allows_moving(size_t nr_pages, bool huge)
 	forget_some(&stitch_costs.page);
 	forget_some(&stitch_costs.touch);
 	return false;
+}
+
+bool cost_huge_is_dear(void)
+{
+	struct cost *huge = &stitch_costs.huge, *fresh = &stitch_costs.fresh;
+
+	if (!huge->nr_measured || !fresh->nr_measured ||
+	    huge->ns * 2ull <= fresh->ns * (uint64_t)HUGE_HALVES)
+		return false;
+	huge->nr_measured = 1;
+	return true;
 }
 
 bool cost_allows_repopulating(void)

@@ -8,6 +8,7 @@
 
 #include "core/lock.h"
 #include "core/params.h"
+#include "mm/huge_memory.h"
 #include "mm/pagerun.h"
 #include "mm/range.h"
 #include "mm/residency.h"
@@ -22,6 +23,7 @@
 #define AREA_PAGES (2 * UNIT_PAGES)
 /* Faulted in to learn the cost, by the first stitch. */
 #define SAMPLED 8u
+#define THP_FILE "/sys/kernel/mm/transparent_hugepage/enabled"
 
 static size_t runs[NR_RUNS];
 
@@ -260,7 +262,7 @@ MM_TEST(without_the_kernels_help_nothing_happens)
 {
 	boot();
 	os_fake_feature(OS_FEATURE_MOVE, false);
-	EXPECT_EQ(count_resident(take_area(AREA_PAGES), AREA_PAGES), 0);
+	EXPECT_EQ(count_resident(take_area(AREA_PAGES), AREA_PAGES), SAMPLED);
 	take_area(AREA_PAGES);
 	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 1); /* asked once */
 	EXPECT_EQ(stitch_counts.no_mover, 2);
@@ -310,10 +312,32 @@ MM_TEST(stitch_purge)
 	boot();
 	nr_free = zone.nr_free_touched;
 	params.stitch = STITCH_PURGE;
-	EXPECT_EQ(count_resident(take_area(AREA_PAGES), AREA_PAGES), 0);
+	EXPECT_EQ(count_resident(take_area(AREA_PAGES), AREA_PAGES), SAMPLED);
 	EXPECT_EQ(os_fake_calls(OS_CALL_MOVER_OPEN), 0);
 	EXPECT(nr_free - zone.nr_free_touched >= AREA_PAGES);
 	EXPECT_EQ(stitch_counts.purged, nr_free - zone.nr_free_touched);
+}
+
+static enum range_part part_of(size_t pfn)
+{
+	return (enum range_part)pfn_to_pageblock(pfn)->part;
+}
+
+MM_TEST(huge_pages_that_cost_more_than_others_are_done_without_for_a_while)
+{
+	unsigned int nr_low = 0;
+
+	boot();
+	params.stitch = STITCH_PURGE;
+	take_area(AREA_PAGES);
+	EXPECT_EQ(stitch_costs.fresh.nr_measured, 1);
+	os_fake_file_set(THP_FILE, "[always] madvise never\n");
+	huge_boot();
+	set_cost(&stitch_costs.huge, 4000000000);
+	EXPECT_EQ(part_of(take_area(UNIT_PAGES)), RANGE_HIGH); /* to see what they cost */
+	while (nr_low < 1000 && part_of(take_area(UNIT_PAGES)) == RANGE_LOW)
+		nr_low++;
+	EXPECT(nr_low >= 16 && nr_low < 100);
 }
 
 MM_TEST(a_program_that_has_registered_part_of_the_heap_keeps_it)
