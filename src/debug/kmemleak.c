@@ -34,6 +34,7 @@ static struct {
 	unsigned int nr_forbidden;
 	uintptr_t stacks[MAX_STACKS]; /* stack pointers into the heap */
 	unsigned int nr_stacks;
+	bool still;	      /* nobody else runs */
 	bool reads_directly;  /* the kernel does not copy */
 	bool reads_carefully; /* too many ranges are forbidden: the kernel copies everything */
 } scan;
@@ -115,7 +116,7 @@ static void lose(const struct heap_object *object, uint32_t owner, uintptr_t hol
 struct source {
 	enum leak_kind kind;
 	uint32_t owner;
-	bool shared; /* a mapping that others may have */
+	enum scan_backing backing;
 };
 
 /*
@@ -130,16 +131,42 @@ static bool is_dtv_of_thread(const uintptr_t *words, size_t i, size_t nr, uintpt
 	return i > 0 && i + 1 < nr && words[i - 1] == self && words[i + 1] == self;
 }
 
+/* Most words are no address in the heap: a cache line of them is judged at once. */
+#define WORDS_AT_ONCE 8u
+/* The processor's own prefetching ends with the page. */
+#define WORDS_AHEAD 128u
+
+static bool may_point_into_heap(const uintptr_t *words)
+{
+	uintptr_t base = mm_map.base, bytes = mm_map.nr_pages * PAGE_SIZE;
+	unsigned int found = 0;
+
+	__builtin_prefetch(words + WORDS_AHEAD);
+	for (unsigned int i = 0; i < WORDS_AT_ONCE; i++)
+		found |= words[i] - base < bytes;
+	return found;
+}
+
+/* The first from i on that is an address in the heap; nr: there is none. */
+static size_t next_address(const uintptr_t *words, size_t i, size_t nr)
+{
+	for (;; i++) {
+		while (i + WORDS_AT_ONCE <= nr && !may_point_into_heap(words + i))
+			i += WORDS_AT_ONCE;
+		if (i >= nr || words[i] - mm_map.base < mm_map.nr_pages * PAGE_SIZE)
+			return i;
+	}
+}
+
 static void look_at_words(const uintptr_t *words, size_t nr, uintptr_t address,
 			  const struct source *source)
 {
 	struct heap_object object;
 
-	for (size_t i = 0; i < nr; i++) {
+	for (size_t i = next_address(words, 0, nr); i < nr; i = next_address(words, i + 1, nr)) {
 		uintptr_t word = words[i];
 
-		if (likely(word - mm_map.base >= mm_map.nr_pages * PAGE_SIZE) ||
-		    !heap_object_at(word, &object) || !points_into(&object, word))
+		if (!heap_object_at(word, &object) || !points_into(&object, word))
 			continue;
 		if (source->kind == LEAK_DEFINITE)
 			lose(&object, source->owner, address + i * WORD);
@@ -151,11 +178,12 @@ static void look_at_words(const uintptr_t *words, size_t nr, uintptr_t address,
 }
 
 /* Words are looked at where they are, or in a copy. Returns how many bytes it was. */
-static size_t look_at_piece(uintptr_t start, size_t bytes, const struct source *source)
+static size_t look_at_piece(uintptr_t start, size_t bytes, bool directly,
+			    const struct source *source)
 {
 	long ret;
 
-	if (scan.reads_directly) {
+	if (directly) {
 		look_at_words((const uintptr_t *)start, bytes / WORD, start, source); // NOLINT
 		return bytes;
 	}
@@ -166,12 +194,20 @@ static size_t look_at_piece(uintptr_t start, size_t bytes, const struct source *
 	return (size_t)ret;
 }
 
-/* All of these pages have contents; those that cannot be read are passed over. */
-static void look_at_run(uintptr_t start, uintptr_t end, const struct source *source)
+/*
+ * All of these pages have contents; those that cannot be read are passed over. in_memory: none has
+ * to be fetched. A copy takes three times as long as looking, but it cannot fail; what is still,
+ * readable (protection keys are in no map) and in memory can be looked at where it is.
+ */
+static void look_at_run(uintptr_t start, uintptr_t end, bool in_memory, const struct source *source)
 {
+	bool directly = scan.reads_directly ||
+			(scan.still && in_memory && source->backing == SCAN_ANONYMOUS &&
+			 os_can_read(start) && os_can_read(end - WORD));
+
 	while (start < end) {
 		size_t bytes = min_size(end - start, PIECE_BYTES);
-		size_t done = look_at_piece(start, bytes, source);
+		size_t done = look_at_piece(start, bytes, directly, source);
 
 		start += done;
 		if (done < bytes)
@@ -190,14 +226,16 @@ static void look_at_pages(uintptr_t start, uintptr_t end, const struct source *s
 	static unsigned char map[OS_CONTENTS_MAX_PAGES / 8];
 	uintptr_t first = align_down(start, PAGE_SIZE);
 	size_t nr_pages = div_round_up(end - first, PAGE_SIZE);
+	bool in_memory = os_pages_with_contents(first, nr_pages, source->backing == SCAN_SHARED,
+						map);
 
-	os_pages_with_contents(first, nr_pages, source->shared, map);
 	for (size_t i = 0, run; i < nr_pages; i += run) {
 		for (run = 1; i + run < nr_pages && bit_of(map, i + run) == bit_of(map, i);)
 			run++;
 		if (bit_of(map, i))
 			look_at_run(max_size(start, first + i * PAGE_SIZE),
-				    min_size(end, first + (i + run) * PAGE_SIZE), source);
+				    min_size(end, first + (i + run) * PAGE_SIZE), in_memory,
+				    source);
 	}
 }
 
@@ -272,9 +310,9 @@ static void spread(void)
 	}
 }
 
-void kmemleak_scan(uintptr_t start, uintptr_t end, bool shared)
+void kmemleak_scan(uintptr_t start, uintptr_t end, enum scan_backing backing)
 {
-	struct source source = { .kind = LEAK_REACHABLE, .shared = shared };
+	struct source source = { .kind = LEAK_REACHABLE, .backing = backing };
 
 	look_at(start, end, &source);
 	spread();
@@ -373,7 +411,7 @@ uint32_t *kmemleak_note(uint32_t index)
 
 /* --- begin and end ---------------------------------------------------------------------------- */
 
-bool kmemleak_begin(bool keep_holders)
+bool kmemleak_begin(bool keep_holders, bool still)
 {
 	size_t nr;
 	char probe;
@@ -381,6 +419,7 @@ bool kmemleak_begin(bool keep_holders)
 	memset(&scan, 0, sizeof(scan));
 	private_add(piece, sizeof(piece));
 	private_add(&mm_map, sizeof(mm_map));
+	scan.still = still;
 	scan.reads_directly = os_read_memory((uintptr_t)&probe, piece, 1) != 1;
 	if (!heap_objects_collect())
 		return false;

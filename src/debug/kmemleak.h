@@ -33,12 +33,22 @@ enum leak_kind {
 	NR_LEAK_KINDS,
 };
 
-/* keep_holders: remember what holds an object, at 8 bytes an object. False: no memory. */
-bool kmemleak_begin(bool keep_holders);
+/*
+ * keep_holders: remember what holds an object, at 8 bytes an object. still: nobody else runs, so
+ * that no memory goes away meanwhile. False: no memory.
+ */
+bool kmemleak_begin(bool keep_holders, bool still);
 void kmemleak_end(void);
 
-/* Words in [start, end) hold what they point to. shared: it is a mapping that others may have. */
-void kmemleak_scan(uintptr_t start, uintptr_t end, bool shared);
+/* What memory that is looked at is backed by. */
+enum scan_backing {
+	SCAN_ANONYMOUS, /* nothing */
+	SCAN_OF_FILE,	/* a file, which may be cut off; or nobody knows */
+	SCAN_SHARED,	/* the mapping is one that others may have */
+};
+
+/* Words in [start, end) hold what they point to. */
+void kmemleak_scan(uintptr_t start, uintptr_t end, enum scan_backing backing);
 
 /* The object that the address lies in is held. loaders: it is not counted. */
 void kmemleak_hold(uintptr_t address, bool loaders);

@@ -80,8 +80,8 @@ static const char *scan_roots(const struct unwind_caller *caller,
 
 	if (!error) {
 		kmemleak_note_stack(caller->stack_pointer);
-		kmemleak_scan(registers, registers + sizeof(caller->registers), false);
-		kmemleak_scan(threads->registers, threads->registers_end, false);
+		kmemleak_scan(registers, registers + sizeof(caller->registers), SCAN_OF_FILE);
+		kmemleak_scan(threads->registers, threads->registers_end, SCAN_OF_FILE);
 		error = leak_roots_scan(caller->stack_pointer, threads->self, threads->nr_records);
 		leak_notes_scan();
 	}
@@ -95,7 +95,7 @@ static const char *look(struct leak_check *check, const struct leak_stopped *thr
 {
 	const char *why;
 
-	if (!kmemleak_begin(params.leak_objects))
+	if (!kmemleak_begin(params.leak_objects, threads->still))
 		return "no memory for it";
 	why = scan_roots(&check->caller, threads);
 	if (why)
@@ -135,6 +135,7 @@ static void stop_others(struct leak_check *check, struct leak_stopped *threads)
 	int nr_running = os_park(PARK_MS, &threads->nr_records);
 
 	threads->self = os_gettid();
+	threads->still = !nr_running;
 	header->pid = os_getpid();
 	header->nr_running = nr_running > 0 ? (unsigned int)nr_running : 0;
 	header->nr_threads = max_size(threads->nr_records, header->nr_running) + 1;
@@ -146,6 +147,7 @@ static void stop_and_look(struct leak_check *check)
 
 	stop_others(check, &threads);
 	check->copy = check->end_copy ? os_copy_process() : -ENOSYS;
+	threads.still |= !check->copy;
 	if (check->copy <= 0)
 		look_and_print(check, &threads);
 	if (!check->copy) {

@@ -21,6 +21,7 @@ struct leak_stopped {
 	int self;		 /* the one that looks; a copy of the process has another number */
 	unsigned int nr_records; /* of the others, in os_parked (os/os_park.h) */
 	uintptr_t registers, registers_end; /* more roots; 0: those are on the stacks */
+	bool still; /* all of them, or this is a copy of the process */
 };
 
 struct leak_check {

@@ -85,7 +85,7 @@ void leak_notes_scan(void)
 	/* They may be shared: nobody has looked. */
 	for (unsigned int i = 0; i < MAX_REGIONS; i++)
 		if (regions[i].start < regions[i].end)
-			kmemleak_scan(regions[i].start, regions[i].end, true);
+			kmemleak_scan(regions[i].start, regions[i].end, SCAN_SHARED);
 	for (uint32_t i = 0; i < nr_ignored && i < MAX_IGNORED; i++)
 		kmemleak_hold(ignored[i], false);
 	if (leak_tracking)

@@ -31,15 +31,22 @@ struct roots {
 };
 
 /* What is ours in between is passed over. */
-static void scan_programs_part(uintptr_t start, uintptr_t end, bool shared)
+static void scan_programs_part(uintptr_t start, uintptr_t end, enum scan_backing backing)
 {
 	uintptr_t first, last;
 
 	while (start < end && private_find(start, end, &first, &last)) {
-		kmemleak_scan(start, first, shared);
+		kmemleak_scan(start, first, backing);
 		start = last;
 	}
-	kmemleak_scan(start, end, shared);
+	kmemleak_scan(start, end, backing);
+}
+
+static enum scan_backing backing_of(const struct os_mapping *mapping)
+{
+	if (mapping->shared)
+		return SCAN_SHARED;
+	return mapping->anonymous ? SCAN_ANONYMOUS : SCAN_OF_FILE;
 }
 
 static uintptr_t heap_end(void)
@@ -186,7 +193,7 @@ static void scan_mapping(const struct roots *roots, const struct os_mapping *map
 		from = heap_end();
 	if (is_heap(end - 1))
 		end = max_size(from, mm_map.reserve);
-	scan_programs_part(from, end, mapping->shared);
+	scan_programs_part(from, end, backing_of(mapping));
 }
 
 static void visit_mapping(void *context, const struct os_mapping *mapping)
@@ -215,7 +222,7 @@ int leak_roots_scan(uintptr_t stack_pointer, int tid, unsigned int nr_parked)
 	error = os_visit_mappings(visit_mapping, &roots);
 	emergency_range(&start, &end);
 	if (start < end)
-		kmemleak_scan(start, end, false);
+		kmemleak_scan(start, end, SCAN_ANONYMOUS);
 	return error;
 }
 

@@ -230,15 +230,16 @@ uintptr_t os_thread_stack_pointer(int tid)
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-#define PAGEMAP_HAS_CONTENTS ((uint64_t)3 << 62) /* present, swapped */
+#define PAGEMAP_PRESENT ((uint64_t)1 << 63)
+#define PAGEMAP_SWAPPED ((uint64_t)1 << 62) /* or no page at all, but a mark: a guard */
 
 static void set_bit(unsigned char *map, size_t i)
 {
 	map[i / 8] |= (unsigned char)(1u << i % 8);
 }
 
-/* How many entries from the first on could be read. */
-static size_t private_pages(size_t first_page, size_t nr, unsigned char *map)
+/* How many entries from the first on could be read. *nr_swapped: pages that are not in memory. */
+static size_t private_pages(size_t first_page, size_t nr, unsigned char *map, size_t *nr_swapped)
 {
 	uint64_t entries[OS_CONTENTS_MAX_PAGES];
 	long fd = open_path(PROC "pagemap", O_RDONLY), ret;
@@ -250,9 +251,11 @@ static size_t private_pages(size_t first_page, size_t nr, unsigned char *map)
 		       (long)(first_page * sizeof(*entries)), 0, 0);
 	os_close((int)fd);
 	nr_read = ret > 0 ? (size_t)ret / sizeof(*entries) : 0;
-	for (size_t i = 0; i < nr_read; i++)
-		if (entries[i] & PAGEMAP_HAS_CONTENTS)
+	for (size_t i = 0; i < nr_read; i++) {
+		if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
 			set_bit(map, i);
+		*nr_swapped += !(entries[i] & PAGEMAP_PRESENT) && entries[i] & PAGEMAP_SWAPPED;
+	}
 	return nr_read;
 }
 
@@ -268,15 +271,16 @@ static size_t shared_pages(uintptr_t address, size_t nr, unsigned char *map)
 	return nr;
 }
 
-void os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, unsigned char *map)
+bool os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, unsigned char *map)
 {
-	size_t nr_known;
+	size_t nr_known, nr_swapped = 0;
 
 	memset(map, 0, div_round_up(nr_pages, 8));
 	nr_known = shared ? shared_pages(address, nr_pages, map) :
-			    private_pages(address / OS_PAGE_SIZE, nr_pages, map);
+			    private_pages(address / OS_PAGE_SIZE, nr_pages, map, &nr_swapped);
 	for (size_t i = nr_known; i < nr_pages; i++)
 		set_bit(map, i);
+	return nr_known == nr_pages && !nr_swapped;
 }
 
 long os_read_memory(uintptr_t from, void *to, size_t bytes)

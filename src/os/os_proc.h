@@ -40,10 +40,11 @@ uintptr_t os_thread_stack_pointer(int tid);
 /*
  * Which pages have contents: bit i % 8 of map[i / 8] is set if page i of the range is in memory or
  * swapped out. All bits are set where it cannot be told. Of private mappings; of shared ones
- * only the pages in memory are known (shared: the range is of such).
+ * only the pages in memory are known (shared: the range is of such). True when all that have
+ * contents are known to be in memory.
  */
 #define OS_CONTENTS_MAX_PAGES 4096u
-void os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, unsigned char *map);
+bool os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, unsigned char *map);
 
 /*
  * Copy memory of the process that may be gone or not be readable. How many bytes from the first on

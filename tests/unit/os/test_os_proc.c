@@ -16,6 +16,10 @@
 
 #define PAGE ((size_t)OS_PAGE_SIZE)
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
 /* --- mappings --------------------------------------------------------------------------------- */
 
 struct wanted {
@@ -146,9 +150,11 @@ TEST(pages_have_contents_once_they_were_written_to)
 	madvise(memory, NR * PAGE, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < NR; i += 3)
 		memory[i * PAGE] = 1;
-	os_pages_with_contents((uintptr_t)memory, NR, false, map);
+	EXPECT(os_pages_with_contents((uintptr_t)memory, NR, false, map));
 	for (size_t i = 0; i < NR; i++)
 		EXPECT_EQ(map[i / 8] >> i % 8 & 1, i % 3 == 0);
+	if (!madvise(memory, PAGE, MADV_GUARD_INSTALL)) /* Linux 6.13 */
+		EXPECT(!os_pages_with_contents((uintptr_t)memory, NR, false, map));
 	munmap(memory, NR * PAGE);
 }
 
