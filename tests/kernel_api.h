@@ -9,6 +9,7 @@
 #include "stitch/devm.h"
 #include "stitch/gfp.h"
 #include "stitch/highmem.h"
+#include "stitch/memcontrol.h"
 #include "stitch/mempool.h"
 #include "stitch/mm.h"
 #include "stitch/report.h"
@@ -26,6 +27,13 @@
 #pragma weak stitch_is_vmalloc_addr
 #pragma weak stitch_vmalloc_to_page
 #pragma weak stitch_report
+#pragma weak stitch_mem_cgroup_create
+#pragma weak stitch_mem_cgroup_destroy
+#pragma weak stitch_mem_cgroup_set_max
+#pragma weak stitch_set_active_memcg
+#pragma weak stitch_get_active_memcg
+#pragma weak stitch_mem_cgroup_from_obj
+#pragma weak stitch_mem_cgroup_read
 #pragma weak stitch_cma_declare
 #pragma weak stitch_cma_alloc
 #pragma weak stitch_cma_release

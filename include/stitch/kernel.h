@@ -20,6 +20,7 @@
 /* The last: they have macros, and others have those names. */
 #include "stitch/kernel_cma.h"
 #include "stitch/kernel_devm.h"
+#include "stitch/kernel_memcontrol.h"
 #include "stitch/kernel_shrinker.h"
 
 /* Compiled only when used. */

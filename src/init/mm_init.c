@@ -42,7 +42,7 @@ static bool boot(void)
 	huge_boot();
 	if (!sections_boot(params.reserve))
 		return false;
-	if (!slots_boot()) {
+	if (!slots_ready(0)) {
 		mm_map = (struct mm_map){ 0 }; /* free() finds nothing of ours */
 		return false;
 	}
@@ -87,7 +87,7 @@ bool mm_init(void)
 }
 
 /* By a visitor's pass: the slot's own passes to the next thread with it. */
-void mm_thread_exit(void)
+static void leave_slot(void)
 {
 	gate_pass *pass = gate_enter_visiting();
 
@@ -100,4 +100,25 @@ void mm_thread_exit(void)
 		current_slot->inside = 1;
 	slot_release();
 	gate_leave(pass);
+}
+
+void mm_thread_exit(void)
+{
+	leave_slot();
+	mem_cgroup_enter(0);
+}
+
+/* Signal handlers that allocate in between have the shared slot of one of the two. */
+bool mm_thread_enter(unsigned int memcg)
+{
+	struct slot *slot = current_slot;
+
+	if (memcg == active_memcg)
+		return true;
+	if (!mem_cgroup_enter(memcg))
+		return false;
+	leave_slot();
+	if (slot != &slot_gone)
+		current_slot = &slot_none;
+	return true;
 }

@@ -35,6 +35,12 @@ void mm_fork_child(void);
  */
 void mm_thread_exit(void);
 
+/*
+ * The calling thread allocates for this group (mm/memcontrol.h) from now on; 0: for none. False: it
+ * is no group that is live. Not in signal handlers.
+ */
+bool mm_thread_enter(unsigned int memcg);
+
 /* True from the thread's first own slot on, until mm_thread_exit. */
 static inline bool mm_thread_has_slot(void)
 {

@@ -5,6 +5,7 @@
 #include "kmalloc/deferred.h"
 #include "kmalloc/shrinker.h"
 #include "mm/cma.h"
+#include "mm/memcontrol.h"
 #include "os/os.h"
 #include "slab/kmem_cache.h"
 
@@ -101,6 +102,7 @@ bool gate_is_interrupted(void)
 static void examine_child(void)
 {
 	slots_after_fork(is_empty);
+	mem_cgroups_after_fork();
 	kmem_caches_after_fork();
 	shrinkers_after_fork();
 	cma_after_fork();

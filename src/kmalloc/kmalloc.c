@@ -102,7 +102,7 @@ static __slow bool make_room(size_t bytes)
 {
 	bool dropped = mapping_drop_all();
 
-	if (bytes > RUN_MAX_PAGES * PAGE_SIZE && !zone_is_limited())
+	if (bytes > RUN_MAX_PAGES * PAGE_SIZE && !zone_is_limited() && !active_memcg)
 		return dropped;
 	kmalloc_drain();
 	return true;
@@ -113,7 +113,7 @@ static void *kmalloc_outside(size_t nr_pages)
 {
 	void *object;
 
-	if (nr_pages < GATHER_MIN_PAGES)
+	if (nr_pages < GATHER_MIN_PAGES || active_memcg) /* in the heap it is charged */
 		return NULL;
 	object = mapping_reuse(nr_pages);
 	return object ? object : gather_alloc(nr_pages);
@@ -295,11 +295,14 @@ static void kfree_small(struct slot *slot, uint32_t entry, void *object)
 		remote_free(slot, entry, object);
 }
 
+/* One lock is for all shared slots: hardened mode meets slabs of other groups at once, too. */
 static __slow void kfree_small_entering(uint32_t entry, void *object)
 {
 	struct slot *slot = slot_enter_to_free();
+	struct slot *owner = slot_by_id(pagemap_slot(entry));
+	bool both_shared = slot->state == SLOT_SHARED && owner && owner->state == SLOT_SHARED;
 
-	kfree_small(slot, entry, object);
+	kfree_small(both_shared ? owner : slot, entry, object);
 	slot_leave(slot);
 }
 

@@ -85,6 +85,9 @@ enum page_kind {
 	PAGE_CACHE, /* head of a slab of a kmem_cache; members as for PAGE_SLAB */
 };
 
+/* Pages by use, those that a pcp keeps for it included. */
+enum page_use { USE_SLAB, USE_RUN, USE_AREA, NR_PAGE_USES };
+
 /*
  * A slab has at most 256 objects, so that its free bitmap, like all that is written for every
  * object, lies in the one struct page of its head.
@@ -106,10 +109,11 @@ struct page {
 		struct { /* PAGE_SLAB; written by the owning slot only */
 			uint16_t nr_objects;
 			uint16_t until_event; /* frees until it stops being full or becomes empty */
-			uint32_t colour;      /* bytes before the first object */
 		};
 		uint32_t nr_pages; /* PAGE_RUN, PAGE_AREA */
 	};
+	uint16_t colour; /* PAGE_SLAB: bytes before the first object */
+	uint16_t memcg;	 /* of every block in use: the group that it is charged to */
 	struct list_head list; /* free list of zone or pcp; partial list of slot and class */
 	uint64_t bitmap[SLAB_BITMAP_WORDS]; /* PAGE_SLAB: set bit: the object is free */
 };

@@ -228,8 +228,8 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_pages)
 	pfn = pageblock_to_pfn(block) + bit;
 	residency_note_taken(pfn, nr_pages);
 	residency_note_used(pfn, nr_pages);
-	zone_count_locked(USE_RUN, (ptrdiff_t)nr_pages);
 	page = pfn_to_page(pfn);
+	zone_charge_locked(page, USE_RUN, nr_pages);
 	WRITE_ONCE(page->kind, PAGE_RUN);
 	WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	pagemap_write(pfn, PAGEMAP_RUN);
@@ -241,10 +241,10 @@ struct page *run_alloc(size_t nr_pages, size_t align_pages)
 	return zone_alloc(alloc_locked, nr_pages, align_pages);
 }
 
-/* Their residency has been noted. */
-static void release_locked(size_t pfn, size_t nr_pages)
+/* Pages of a run, all or its last ones. Their residency has been noted. */
+static void release_locked(const struct page *head, size_t pfn, size_t nr_pages)
 {
-	zone_count_locked(USE_RUN, -(ptrdiff_t)nr_pages);
+	zone_recharge_locked(head, USE_RUN, -(ptrdiff_t)nr_pages);
 	give_bits(pfn_to_pageblock(pfn), pfn % PAGEBLOCK_PAGES, nr_pages);
 }
 
@@ -258,7 +258,7 @@ static bool free_run(struct page *page, void (*note)(size_t pfn, size_t nr_pages
 	if (is_run) {
 		WRITE_ONCE(page->kind, PAGE_NONE);
 		note(pfn, page->nr_pages);
-		release_locked(pfn, page->nr_pages);
+		release_locked(page, pfn, page->nr_pages);
 	}
 	zone_unlock();
 	return is_run;
@@ -279,7 +279,7 @@ static void shrink_locked(struct page *page, size_t nr_pages)
 	size_t pfn = page_to_pfn(page) + nr_pages, nr_less = page->nr_pages - nr_pages;
 
 	residency_note_freed(pfn, nr_less);
-	release_locked(pfn, nr_less);
+	release_locked(page, pfn, nr_less);
 }
 
 static bool extend_locked(struct page *page, size_t nr_more)
@@ -287,13 +287,14 @@ static bool extend_locked(struct page *page, size_t nr_more)
 	size_t pfn = page_to_pfn(page) + page->nr_pages, bit = pfn % PAGEBLOCK_PAGES;
 	struct pageblock *block = pfn_to_pageblock(page_to_pfn(page));
 
-	if (!bit || bit + nr_more > PAGEBLOCK_PAGES || !zone_has_room_locked(USE_RUN, nr_more) ||
+	if (!bit || bit + nr_more > PAGEBLOCK_PAGES ||
+	    !zone_has_room_for_locked(page, USE_RUN, nr_more) ||
 	    bitmap_test_range_any(block->run_map, bit, nr_more))
 		return false;
 	take_bits(block, bit, nr_more);
 	residency_note_taken(pfn, nr_more);
 	residency_note_used(pfn, nr_more);
-	zone_count_locked(USE_RUN, (ptrdiff_t)nr_more);
+	zone_recharge_locked(page, USE_RUN, (ptrdiff_t)nr_more);
 	return true;
 }
 

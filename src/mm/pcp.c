@@ -46,8 +46,9 @@ static struct page *pop(struct pcp *pcp, unsigned int order)
 	return page;
 }
 
-void pcp_init(struct pcp *pcp)
+void pcp_init(struct pcp *pcp, unsigned int memcg)
 {
+	pcp->memcg = (uint16_t)memcg;
 	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
 		INIT_LIST_HEAD(&pcp->list[order]);
 }
@@ -63,7 +64,7 @@ static struct page *zone_take_locked(size_t nr_pages, size_t align)
 	if (!page)
 		return NULL;
 	residency_note_used(page_to_pfn(page), nr_pages);
-	zone_count_locked(USE_SLAB, (ptrdiff_t)nr_pages);
+	zone_charge_locked(page, USE_SLAB, nr_pages);
 	return page;
 }
 
@@ -93,7 +94,7 @@ static struct page *zone_take(unsigned int order)
 
 static void zone_give_locked(struct page *page, unsigned int order)
 {
-	zone_count_locked(USE_SLAB, -((ptrdiff_t)1 << order));
+	zone_recharge_locked(page, USE_SLAB, -((ptrdiff_t)1 << order));
 	free_pages_locked(page, order);
 }
 
@@ -127,7 +128,7 @@ static void drain_order(struct pcp *pcp, unsigned int order, unsigned int nr_blo
 	zone_unlock();
 }
 
-static void free_costly(struct page *page, unsigned int order)
+static void free_to_zone(struct page *page, unsigned int order)
 {
 	zone_lock();
 	zone_give_locked(page, order);
@@ -146,8 +147,8 @@ struct page *pcp_alloc(struct pcp *pcp, unsigned int order)
 
 void pcp_free(struct pcp *pcp, struct page *page, unsigned int order)
 {
-	if (order > PCP_MAX_ORDER) {
-		free_costly(page, order);
+	if (order > PCP_MAX_ORDER || unlikely(page->memcg != pcp->memcg)) {
+		free_to_zone(page, order);
 		return;
 	}
 	push(pcp, page, order);
@@ -206,7 +207,8 @@ bool pcp_run_free(struct pcp *pcp, struct page *page)
 {
 	uint32_t nr_pages = READ_ONCE(page->nr_pages);
 
-	if (nr_pages > PCP_MAX_RUN_PAGES || pcp->nr_run_pages + nr_pages > PCP_RUN_PAGES)
+	if (nr_pages > PCP_MAX_RUN_PAGES || pcp->nr_run_pages + nr_pages > PCP_RUN_PAGES ||
+	    unlikely(READ_ONCE(page->memcg) != pcp->memcg))
 		return false;
 	if (!pagemap_claim(page_to_pfn(page), PAGEMAP_RUN))
 		return false;

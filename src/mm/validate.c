@@ -154,7 +154,7 @@ bool validate_zone(void)
 	valid = validate_ranges(RANGE_LOW, &census) && validate_ranges(RANGE_HIGH, &census);
 	census.nr_range_touched = census.nr_touched;
 	valid = valid && validate_buddy(&census) && validate_run_blocks(&census) &&
-		validate_sums(&census);
+		validate_sums(&census) && validate_mem_cgroups_locked();
 	zone_unlock();
 	return valid;
 }

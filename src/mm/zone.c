@@ -95,7 +95,7 @@ static size_t cushion_pages(size_t limit)
 	return min_size(max_size(limit / CUSHION_SHARE, LEAST_CUSHION_PAGES), MOST_CUSHION_PAGES);
 }
 
-bool zone_has_room_locked(enum page_use use, size_t nr_pages)
+static bool has_room_locked(enum page_use use, size_t nr_pages)
 {
 	size_t limit = params.limit / PAGE_SIZE;
 
@@ -104,6 +104,16 @@ bool zone_has_room_locked(enum page_use use, size_t nr_pages)
 	if (use == USE_SLAB)
 		limit += cushion_pages(limit);
 	return nr_counted_pages() + nr_pages <= limit;
+}
+
+bool zone_has_room_locked(enum page_use use, size_t nr_pages)
+{
+	return has_room_locked(use, nr_pages) && mem_cgroup_has_room_locked(active_memcg, nr_pages);
+}
+
+bool zone_has_room_for_locked(const struct page *head, enum page_use use, size_t nr_pages)
+{
+	return has_room_locked(use, nr_pages) && mem_cgroup_has_room_locked(head->memcg, nr_pages);
 }
 
 /* What the other zones have is none of the heap's. */
@@ -133,4 +143,16 @@ void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
 	WRITE_ONCE(zone.peak_used, max_size(zone.peak_used, sum));
 	most = most_pages();
 	WRITE_ONCE(zone.nr_free_in_peak, most - min_size(most, sum));
+}
+
+void zone_recharge_locked(const struct page *head, enum page_use use, ptrdiff_t nr_pages)
+{
+	mem_cgroup_count_locked(head->memcg, use, nr_pages);
+	zone_count_locked(use, nr_pages);
+}
+
+void zone_charge_locked(struct page *head, enum page_use use, size_t nr_pages)
+{
+	head->memcg = active_memcg;
+	zone_recharge_locked(head, use, (ptrdiff_t)nr_pages);
 }

@@ -14,6 +14,7 @@
 
 #include "base/math.h"
 #include "core/lock.h"
+#include "mm/memcontrol.h"
 #include "mm/memmap.h"
 
 /*
@@ -48,9 +49,6 @@ struct free_area {
 /* Bounds of free pages with frames (mm/decay.h). */
 enum watermark { WMARK_LOW, WMARK_HIGH, NR_WATERMARKS };
 
-/* Pages by use, those that a pcp keeps for it included. */
-enum page_use { USE_SLAB, USE_RUN, USE_AREA, NR_PAGE_USES };
-
 struct zone {
 	struct free_area free_area[NR_PAGE_ORDERS];
 	struct list_head run_buckets[NR_RUN_BUCKETS];
@@ -75,9 +73,24 @@ struct zone {
 	size_t nr_isolated;	  /* extents that mm/reclaim.c holds at this moment */
 	size_t nr_used[NR_PAGE_USES];
 	size_t peak_used; /* highest sum of nr_used */
+	struct mem_cgroup memcg[MAX_MEM_CGROUPS]; /* mm/memcontrol.h; the first is none */
 };
 
 extern struct zone zone;
+
+/* What is charged to no group; usage and peak are those of all. */
+static inline struct mem_cgroup zone_of_no_memcg(const struct zone *z)
+{
+	struct mem_cgroup nobody = { .peak = z->peak_used, .max = NO_MEMCG_LIMIT };
+
+	for (unsigned int use = 0; use < NR_PAGE_USES; use++) {
+		nobody.nr_used[use] = z->nr_used[use];
+		nobody.usage += z->nr_used[use];
+		for (unsigned int id = 1; id < MAX_MEM_CGROUPS; id++)
+			nobody.nr_used[use] -= z->memcg[id].nr_used[use];
+	}
+	return nobody;
+}
 
 /* The coarse time by which pageblocks age, in units of 64 ms; never 0. */
 #define TICK_MS 64u
@@ -126,8 +139,11 @@ bool zone_is_bounded(void);
 /* limit= is given: all memory of the program has to be in the zone, to be counted. */
 bool zone_is_limited(void);
 
-/* As many pages more for this use are within limit=. */
+/* As many pages more for this use are within limit=, and within what the thread's group may. */
 bool zone_has_room_locked(enum page_use use, size_t nr_pages);
+
+/* The same for pages that are added to a block in use, which may be another group's. */
+bool zone_has_room_for_locked(const struct page *head, enum page_use use, size_t nr_pages);
 
 /*
  * It is not out of the question that so many pages can be had when others are given back: no more
@@ -138,7 +154,14 @@ bool zone_could_have(size_t nr_pages);
 /* Pages in use are more than soft_limit= allows. Racy and cheap. */
 bool zone_is_crowded(void);
 
-/* Count pages into or out of use, with the peak. */
+/*
+ * A block is in use from now on: it is counted and charged to the thread's group. Later pages are
+ * added to it or go back (negative), for its group.
+ */
+void zone_charge_locked(struct page *head, enum page_use use, size_t nr_pages);
+void zone_recharge_locked(const struct page *head, enum page_use use, ptrdiff_t nr_pages);
+
+/* Count pages of nobody into or out of use, with the peak. */
 void zone_count_locked(enum page_use use, ptrdiff_t nr_pages);
 
 /* True when every invariant of this layer holds; takes the lock. For tests and debug builds. */

@@ -390,6 +390,7 @@ static const struct {
 	{ "vmstat", print_vmstat },
 	{ "extfrag_index", print_extfrag_index },
 	{ "unusable_index", print_unusable_index },
+	{ "memcg", proc_print_memcg },
 	{ "memblock_memory", print_memblock_memory },
 	{ "memblock_reserved", print_memblock_reserved },
 	{ "resident_unusable_index", print_resident_unusable_index },

@@ -210,8 +210,7 @@ uint32_t proc_view_last_cache(const struct proc_view *view)
 	return id < MAX_KMEM_CACHES ? id : MAX_KMEM_CACHES - 1;
 }
 
-/* As a column of a table, whoever has chosen it. */
-static void make_word(char *name, size_t bytes)
+void proc_make_word(char *name, size_t bytes)
 {
 	name[bytes - 1] = '\0';
 	for (; *name; name++)
@@ -227,7 +226,7 @@ bool proc_view_cache(const struct proc_view *view, uint32_t id, struct kmem_cach
 	if (!get(view, entry, &address, sizeof(address)) || !address ||
 	    !get(view, address, cache, sizeof(*cache)) || !cache->entry)
 		return false;
-	make_word(cache->name, CACHE_NAME_BYTES);
+	proc_make_word(cache->name, CACHE_NAME_BYTES);
 	return cache->order <= MAX_PAGE_ORDER;
 }
 

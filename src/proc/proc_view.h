@@ -20,7 +20,7 @@
 #include "vmalloc/mapping.h"
 
 #define PROC_ROOT_SYMBOL "stitch_proc_root"
-#define PROC_ROOT_VERSION 0x5354435000000003u
+#define PROC_ROOT_VERSION 0x5354435000000004u
 
 /* What the library exports. Sizes tell a build with other structures. */
 struct proc_root {
@@ -61,6 +61,12 @@ enum proc_status { PROC_OK, PROC_UNREADABLE, PROC_OTHER_VERSION };
 /* Reads the root at this address and what it leads to. */
 enum proc_status proc_view_fill(struct proc_view *view, proc_read_fn *read, void *context,
 				uint64_t root);
+
+/* As a column of a table, whoever has chosen it. */
+void proc_make_word(char *name, size_t bytes);
+
+/* The report "memcg". */
+void proc_print_memcg(struct report *report, const struct proc_view *view);
 
 /* The rest of it: the zones below the heap. */
 void proc_view_fill_lowmem(struct proc_view *view);

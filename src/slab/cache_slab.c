@@ -26,7 +26,8 @@ static uint32_t next_colour_locked(struct kmem_cache *cache)
 {
 	uint32_t spare = (uint32_t)((PAGE_SIZE << cache->order) -
 				    (size_t)cache->nr_objects * cache->stride);
-	uint32_t colour = cache->next_colour <= spare ? cache->next_colour : 0;
+	uint32_t most = (uint32_t)min_size(spare, UINT16_MAX);
+	uint32_t colour = cache->next_colour <= most ? cache->next_colour : 0;
 
 	cache->next_colour = colour + (uint32_t)max_size(CACHE_LINE, cache->align);
 	return colour;
@@ -50,7 +51,7 @@ static void slab_init(const struct kmem_cache *cache, struct page *head, uint32_
 	}
 	WRITE_ONCE(head->nr_objects, cache->nr_objects);
 	head->until_event = 0;
-	head->colour = colour;
+	head->colour = (uint16_t)colour;
 	slab_fill_bitmap(head);
 	WRITE_ONCE(head->identity, identity_of(cache));
 	tag_pages(head, cache->order, cache->entry);

@@ -1,6 +1,8 @@
 /* remote.c - see remote.h. */
 #include "slab/remote.h"
 
+#include <limits.h>
+
 #include "core/lock.h"
 #include "core/memcheck.h"
 #include "mm/memmap.h"
@@ -177,13 +179,40 @@ static bool try_adopt(struct slot *slot, struct slot *owner, struct batch *batch
 	return true;
 }
 
+/*
+ * The slabs are another group's, and nobody may take that slot for long: put the batch, and all
+ * that waits, into its slabs. False when the owner has a holder, and for who visits a free slot,
+ * under the lock that this takes.
+ */
+static bool try_put_home(const struct slot *slot, struct slot *owner, struct batch *batch)
+{
+	bool is_free;
+
+	if (slot->state == SLOT_FREE || owner->state != SLOT_FREE)
+		return false;
+	lock_acquire(LOCK_SLOTS);
+	is_free = owner->state == SLOT_FREE;
+	if (is_free) {
+		inbox_push(owner, batch);
+		remote_put_back(owner, UINT_MAX);
+	}
+	lock_release(LOCK_SLOTS);
+	return is_free;
+}
+
+static bool deliver_to_nobodys(struct slot *slot, struct slot *owner, struct batch *batch)
+{
+	return slot->memcg == owner->memcg ? try_adopt(slot, owner, batch) :
+					     try_put_home(slot, owner, batch);
+}
+
 static void deliver(struct slot *slot, struct batch *batch)
 {
 	struct slot *owner = slot_by_id(pagemap_slot(batch->entry));
 
 	if (owner->state == SLOT_LOST)
 		barn_put_batch(batch); /* its slabs stay as the fork left them */
-	else if (!try_adopt(slot, owner, batch))
+	else if (!deliver_to_nobodys(slot, owner, batch))
 		inbox_push(owner, batch);
 }
 

@@ -48,7 +48,7 @@ static void slab_init(struct page *head, unsigned int order, uint32_t entry, uin
 	}
 	WRITE_ONCE(head->nr_objects, (uint16_t)((PAGE_SIZE << order) / size));
 	head->until_event = 0;
-	head->colour = colour;
+	head->colour = (uint16_t)colour;
 	slab_fill_bitmap(head);
 	WRITE_ONCE(head->identity, slab_identity(entry, order));
 	tag_pages(head, entry);

@@ -4,6 +4,7 @@
 #include "core/lock.h"
 #include "core/memblock.h"
 #include "core/params.h"
+#include "mm/memcontrol.h"
 #include "slab/remote.h"
 
 /* Slots are found by id through a table of tables, which grows without moving. */
@@ -30,8 +31,9 @@ static _Thread_local uint8_t nr_visits __tls_initial_exec;
 static struct {
 	struct slot **tables[MAX_TABLES];
 	uint32_t nr_slots; /* ids 1..nr_slots are in the tables */
-	struct slot *free; /* stack of free slots: the warmest is inherited first */
-	struct slot *shared;
+	/* By group: a stack of free slots, of which the warmest is inherited first; the shared */
+	struct slot *free[MAX_MEM_CGROUPS];
+	struct slot *shared[MAX_MEM_CGROUPS];
 	struct slot *visited; /* by slot_visit_held, at this moment; no lock */
 } slots;
 
@@ -62,20 +64,21 @@ uint32_t slot_count_held(void)
 	return count;
 }
 
-static void slot_init(struct slot *slot, uint32_t id)
+static void slot_init(struct slot *slot, uint32_t id, unsigned int memcg)
 {
 	slot->id = id;
+	slot->memcg = (uint16_t)memcg;
 	slot->tag = PAGEMAP_SLOT(id);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		slot->top[class] = slot_none.top[class];
 		INIT_LIST_HEAD(&slot->class[class].partial);
 	}
 	slot->top[NR_SIZE_CLASSES] = slot_none.top[NR_SIZE_CLASSES];
-	pcp_init(&slot->pcp);
+	pcp_init(&slot->pcp, memcg);
 }
 
 /* A new slot, published in the tables. NULL: no memory, or more threads than tables. */
-static struct slot *slot_make_locked(void)
+static struct slot *slot_make_locked(unsigned int memcg)
 {
 	uint32_t id = slots.nr_slots + 1;
 	struct slot ***table = &slots.tables[id / SLOTS_PER_TABLE];
@@ -88,20 +91,30 @@ static struct slot *slot_make_locked(void)
 	slot = *table ? memblock_alloc(sizeof(*slot)) : NULL;
 	if (!slot)
 		return NULL;
-	slot_init(slot, id);
+	slot_init(slot, id, memcg);
 	(*table)[id % SLOTS_PER_TABLE] = slot;
 	__atomic_store_n(&slots.nr_slots, id, __ATOMIC_RELEASE);
 	return slot;
 }
 
-bool slots_boot(void)
+static struct slot *make_shared_locked(unsigned int memcg)
 {
+	struct slot *slot = slot_make_locked(memcg);
+
+	if (slot)
+		slot->state = SLOT_SHARED;
+	return slot;
+}
+
+bool slots_ready(unsigned int memcg)
+{
+	struct slot **shared = &slots.shared[memcg];
+
 	lock_acquire(LOCK_SLOTS);
-	slots.shared = slot_make_locked();
-	if (slots.shared)
-		slots.shared->state = SLOT_SHARED;
+	if (!*shared)
+		*shared = make_shared_locked(memcg);
 	lock_release(LOCK_SLOTS);
-	return slots.shared;
+	return *shared;
 }
 
 /* The thread has the slot before the slot is held: a child would free what is held by nobody. */
@@ -110,11 +123,11 @@ static struct slot *slot_take(void)
 	struct slot *slot;
 
 	lock_acquire(LOCK_SLOTS);
-	slot = slots.free;
+	slot = slots.free[active_memcg];
 	if (slot)
-		slots.free = slot->next_free;
+		slots.free[active_memcg] = slot->next_free;
 	else
-		slot = slot_make_locked();
+		slot = slot_make_locked(active_memcg);
 	if (slot) {
 		for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
 			slot->class[class].nr_misses = 0; /* those of another thread */
@@ -128,7 +141,7 @@ static struct slot *slot_take(void)
 static struct slot *slot_borrow(void)
 {
 	lock_acquire(LOCK_SHARED_SLOT);
-	return slots.shared;
+	return slots.shared[active_memcg];
 }
 
 struct slot *slot_enter(void)
@@ -162,8 +175,8 @@ static void slot_free_locked(struct slot *slot)
 {
 	slot->inside = 0;
 	slot->state = SLOT_FREE;
-	slot->next_free = slots.free;
-	slots.free = slot;
+	slot->next_free = slots.free[slot->memcg];
+	slots.free[slot->memcg] = slot;
 }
 
 void slot_release(void)
@@ -204,11 +217,14 @@ void slots_collect_left(void)
 void slots_visit_free(void (*fn)(struct slot *))
 {
 	lock_acquire(LOCK_SHARED_SLOT);
-	fn(slots.shared);
+	for (unsigned int memcg = 0; memcg < MAX_MEM_CGROUPS; memcg++)
+		if (slots.shared[memcg])
+			fn(slots.shared[memcg]);
 	lock_release(LOCK_SHARED_SLOT);
 	lock_acquire(LOCK_SLOTS);
-	for (struct slot *slot = slots.free; slot; slot = slot->next_free)
-		fn(slot);
+	for (unsigned int memcg = 0; memcg < MAX_MEM_CGROUPS; memcg++)
+		for (struct slot *slot = slots.free[memcg]; slot; slot = slot->next_free)
+			fn(slot);
 	lock_release(LOCK_SLOTS);
 }
 

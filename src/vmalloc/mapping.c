@@ -272,8 +272,8 @@ void *mapping_move_in(struct page *page, size_t nr_pages)
 {
 	struct mapping *entry;
 
-	if (nr_pages < MAPPING_MIN_PAGES || zone_is_limited() || !may_try() || !is_one_map(page) ||
-	    !mapping_may_leave(page_address(page)))
+	if (nr_pages < MAPPING_MIN_PAGES || zone_is_limited() || page->memcg || !may_try() ||
+	    !is_one_map(page) || !mapping_may_leave(page_address(page)))
 		return NULL;
 	entry = entry_new();
 	return entry ? move_in(entry, page, nr_pages) : NULL;

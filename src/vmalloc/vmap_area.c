@@ -114,7 +114,7 @@ static struct page *start_area(size_t unit, size_t nr_pages)
 
 	residency_note_taken(pfn, units_of(nr_pages) * UNIT_PAGES);
 	residency_note_used(pfn, nr_pages);
-	zone_count_locked(USE_AREA, (ptrdiff_t)nr_pages);
+	zone_charge_locked(page, USE_AREA, nr_pages);
 	WRITE_ONCE(page->kind, PAGE_AREA);
 	WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	pagemap_write(pfn, PAGEMAP_AREA);
@@ -210,7 +210,7 @@ static bool free_area(struct page *page, void (*note)(size_t pfn, size_t nr_page
 		WRITE_ONCE(page->kind, PAGE_NONE);
 		pagemap_write(pfn, 0);
 		WRITE_ONCE(nr_areas, nr_areas - 1);
-		zone_count_locked(USE_AREA, -(ptrdiff_t)nr_pages);
+		zone_recharge_locked(page, USE_AREA, -(ptrdiff_t)nr_pages);
 		note_unused(pfn, nr_pages, note);
 		return_units(pfn / UNIT_PAGES, units_of(nr_pages));
 	}
@@ -236,7 +236,7 @@ static bool extend_locked(struct page *page, size_t nr_pages)
 	size_t nr_units = units_of(page->nr_pages);
 	size_t nr_more = units_of(nr_pages) - nr_units;
 
-	if (!zone_has_room_locked(USE_AREA, nr_pages - page->nr_pages) ||
+	if (!zone_has_room_for_locked(page, USE_AREA, nr_pages - page->nr_pages) ||
 	    (nr_more && !range_claim_locked(part, unit + nr_units, nr_more)))
 		return false;
 	if (nr_more)
@@ -268,7 +268,7 @@ bool area_resize(struct page *page, size_t nr_pages)
 	else if (change < 0)
 		shrink_locked(page, nr_pages);
 	if (done) {
-		zone_count_locked(USE_AREA, change);
+		zone_recharge_locked(page, USE_AREA, change);
 		WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	}
 	count_slack(page_to_pfn(page), page->nr_pages);

@@ -101,6 +101,7 @@ static inline void *entry_align(void **block, int error)
 #include "hostile/entries_cma.h"
 #include "hostile/entries_devm.h"
 #include "hostile/entries_kmalloc.h"
+#include "hostile/entries_memcontrol.h"
 #include "hostile/entries_pages.h"
 #include "hostile/entries_report.h"
 #include "hostile/entries_shrinker.h"
@@ -237,7 +238,8 @@ static inline bool entry_call(const char *name, void *to_free)
 	       entry_call_delete(name, to_free) || entry_call_leaks(name) || entry_call_end(name) ||
 	       entry_call_cache(name) || entry_call_kmalloc(name) || entry_call_pages(name) ||
 	       entry_call_pools(name) || entry_call_report(name) || entry_call_devm(name) ||
-	       entry_call_shrinker(name) || entry_call_cma(name);
+	       entry_call_shrinker(name) || entry_call_cma(name) ||
+	       entry_call_memcontrol(name);
 }
 
 #undef GIVES

@@ -47,6 +47,8 @@ forms = {
     "extfrag_index": [node + r"([ -]\d\.\d{3} ){11}"],
     "unusable_index": [node + r"(\d\.\d{3} ){11}"],
     "resident_unusable_index": [node + r"(\d\.\d{3} ){11}"],
+    "memcg": [r"# path current peak max failcnt slab pages vmalloc threads",
+        r"/\S* \d+ \d+ (max|\d+)( \d+){5}"],
     "memblock_memory": [r" +\d+: 0x[0-9a-f]{16}\.\.0x[0-9a-f]{16}    0 NONE"],
     "memblock_reserved": [r"   0: 0x[0-9a-f]{16}\.\.0x[0-9a-f]{16}    0 NONE"],
 }

@@ -43,7 +43,7 @@ endforeach()
 add_executable(launcher tools/launcher.c tools/leaks.c tools/symbolize.c tools/tracee.c
 	tools/flamegraph/flamegraph.c tools/image.c tools/report.c)
 # What reads a heap from outside is compiled into the launcher, too.
-target_sources(launcher PRIVATE src/proc/proc_view.c src/proc/proc_lowmem.c
+target_sources(launcher PRIVATE src/proc/proc_view.c src/proc/proc_lowmem.c src/proc/proc_memcg.c
 	src/proc/proc_format.c src/core/report.c
 	src/base/format.c src/slab/size_class.c tools/report_os.c)
 target_include_directories(launcher PRIVATE preload src include) # remote.h

@@ -17,7 +17,7 @@ static void boot(size_t bytes)
 	memset(&zone, 0, sizeof(zone));
 	memset(&pcp, 0, sizeof(pcp));
 	boot_heap(bytes);
-	pcp_init(&pcp);
+	pcp_init(&pcp, 0);
 }
 
 static size_t pages_on_lists(void)
