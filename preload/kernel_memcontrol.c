@@ -111,10 +111,13 @@ __visible struct stitch_mem_cgroup *stitch_set_active_memcg(struct stitch_mem_cg
 	struct stitch_mem_cgroup *before = group_of(active_memcg);
 	unsigned int id = id_of(memcg);
 
-	if (id == NO_GROUP || !mm_thread_enter(id))
+	if (id == NO_GROUP || !mm_thread_enter(id)) {
 		errno = EINVAL;
-	else if (id)
+	} else if (id) {
 		thread_register();
+		if (active_memcg != id)
+			errno = EAGAIN;
+	}
 	return before;
 }
 

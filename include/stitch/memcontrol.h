@@ -68,9 +68,10 @@ int stitch_mem_cgroup_destroy(struct stitch_mem_cgroup *memcg);
 int stitch_mem_cgroup_set_max(struct stitch_mem_cgroup *memcg, size_t max_bytes);
 
 /*
- * The calling thread allocates for this group from now on. Returns the one before. If it is no
- * group (errno is EINVAL then) nothing happens. At its end a thread leaves its group by itself.
- * Kernel: the same.
+ * The calling thread allocates for this group from now on. Returns the one before. At its end a
+ * thread leaves its group by itself. errno, else unchanged: EINVAL: it is no group, and nothing
+ * happens; EAGAIN: the program has taken all keys of pthread_key_create, by which the thread's end
+ * would be noticed, and the thread is in no group. Kernel: the same.
  */
 struct stitch_mem_cgroup *stitch_set_active_memcg(struct stitch_mem_cgroup *memcg);
 
@@ -90,7 +91,7 @@ struct stitch_mem_cgroup_stat {
 	size_t slab;	      /* its own: objects up to 8 KiB, */
 	size_t pages;	      /* ... up to 2 MiB, */
 	size_t vmalloc;	      /* ... above */
-	unsigned long failcnt; /* requests that its own limit has refused, at first */
+	unsigned long failcnt; /* times that its own limit refused pages: more than one a request */
 	unsigned int nr_threads; /* that are in it now; of none: 0 */
 };
 

@@ -153,13 +153,15 @@ bool mem_cgroup_enter(unsigned int id)
 {
 	unsigned int left = active_memcg;
 
+	if (id == left)
+		return true;
 	group(id)->nr_threads++;
 	if (is_live(id))
 		active_memcg = (uint8_t)id;
 	else
 		left = id;
 	group(left)->nr_threads--;
-	return left != id || active_memcg == id;
+	return active_memcg == id;
 }
 
 struct mem_cgroup mem_cgroup_read(unsigned int id)
