@@ -187,7 +187,7 @@ static __attribute__((noinline)) long scan_for_caller(unsigned int flags)
 
 	if (flags & ~ALL_FLAGS)
 		return -EINVAL;
-	if (!heap_ready())
+	if (!CONFIG_LEAKS || !heap_ready())
 		return -ENOSYS;
 	if (!take(MAX_WAITS))
 		return -EBUSY;

@@ -123,8 +123,7 @@ static __inline_always bool push(struct kmem_cache *cache, void *object)
 					       push_to_class(cache, object);
 }
 
-/* Inlined, so that stacks begin with the name that the program has called. */
-static __inline_always void *settled(const struct kmem_cache *cache, void *object,
+static inline void *settled(const struct kmem_cache *cache, void *object,
 				     stitch_gfp_t flags, bool had_slot)
 {
 	thread_settle(had_slot);
@@ -132,11 +131,9 @@ static __inline_always void *settled(const struct kmem_cache *cache, void *objec
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (((flags & STITCH__GFP_ZERO) || leak_tracking) && !cache->ctor)
+	if ((flags & STITCH__GFP_ZERO) && !cache->ctor)
 		memset(object, 0, cache->object_size);
 	if (gfp_may_wait(flags)) {
-		if (unlikely(leak_tracking))
-			leak_track(object, cache->object_size);
 		gfp_fill_reserve();
 		background_consider();
 		relief_consider(flags);
@@ -144,15 +141,32 @@ static __inline_always void *settled(const struct kmem_cache *cache, void *objec
 	return object;
 }
 
-static __slow void *stitch_kmem_cache_alloc_slow(struct kmem_cache *cache, stitch_gfp_t flags)
+static void *alloc_plain(struct kmem_cache *cache, stitch_gfp_t flags)
 {
 	bool had_slot = mm_thread_has_slot();
+
+	return settled(cache, cache_object_alloc(cache, flags), flags, had_slot);
+}
+
+/* Not inlined, and tracks by itself: stacks begin with the name that the program has called. */
+static __slow void *stitch_kmem_cache_alloc_detour(struct kmem_cache *cache, stitch_gfp_t flags)
+{
+	void *object;
 
 	if (fault_inject("kmem_cache_alloc()", cache->object_size, flags)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	return settled(cache, cache_object_alloc(cache, flags), flags, had_slot);
+	object = alloc_plain(cache, leak_tracking() ? flags | STITCH__GFP_ZERO : flags);
+	if (leak_tracking() && object && gfp_may_wait(flags))
+		leak_track(object, cache->object_size);
+	return object;
+}
+
+static __slow void *stitch_kmem_cache_alloc_slow(struct kmem_cache *cache, stitch_gfp_t flags)
+{
+	return likely(!mm_has_detours()) ? alloc_plain(cache, flags) :
+					   stitch_kmem_cache_alloc_detour(cache, flags);
 }
 
 __visible void *stitch_kmem_cache_alloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags)
@@ -172,16 +186,31 @@ __visible void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch
 	return stitch_kmem_cache_alloc_slow(inner(cache), flags | STITCH__GFP_ZERO);
 }
 
-static __slow void free_slow_half(struct kmem_cache *cache, void *object)
+static void free_and_settle(struct kmem_cache *cache, void *object)
 {
 	bool had_slot = mm_thread_has_slot();
 
-	if (!object)
-		return;
-	if (unlikely(leak_profiling))
-		leak_track_end(object);
 	cache_object_free(cache, object);
 	thread_settle(had_slot);
+}
+
+static __slow void free_detour(struct kmem_cache *cache, void *object)
+{
+	if (leak_profiling())
+		leak_track_end(object);
+	free_and_settle(cache, object);
+}
+
+static __slow void free_slow_half(struct kmem_cache *cache, void *object)
+{
+	if (!object)
+		return;
+	if (likely(slot_frees_unseen()))
+		cache_object_free(cache, object);
+	else if (unlikely(mm_has_detours()))
+		free_detour(cache, object);
+	else
+		free_and_settle(cache, object);
 }
 
 __visible void stitch_kmem_cache_free(struct stitch_kmem_cache *cache, void *object)

@@ -75,14 +75,14 @@ static __inline_always size_t natural_align(size_t bytes)
 }
 
 /*
- * malloc gives it by itself: the class of the size has it. A leak check and Valgrind ask for more
- * bytes than were asked for.
+ * malloc gives it by itself: the class of the size has it. A leak check (padded) and Valgrind ask
+ * for more bytes than were asked for.
  */
-static __inline_always bool malloc_is_natural(size_t bytes)
+static __inline_always bool malloc_is_natural(size_t bytes, bool padded)
 {
 	if (bytes > SIZE_CLASS_MAX_BYTES || natural_align(bytes) == KMALLOC_MIN_ALIGN)
 		return true;
-	return !leak_tracking && !CONFIG_VALGRIND &&
+	return !padded && !CONFIG_VALGRIND &&
 	       size_class_align(&size_classes[size_class_of(bytes)]) >= natural_align(bytes);
 }
 
@@ -93,12 +93,7 @@ static void *zeroed(void *object, size_t bytes, stitch_gfp_t flags)
 
 static void *alloc_reserved(size_t bytes, stitch_gfp_t flags)
 {
-	void *object = gfp_alloc_reserved(bytes, natural_align(bytes), flags);
-
-	/* Its stack would be looked for in a signal handler; whose the record was is over. */
-	if (unlikely(leak_has_stacks()) && object)
-		leak_untrack(object);
-	return zeroed(object, bytes, flags);
+	return zeroed(gfp_alloc_reserved(bytes, natural_align(bytes), flags), bytes, flags);
 }
 
 /* Who may not wait, malloc's errno apart. */
@@ -120,11 +115,11 @@ static void *aligned_or_other(void *object, size_t bytes)
 	return memalign_slow(natural_align(bytes), bytes);
 }
 
-static inline void *alloc_once(size_t bytes, stitch_gfp_t flags)
+static __inline_always void *alloc_once(size_t bytes, stitch_gfp_t flags, bool padded)
 {
 	void *object;
 
-	if (!malloc_is_natural(bytes))
+	if (!malloc_is_natural(bytes, padded))
 		return zeroed(memalign_slow(natural_align(bytes), bytes), bytes, flags);
 	if (!(flags & STITCH__GFP_ZERO))
 		return aligned_or_other(malloc_inline(bytes), bytes);
@@ -135,15 +130,15 @@ static inline void *alloc_once(size_t bytes, stitch_gfp_t flags)
 }
 
 /* malloc would call shrinkers as for GFP_KERNEL; alloc_harder does as the flags have it. */
-static void *alloc_without_shrinkers(size_t bytes, stitch_gfp_t flags)
+static __inline_always void *alloc_without_shrinkers(size_t bytes, stitch_gfp_t flags, bool padded)
 {
 	uint8_t scope = gfp_scope;
 	void *object;
 
 	if (likely(!shrinkers_are_there() && !zone_is_limited()))
-		return alloc_once(bytes, flags);
+		return alloc_once(bytes, flags, padded);
 	gfp_scope = scope | GFP_SCOPE_NO_SHRINKERS;
-	object = alloc_once(bytes, flags);
+	object = alloc_once(bytes, flags, padded);
 	gfp_scope = scope;
 	return object;
 }
@@ -153,9 +148,11 @@ static void *alloc_elsewhere(size_t bytes, stitch_gfp_t flags)
 {
 	void *object = zonelist_fall_back(bytes, natural_align(bytes), flags);
 
-	if (unlikely(leak_has_stacks()) && object)
+	if (!object)
+		object = alloc_reserved(bytes, flags);
+	if (leak_has_stacks() && object)
 		leak_untrack(object);
-	return object ? object : alloc_reserved(bytes, flags);
+	return object;
 }
 
 /* The first attempt has failed. */
@@ -169,7 +166,7 @@ static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_err
 	do {
 		object = alloc_elsewhere(bytes, flags);
 		if (!object && nr_tries)
-			object = alloc_without_shrinkers(bytes, flags);
+			object = alloc_without_shrinkers(bytes, flags, leak_tracking());
 	} while (!object && gfp_try_harder(flags, bytes, &nr_tries));
 	if (object)
 		errno = saved_errno;
@@ -178,10 +175,10 @@ static __slow void *alloc_harder(size_t bytes, stitch_gfp_t flags, int saved_err
 	return object;
 }
 
-static void *alloc_patiently(size_t bytes, stitch_gfp_t flags)
+static __inline_always void *alloc_patiently(size_t bytes, stitch_gfp_t flags, bool padded)
 {
 	int saved_errno = errno;
-	void *object = alloc_without_shrinkers(bytes, flags);
+	void *object = alloc_without_shrinkers(bytes, flags, padded);
 
 	if (unlikely(!object))
 		return alloc_harder(bytes, flags, saved_errno);
@@ -190,7 +187,6 @@ static void *alloc_patiently(size_t bytes, stitch_gfp_t flags)
 	return object;
 }
 
-/* As with alloc_reserved leak checks know nothing of it. */
 static __slow void *alloc_lowmem(size_t bytes, stitch_gfp_t flags)
 {
 	void *object = zonelist_alloc(bytes, natural_align(bytes), flags);
@@ -199,37 +195,62 @@ static __slow void *alloc_lowmem(size_t bytes, stitch_gfp_t flags)
 		errno = ENOMEM;
 		if (gfp_may_wait(flags))
 			alloc_failure_report("kmalloc()", flags, stitch_get_order(bytes));
-	} else if (unlikely(leak_has_stacks())) {
-		leak_untrack(object);
 	}
+	return object;
+}
+
+/* No malloc has anything to do with it. */
+static bool is_aside(stitch_gfp_t flags)
+{
+	return unlikely(flags & GFP_LOWMEM) || !gfp_may_wait(flags);
+}
+
+static void *alloc_aside(size_t bytes, stitch_gfp_t flags)
+{
+	return unlikely(flags & GFP_LOWMEM) ? alloc_lowmem(bytes, flags) :
+					      alloc_atomic(bytes, flags);
+}
+
+static __slow void *alloc_detour(size_t bytes, stitch_gfp_t flags)
+{
+	bool padded = leak_tracking();
+	unsigned int faults;
+	void *object;
+
+	if (fault_inject("kmalloc()", bytes, flags)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (is_aside(flags)) {
+		object = alloc_aside(bytes, flags);
+		/* No stack, perhaps in a signal handler; whose the record was is over. */
+		if (leak_has_stacks() && object)
+			leak_untrack(object);
+		return object;
+	}
+	faults = fault_inject_pause();
+	OPTIMIZER_HIDE_VAR(padded); /* alloc_slow is to be compiled alike with and without leaks */
+	object = alloc_patiently(bytes, flags, padded);
+	fault_inject_resume(faults);
 	return object;
 }
 
 static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
 {
-	unsigned int faults;
-	void *object;
-
 	if (!bytes)
 		return STITCH_ZERO_SIZE_PTR;
-	if (bytes > STITCH_KMALLOC_MAX_SIZE || gfp_is_refused(flags, STITCH__GFP_HIGHMEM) ||
-	    fault_inject("kmalloc()", bytes, flags)) {
+	if (bytes > STITCH_KMALLOC_MAX_SIZE || gfp_is_refused(flags, STITCH__GFP_HIGHMEM)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (unlikely(flags & GFP_LOWMEM))
-		return alloc_lowmem(bytes, flags);
-	if (!gfp_may_wait(flags))
-		return alloc_atomic(bytes, flags);
-	faults = fault_inject_pause();
-	object = alloc_patiently(bytes, flags);
-	fault_inject_resume(faults);
-	return object;
+	if (unlikely(mm_has_detours()))
+		return alloc_detour(bytes, flags);
+	return is_aside(flags) ? alloc_aside(bytes, flags) : alloc_patiently(bytes, flags, false);
 }
 
 __visible void *stitch_kmalloc(size_t bytes, stitch_gfp_t flags)
 {
-	bool may_hit = gfp_is_plain(flags) && bytes && malloc_is_natural(bytes);
+	bool may_hit = gfp_is_plain(flags) && bytes && malloc_is_natural(bytes, false);
 	void *object = likely(may_hit) ? malloc_fast(bytes) : NULL;
 
 	return likely(object) ? object : alloc_slow(bytes, flags);
@@ -237,7 +258,7 @@ __visible void *stitch_kmalloc(size_t bytes, stitch_gfp_t flags)
 
 __visible void *stitch_kzalloc(size_t bytes, stitch_gfp_t flags)
 {
-	bool may_hit = gfp_is_plain(flags) && bytes && malloc_is_natural(bytes);
+	bool may_hit = gfp_is_plain(flags) && bytes && malloc_is_natural(bytes, false);
 	void *object = likely(may_hit) ? malloc_fast(bytes) : NULL;
 
 	return likely(object) ? memset(object, 0, bytes) :

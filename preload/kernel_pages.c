@@ -28,9 +28,7 @@ _Static_assert(STITCH_PAGE_SHIFT == PAGE_SHIFT && STITCH_MAX_PAGE_ORDER == MAX_P
 /* Inlined, so that stacks begin with the name that the program has called. */
 static __inline_always void track(void *address, size_t bytes)
 {
-	if (likely(!leak_has_stacks()))
-		return;
-	if (!lowmem_contains(address) && (leak_tracking || leak_sample_hits(bytes)))
+	if (!lowmem_contains(address) && (leak_tracking() || leak_sample_hits(bytes)))
 		leak_track(address, bytes);
 	else
 		leak_untrack(address);
@@ -51,22 +49,17 @@ static __inline_always bool fails_on_purpose(size_t nr_pages, stitch_gfp_t flags
 			    flags);
 }
 
-static __inline_always void *alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
+static __attribute__((noinline)) void *alloc_plain(size_t nr_pages, size_t align_pages,
+						   stitch_gfp_t flags)
 {
 	bool had_slot = mm_thread_has_slot();
-	void *address;
+	void *address = pages_alloc(nr_pages, align_pages, flags);
 
-	if (unlikely(!heap_ready()) || fails_on_purpose(nr_pages, flags)) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	address = pages_alloc(nr_pages, align_pages, flags);
 	thread_settle(had_slot);
 	if (unlikely(!address)) {
 		note_failure(nr_pages, flags);
 		return NULL;
 	}
-	track(address, nr_pages * PAGE_SIZE);
 	if (gfp_may_wait(flags)) {
 		background_consider();
 		relief_consider(flags);
@@ -74,21 +67,51 @@ static __inline_always void *alloc(size_t nr_pages, size_t align_pages, stitch_g
 	return address;
 }
 
-static __inline_always void *alloc_order(stitch_gfp_t flags, unsigned int order)
+static __inline_always void *alloc_watched(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
 {
-	size_t nr_pages = order <= MAX_PAGE_ORDER ? (size_t)1 << order : SIZE_MAX;
+	void *address;
 
-	return alloc(nr_pages, nr_pages, flags);
+	if (!heap_ready() || fails_on_purpose(nr_pages, flags)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	address = alloc_plain(nr_pages, align_pages, flags);
+	if (leak_has_stacks() && address)
+		track(address, nr_pages * PAGE_SIZE);
+	return address;
+}
+
+static size_t pages_asked_for(unsigned int order)
+{
+	return order <= MAX_PAGE_ORDER ? (size_t)1 << order : SIZE_MAX;
+}
+
+static __inline_always void *alloc_order_plain(stitch_gfp_t flags, unsigned int order)
+{
+	return alloc_plain(pages_asked_for(order), pages_asked_for(order), flags);
+}
+
+static __inline_always void *alloc_order_watched(stitch_gfp_t flags, unsigned int order)
+{
+	return alloc_watched(pages_asked_for(order), pages_asked_for(order), flags);
+}
+
+/* False: there is no heap, and nothing to be freed. */
+static __slow bool free_detour(void *address)
+{
+	if (!heap_ready())
+		return false;
+	if (leak_profiling())
+		leak_track_end(address);
+	return true;
 }
 
 static void free_pages_at(void *address, size_t nr_pages, bool hot, const char *operation)
 {
 	bool had_slot = mm_thread_has_slot();
 
-	if (!address || !heap_ready())
+	if (!address || (unlikely(mm_has_detours()) && !free_detour(address)))
 		return;
-	if (unlikely(leak_profiling))
-		leak_track_end(address);
 	if (hot)
 		pages_free(address, nr_pages, operation);
 	else
@@ -192,21 +215,31 @@ static void free_high(struct high_page *page, unsigned int order)
 	thread_settle(had_slot);
 }
 
+static struct stitch_page *page_or_null(const void *address)
+{
+	return address ? stitch_virt_to_page(address) : NULL;
+}
+
+static __slow struct stitch_page *stitch_alloc_pages_detour(stitch_gfp_t flags, unsigned int order)
+{
+	return page_or_null(alloc_order_watched(flags, order));
+}
+
 /* The lot has been drawn: a page of the heap is no second request. */
-static void *alloc_order_instead(stitch_gfp_t flags, unsigned int order)
+static __inline_always void *alloc_order_instead(stitch_gfp_t flags, unsigned int order)
 {
 	unsigned int faults = fault_inject_pause();
-	void *address = alloc_order(flags & ~STITCH__GFP_HIGHMEM, order);
+	void *address = unlikely(mm_has_detours()) ? alloc_order_watched(flags, order) :
+						     alloc_order_plain(flags, order);
 
 	fault_inject_resume(faults);
 	return address;
 }
 
 /* The kernel's fallback list: HIGHMEM, NORMAL. NULL: neither. */
-static struct stitch_page *alloc_from_high(stitch_gfp_t flags, unsigned int order)
+static __slow struct stitch_page *stitch_alloc_pages_slow(stitch_gfp_t flags, unsigned int order)
 {
 	struct high_page *high;
-	void *address;
 
 	if (fails_on_purpose((size_t)1 << min_size(order, MAX_PAGE_ORDER), flags)) {
 		errno = ENOMEM;
@@ -215,18 +248,17 @@ static struct stitch_page *alloc_from_high(stitch_gfp_t flags, unsigned int orde
 	high = alloc_high(flags, order);
 	if (high)
 		return (struct stitch_page *)high;
-	address = alloc_order_instead(flags, order);
-	return address ? stitch_virt_to_page(address) : NULL;
+	return page_or_null(alloc_order_instead(flags & ~STITCH__GFP_HIGHMEM, order));
 }
 
 __visible struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order)
 {
-	void *address;
-
 	if (unlikely(flags & STITCH__GFP_HIGHMEM) && gfp_may_wait(flags))
-		return alloc_from_high(flags, order);
-	address = alloc_order(flags & ~STITCH__GFP_HIGHMEM, order);
-	return address ? stitch_virt_to_page(address) : NULL;
+		return stitch_alloc_pages_slow(flags, order);
+	flags &= ~STITCH__GFP_HIGHMEM;
+	if (unlikely(mm_has_detours()))
+		return stitch_alloc_pages_detour(flags, order);
+	return page_or_null(alloc_order_plain(flags, order));
 }
 
 __visible void stitch_free_pages_of(struct stitch_page *page, unsigned int order)
@@ -248,14 +280,28 @@ __visible void stitch_free_cold_page(struct stitch_page *page)
 
 /* --- by address ------------------------------------------------------------------------------- */
 
+static __slow void *stitch_get_free_pages_detour(stitch_gfp_t flags, unsigned int order)
+{
+	return alloc_order_watched(flags, order);
+}
+
 __visible unsigned long stitch_get_free_pages(stitch_gfp_t flags, unsigned int order)
 {
-	return (unsigned long)alloc_order(flags, order);
+	return (unsigned long)(likely(!mm_has_detours()) ?
+				       alloc_order_plain(flags, order) :
+				       stitch_get_free_pages_detour(flags, order));
+}
+
+static __slow void *stitch_get_zeroed_page_detour(stitch_gfp_t flags)
+{
+	return alloc_watched(1, 1, flags);
 }
 
 __visible unsigned long stitch_get_zeroed_page(stitch_gfp_t flags)
 {
-	return (unsigned long)alloc(1, 1, flags | STITCH__GFP_ZERO);
+	flags |= STITCH__GFP_ZERO;
+	return (unsigned long)(likely(!mm_has_detours()) ? alloc_plain(1, 1, flags) :
+							   stitch_get_zeroed_page_detour(flags));
 }
 
 __visible void stitch_free_pages(unsigned long address, unsigned int order)
@@ -268,13 +314,26 @@ static size_t pages_of_bytes(size_t bytes)
 	return div_round_up(bytes, PAGE_SIZE);
 }
 
+/* False, with errno: so many there never are. */
+static bool can_be_had(size_t bytes)
+{
+	if (likely(bytes && bytes <= KMALLOC_MAX_BYTES))
+		return true;
+	errno = ENOMEM;
+	return false;
+}
+
+static __slow void *stitch_alloc_pages_exact_detour(size_t bytes, stitch_gfp_t flags)
+{
+	return alloc_watched(pages_of_bytes(bytes), 1, flags);
+}
+
 __visible void *stitch_alloc_pages_exact(size_t bytes, stitch_gfp_t flags)
 {
-	if (!bytes || bytes > KMALLOC_MAX_BYTES) {
-		errno = ENOMEM;
+	if (!can_be_had(bytes))
 		return NULL;
-	}
-	return alloc(pages_of_bytes(bytes), 1, flags);
+	return likely(!mm_has_detours()) ? alloc_plain(pages_of_bytes(bytes), 1, flags) :
+					   stitch_alloc_pages_exact_detour(bytes, flags);
 }
 
 __visible void stitch_free_pages_exact(void *address, size_t bytes)
@@ -305,14 +364,33 @@ __visible void stitch_si_meminfo(struct stitch_sysinfo *info)
 
 /* --- vmalloc ---------------------------------------------------------------------------------- */
 
+static __slow void *stitch_vmalloc_detour(size_t bytes)
+{
+	return alloc_watched(pages_of_bytes(bytes), 1, STITCH_GFP_KERNEL);
+}
+
 __visible void *stitch_vmalloc(size_t bytes)
 {
-	return stitch_alloc_pages_exact(bytes, STITCH_GFP_KERNEL);
+	if (!can_be_had(bytes))
+		return NULL;
+	return likely(!mm_has_detours()) ?
+		       alloc_plain(pages_of_bytes(bytes), 1, STITCH_GFP_KERNEL) :
+		       stitch_vmalloc_detour(bytes);
+}
+
+#define ZEROED (STITCH_GFP_KERNEL | STITCH__GFP_ZERO)
+
+static __slow void *stitch_vzalloc_detour(size_t bytes)
+{
+	return alloc_watched(pages_of_bytes(bytes), 1, ZEROED);
 }
 
 __visible void *stitch_vzalloc(size_t bytes)
 {
-	return stitch_alloc_pages_exact(bytes, STITCH_GFP_KERNEL | STITCH__GFP_ZERO);
+	if (!can_be_had(bytes))
+		return NULL;
+	return likely(!mm_has_detours()) ? alloc_plain(pages_of_bytes(bytes), 1, ZEROED) :
+					   stitch_vzalloc_detour(bytes);
 }
 
 __visible void stitch_vfree(const void *address)

@@ -49,12 +49,6 @@ static void *no_memory(void)
 	return NULL;
 }
 
-/* What to ask the heap for. */
-static inline size_t wanted(size_t bytes)
-{
-	return unlikely(leak_tracking) ? leak_padded(bytes) : bytes;
-}
-
 static inline void *slow_result(void *object)
 {
 	background_consider();
@@ -62,22 +56,28 @@ static inline void *slow_result(void *object)
 	return likely(object) ? object : no_memory();
 }
 
-/*
- * Of a thread that had no slot of its own. With leaks=full none ever has, so that who has one need
- * not ask. Inlined, so that stacks begin with the caller's name.
- */
-static __inline_always void *first_result(void *object, size_t bytes)
+/* Of a thread that had no slot of its own. */
+static inline void *first_result(void *object)
 {
 	thread_settle(false);
-	if (unlikely(leak_tracking) && object)
+	return slow_result(object);
+}
+
+/*
+ * leaks=full: no thread ever has a slot, so that every allocation comes by here. Inlined, so that
+ * stacks begin with the caller's name.
+ */
+static __inline_always void *note_object(void *object, size_t bytes)
+{
+	if (object)
 		leak_track(object, bytes);
 	return slow_result(object);
 }
 
-/* In a leak check what is left in a block of who had it before would hold other blocks. */
+/* What is left in a block of who had it before would hold other blocks. */
 static inline void *heap_new(size_t bytes)
 {
-	return unlikely(leak_tracking) ? heap_zalloc(wanted(bytes)) : heap_alloc(bytes);
+	return heap_zalloc(leak_padded(bytes));
 }
 
 /*
@@ -186,7 +186,7 @@ static bool is_known(const void *object)
 static __slow void *realloc_sampled(void *object, size_t bytes)
 {
 	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
-	struct leak_record before = leak_profiling ? leak_track_end(object) :
+	struct leak_record before = leak_profiling() ? leak_track_end(object) :
 						     (struct leak_record){ 0 };
 	void *resized;
 
@@ -208,9 +208,7 @@ static __slow void *malloc_slow(size_t bytes)
 {
 	if (likely(mm_thread_has_slot()))
 		return slow_result(heap_alloc(bytes));
-	if (!heap_ready())
-		return heapless_malloc(bytes);
-	return first_result(heap_new(bytes), bytes);
+	return first_result(heap_alloc(bytes));
 }
 
 /* The fast path, which fault injection has shut for all. */
@@ -219,14 +217,18 @@ static __inline_always void *pop_after_all(size_t bytes)
 	return CONFIG_VALGRIND ? NULL : sheaf_alloc(bytes);
 }
 
-static __slow void *malloc_faultily(size_t bytes)
+static __slow void *malloc_detour(size_t bytes)
 {
 	void *object;
 
+	if (!heap_ready())
+		return heapless_malloc(bytes);
 	if (fails("malloc()", bytes))
 		return no_memory();
-	if (leak_sampling)
+	if (leak_sampling())
 		return malloc_counted(bytes);
+	if (leak_tracking())
+		return note_object(heap_new(bytes), bytes);
 	object = pop_after_all(bytes);
 	return likely(object) ? object : malloc_slow(bytes);
 }
@@ -234,85 +236,109 @@ static __slow void *malloc_faultily(size_t bytes)
 /* Without a frame, for the sake of those that are counted. */
 __attribute__((noinline)) void *malloc_miss(size_t bytes)
 {
-	if (unlikely(fault_injecting))
-		return malloc_faultily(bytes);
-	return unlikely(leak_sampling) ? malloc_counted(bytes) : malloc_slow(bytes);
+	if (likely(!mm_has_detours()))
+		return malloc_slow(bytes);
+	return mm_only_samples() ? malloc_counted(bytes) : malloc_detour(bytes);
 }
 
 static __slow void *calloc_slow(size_t bytes)
 {
 	if (likely(mm_thread_has_slot()))
 		return slow_result(heap_zalloc(bytes));
-	if (!heap_ready())
-		return heapless_calloc(bytes);
-	return first_result(heap_zalloc(wanted(bytes)), bytes);
+	return first_result(heap_zalloc(bytes));
 }
 
-static __slow void *calloc_faultily(size_t bytes)
+static __slow void *calloc_detour(size_t bytes)
 {
 	void *object;
 
+	if (!heap_ready())
+		return heapless_calloc(bytes);
 	if (fails("calloc()", bytes))
 		return no_memory();
-	if (leak_sampling)
+	if (leak_sampling())
 		return calloc_counted(bytes);
+	if (leak_tracking())
+		return note_object(heap_new(bytes), bytes);
 	object = pop_after_all(bytes);
 	return likely(object) ? memset(object, 0, bytes) : calloc_slow(bytes);
 }
 
 static __attribute__((noinline)) void *calloc_miss(size_t bytes)
 {
-	if (unlikely(fault_injecting))
-		return calloc_faultily(bytes);
-	return unlikely(leak_sampling) ? calloc_counted(bytes) : calloc_slow(bytes);
+	if (likely(!mm_has_detours()))
+		return calloc_slow(bytes);
+	return mm_only_samples() ? calloc_counted(bytes) : calloc_detour(bytes);
+}
+
+static void *memalign_plain(size_t align, size_t bytes)
+{
+	if (likely(mm_thread_has_slot()))
+		return slow_result(heap_aligned(align, bytes));
+	return first_result(heap_aligned(align, bytes));
+}
+
+static __slow void *memalign_detour(size_t align, size_t bytes)
+{
+	if (!heap_ready())
+		return heapless_memalign(align, bytes);
+	if (fails("memalign()", bytes))
+		return no_memory();
+	if (leak_sampling())
+		return memalign_sampled(align, bytes);
+	if (leak_tracking())
+		return note_object(heap_aligned(align, leak_padded(bytes)), bytes);
+	return memalign_plain(align, bytes);
 }
 
 /* align: a power of two. */
 void *memalign_slow(size_t align, size_t bytes)
 {
-	if (fails("memalign()", bytes))
-		return no_memory();
-	if (likely(mm_thread_has_slot() && !leak_sampling))
-		return slow_result(heap_aligned(align, bytes));
-	if (!heap_ready())
-		return heapless_memalign(align, bytes);
-	if (unlikely(leak_sampling))
-		return memalign_sampled(align, bytes);
-	return first_result(heap_aligned(align, wanted(bytes)), bytes);
+	return likely(!mm_has_detours()) ? memalign_plain(align, bytes) :
+					   memalign_detour(align, bytes);
 }
 
 static void free_and_settle(void *object)
 {
 	bool had_slot = mm_thread_has_slot();
 
-	if (unlikely(leak_profiling))
-		leak_track_end(object);
 	heap_free(object);
 	thread_settle(had_slot);
 }
 
 /* Without a heap a pointer can only be somebody else's. */
+static __slow void free_detour(void *object)
+{
+	if (!heap_ready()) {
+		heapless_free(object);
+		return;
+	}
+	if (leak_profiling())
+		leak_track_end(object);
+	free_and_settle(object);
+}
+
 __slow void free_slow(void *object)
 {
-	if (likely(mm_thread_has_slot() && !leak_profiling))
+	if (likely(slot_frees_unseen()))
 		heap_free(object);
 	else if (!object)
 		return;
-	else if (!heap_ready())
-		heapless_free(object);
+	else if (unlikely(mm_has_detours()))
+		free_detour(object);
 	else
 		free_and_settle(object);
 }
 
-/* The same for what a block grows by, unless that is so much that it may never be touched. */
+/* As heap_new for what a block grows by, unless that is so much that it may never be touched. */
 #define CLEARED_MAX_BYTES KIB(256)
 
 static __slow void *realloc_tracked(void *object, size_t bytes)
 {
 	size_t old_bytes = leak_usable(object, heap_usable(object));
-	struct leak_record before = leak_profiling ? leak_track_end(object) :
+	struct leak_record before = leak_profiling() ? leak_track_end(object) :
 						     (struct leak_record){ 0 };
-	char *resized = heap_realloc(object, wanted(bytes));
+	char *resized = heap_realloc(object, leak_padded(bytes));
 
 	if (!resized)
 		leak_track_again(object, before);
@@ -327,19 +353,30 @@ static __slow bool realloc_fails(void *object, size_t bytes)
 	return (!is_known(object) || bytes > heap_usable(object)) && fails("realloc()", bytes);
 }
 
-static void *realloc_slow(void *object, size_t bytes)
+static void *realloc_plain(void *object, size_t bytes)
 {
-	if (unlikely(fault_injecting) && realloc_fails(object, bytes))
-		return no_memory();
-	if (likely(mm_thread_has_slot() && !leak_sampling))
+	if (likely(mm_thread_has_slot()))
 		return slow_result(heap_realloc(object, bytes));
+	return first_result(heap_realloc(object, bytes));
+}
+
+static __slow void *realloc_detour(void *object, size_t bytes)
+{
 	if (!heap_ready())
 		return heapless_realloc(object, bytes);
-	if (unlikely(leak_sampling))
+	if (unlikely(fault_injecting) && realloc_fails(object, bytes))
+		return no_memory();
+	if (leak_sampling())
 		return realloc_sampled(object, bytes);
-	if (unlikely(leak_tracking))
-		return first_result(realloc_tracked(object, bytes), bytes);
-	return first_result(heap_realloc(object, bytes), bytes);
+	if (leak_tracking())
+		return note_object(realloc_tracked(object, bytes), bytes);
+	return realloc_plain(object, bytes);
+}
+
+static void *realloc_slow(void *object, size_t bytes)
+{
+	return likely(!mm_has_detours()) ? realloc_plain(object, bytes) :
+					   realloc_detour(object, bytes);
 }
 
 __visible void *ENTRY(malloc)(size_t bytes)
@@ -428,13 +465,18 @@ __visible void *ENTRY(pvalloc)(size_t bytes)
 	return ENTRY(memalign)(OS_PAGE_SIZE, align_up(max_size(bytes, 1), OS_PAGE_SIZE));
 }
 
+static __slow size_t usable_detour(void *object)
+{
+	if (!heap_ready())
+		return heapless_usable(object);
+	return leak_usable(object, heap_usable(object));
+}
+
 __visible size_t ENTRY(malloc_usable_size)(void *object)
 {
 	if (!object)
 		return 0;
-	if (!heap_ready())
-		return heapless_usable(object);
-	return leak_usable(object, heap_usable(object));
+	return likely(!mm_has_detours()) ? heap_usable(object) : usable_detour(object);
 }
 
 __visible void ENTRY(cfree)(void *object)

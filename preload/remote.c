@@ -91,6 +91,8 @@ static void enter(struct stitch_remote_job *the_job)
 	job = the_job;
 	os_copy_begins(-1);
 	private_add(job, job->bytes);
+	if (!CONFIG_LEAKS)
+		end(STITCH_REMOTE_FAILED, "leak checks are not in this build (STITCH_LEAKS=OFF)");
 	if (atomic_load(&mm_state) != MM_UP)
 		end(STITCH_REMOTE_FAILED, "the program has not allocated anything yet");
 	if (!gate_is_deserted())

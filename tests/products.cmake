@@ -2,6 +2,7 @@
 
 file(GLOB semantics_tests CONFIGURE_DEPENDS semantics/*.c semantics/*.cc)
 file(GLOB measured_tests CONFIGURE_DEPENDS fastpath/*.c figures/*.c)
+list(FILTER measured_tests EXCLUDE REGEX "/leaks_off\\.c$")
 foreach(source ${semantics_tests} ${measured_tests})
 	stitch_test_name(name ${source})
 	string(REGEX MATCH "^[a-z]+" label ${name})
@@ -9,6 +10,14 @@ foreach(source ${semantics_tests} ${measured_tests})
 	stitch_test(${name} ${label} 300 env LD_PRELOAD=$<TARGET_FILE:stitchmalloc_shared>
 		$<TARGET_FILE:${name}>)
 endforeach()
+
+# It runs itself under either library; only optimised ones are alike.
+if(TARGET stitchmalloc_without_leaks)
+	stitch_outer_program(fastpath_leaks_off fastpath/leaks_off.c)
+	add_dependencies(fastpath_leaks_off stitchmalloc_without_leaks)
+	stitch_test(fastpath_leaks_off fastpath 300 fastpath_leaks_off
+		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:stitchmalloc_without_leaks>)
+endif()
 
 # libraries/NAME.c is a shared library that the program NAME.c is linked with.
 file(GLOB shared_libraries CONFIGURE_DEPENDS semantics/libraries/*.c)
@@ -84,28 +93,30 @@ foreach(source ${preload_tests})
 endforeach()
 
 # The corpus of leaks; against Valgrind's verdict, too, so that it says what is so.
-set(leaks ${CMAKE_CURRENT_SOURCE_DIR}/leaks)
-stitch_test(leaks_corpus "leaks;slow" 600 /usr/bin/python3 ${leaks}/check_corpus.py leaks
-	--library $<TARGET_FILE:stitchmalloc_shared> --launcher $<TARGET_FILE:launcher>)
-stitch_test(leaks_corpus_valgrind "leaks;slow" 900 /usr/bin/python3 ${leaks}/check_corpus.py
-	valgrind)
-stitch_test(leaks_checker leaks 60 /usr/bin/python3 ${leaks}/test_check_corpus.py)
-stitch_test(leaks_report leaks 300 /usr/bin/python3 ${leaks}/test_report.py
-	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
-stitch_test(leaks_sample leaks 300 /usr/bin/python3 ${leaks}/test_sample.py
-	$<TARGET_FILE:stitchmalloc_shared>)
-stitch_test(leaks_formats leaks 300 /usr/bin/python3 ${leaks}/test_formats.py
-	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
-stitch_test(leaks_profile leaks 300 /usr/bin/python3 ${leaks}/test_profile.py
-	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
-stitch_test(leaks_demand leaks 300 /usr/bin/python3 ${leaks}/test_demand.py
-	$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
-stitch_test(leaks_programs "leaks;slow" 900 /usr/bin/python3 ${leaks}/programs.py
-	$<TARGET_FILE:stitchmalloc_shared>)
-if(symbolise_archives)
-	stitch_test(leaks_symbolise "leaks;slow" 300 /usr/bin/python3
-		${leaks}/symbolise/test_symbolise.py ${PROJECT_SOURCE_DIR}
-		$<TARGET_FILE:core_prefixed> ${symbolise_archives})
+if(STITCH_LEAKS)
+	set(leaks ${CMAKE_CURRENT_SOURCE_DIR}/leaks)
+	stitch_test(leaks_corpus "leaks;slow" 600 /usr/bin/python3 ${leaks}/check_corpus.py leaks
+		--library $<TARGET_FILE:stitchmalloc_shared> --launcher $<TARGET_FILE:launcher>)
+	stitch_test(leaks_corpus_valgrind "leaks;slow" 900 /usr/bin/python3 ${leaks}/check_corpus.py
+		valgrind)
+	stitch_test(leaks_checker leaks 60 /usr/bin/python3 ${leaks}/test_check_corpus.py)
+	stitch_test(leaks_report leaks 300 /usr/bin/python3 ${leaks}/test_report.py
+		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+	stitch_test(leaks_sample leaks 300 /usr/bin/python3 ${leaks}/test_sample.py
+		$<TARGET_FILE:stitchmalloc_shared>)
+	stitch_test(leaks_formats leaks 300 /usr/bin/python3 ${leaks}/test_formats.py
+		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+	stitch_test(leaks_profile leaks 300 /usr/bin/python3 ${leaks}/test_profile.py
+		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+	stitch_test(leaks_demand leaks 300 /usr/bin/python3 ${leaks}/test_demand.py
+		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+	stitch_test(leaks_programs "leaks;slow" 900 /usr/bin/python3 ${leaks}/programs.py
+		$<TARGET_FILE:stitchmalloc_shared>)
+	if(symbolise_archives)
+		stitch_test(leaks_symbolise "leaks;slow" 300 /usr/bin/python3
+			${leaks}/symbolise/test_symbolise.py ${PROJECT_SOURCE_DIR}
+			$<TARGET_FILE:core_prefixed> ${symbolise_archives})
+	endif()
 endif()
 
 if(STITCH_BENCH)
@@ -165,3 +176,10 @@ set_tests_properties(examples_managed_device PROPERTIES
 	PASS_REGULAR_EXPRESSION "action  stop_thread.*action  close_reader.*kmalloc .*13 bytes")
 set_tests_properties(examples_destroy_finds_leaks PROPERTIES
 	PASS_REGULAR_EXPRESSION "1 object of cache session")
+
+# They ask for leak reports by the way.
+if(NOT STITCH_LEAKS)
+	set_tests_properties(unit_kmalloc_test_cache_alias death_cache_destroy_full death_cache_leak
+		death_cache_leak_full hostile_first_and_last launcher_test_symbolize
+		PROPERTIES DISABLED ON)
+endif()

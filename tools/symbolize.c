@@ -105,13 +105,14 @@ static bool is_same_build(struct module *module, const struct frame *frame)
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-/* As the report itself has it: the library's malloc_slow or _sampled is what malloc jumps to. */
+/* As the report itself has it: malloc jumps to malloc_slow, _detour or _sampled of the library. */
 static char *name_for_program(const struct frame *frame, char *function)
 {
 	char *suffix = strrchr(function, '_');
 
 	if (frame->index || !suffix || suffix == function ||
-	    (strcmp(suffix, "_slow") != 0 && strcmp(suffix, "_sampled") != 0))
+	    (strcmp(suffix, "_slow") != 0 && strcmp(suffix, "_detour") != 0 &&
+	     strcmp(suffix, "_sampled") != 0))
 		return function;
 	*suffix = '\0';
 	return strncmp(function, "new", 3) ? function : "operator new";

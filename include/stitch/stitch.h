@@ -31,8 +31,8 @@ const char *stitch_version(void);
  *	STITCH_LEAKS_QUIET	no report
  *
  * Returns how many bytes are lost for certain, with all that only these hold; -1 and errno:
- * EINVAL: unknown flags; EBUSY: another scan is under way; ENOSYS: malloc is not ours;
- * EAGAIN: it could not be done, a line on standard error says why.
+ * EINVAL: unknown flags; EBUSY: another scan is under way; ENOSYS: malloc is not ours, or built
+ * without leak checks; EAGAIN: it could not be done, a line on standard error says why.
  *
  * The other threads stand still while the process is copied, as long as a fork takes; calls
  * that they are in may end with EINTR. The copy looks and reports, the calling thread waits for it.

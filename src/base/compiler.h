@@ -22,6 +22,7 @@
 #define __slow __attribute__((noinline, cold))
 #define __inline_always inline __attribute__((always_inline))
 #define __visible __attribute__((visibility("default")))
+#define __hidden __attribute__((visibility("hidden"))) /* read without the GOT */
 #define __cacheline_aligned __attribute__((aligned(CACHE_LINE)))
 #define __printf_like(fmt, args) __attribute__((format(printf, fmt, args)))
 #define __tls_initial_exec __attribute__((tls_model("initial-exec")))
@@ -32,6 +33,9 @@
  */
 #ifndef CONFIG_DEBUG
 #define CONFIG_DEBUG 0
+#endif
+#ifndef CONFIG_LEAKS
+#define CONFIG_LEAKS 1
 #endif
 #ifndef CONFIG_SYMBOLISE
 #define CONFIG_SYMBOLISE 0

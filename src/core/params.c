@@ -450,6 +450,19 @@ void params_init(const struct os_start *start)
 	}
 }
 
+struct params_joint params_joint;
+
+void params_join(void)
+{
+	bool full = params.leaks == LEAKS_FULL || params.profile == PROFILE_FULL;
+	bool leaks = params.leaks || params.profile;
+
+	params_joint.no_caches = params.hardened || full;
+	params_joint.no_hits = params.fail || params_joint.no_caches;
+	params_joint.no_merging = params_joint.no_hits || leaks;
+	params_joint.no_leaving = params.limit || leaks;
+}
+
 static void print_text_param(struct report *report, const struct param *param)
 {
 	report_printf(report, "%s=%s  (a text of at most %u characters)\n\t%s\n", param->name,

@@ -59,17 +59,18 @@ struct params {
 
 extern struct params params;
 
-/* Every call of malloc and free is to take its slow path, and meet the slab at once. */
-static inline bool params_forbid_caches(void)
-{
-	return params.hardened || params.leaks == LEAKS_FULL || params.profile == PROFILE_FULL;
-}
+/* What several options come to, so that there is one thing to look at. */
+extern struct params_joint {
+	/* Every call of malloc and free is to take its slow path, and meet the slab at once. */
+	bool no_caches;
+	/* Every allocation of a kmem_cache is to be looked at (malloc's: slab/size_class.h). */
+	bool no_hits;
+	bool no_merging; /* of kmem_caches: who looks for leaks wants to be told their names */
+	bool no_leaving; /* blocks stay in the heap: leak checks and limit= know what is there */
+} params_joint;
 
-/* Every allocation of a kmem_cache is to be looked at (malloc's are by slab/size_class.h). */
-static inline bool params_forbid_hits(void)
-{
-	return params.fail || params_forbid_caches();
-}
+/* Once, when the options are what they are going to be. */
+void params_join(void);
 
 /* Objects of the sample have pages of their own, however small. */
 static inline bool params_take_samples(void)

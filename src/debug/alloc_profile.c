@@ -32,7 +32,7 @@ static struct site *site_of(depot_stack_handle stack)
 /* What is added can be taken away again. */
 static struct leak_weight weight_of(size_t bytes)
 {
-	if (leak_sampling)
+	if (leak_sampling())
 		return leak_sample_weight(bytes);
 	return (struct leak_weight){ bytes, 1u << LEAK_FRACTION_BITS };
 }

@@ -70,7 +70,7 @@ static bool points_into(const struct heap_object *object, uintptr_t word)
 {
 	struct leak_record record;
 
-	if (word == object->start || !leak_tracking)
+	if (word == object->start || !leak_tracking())
 		return true;
 	record = leak_record_of(object->start);
 	return !record.tid || word - object->start < record.bytes;

@@ -45,10 +45,26 @@ bool leak_check_means_program(void)
 	return glob_match(params.exe, name);
 }
 
+/* What was asked for is off. */
+static void refuse_options(void)
+{
+	if (params.leaks)
+		pr_err("leaks= is not in this build (STITCH_LEAKS=OFF)");
+	if (params.profile)
+		pr_err("profile= is not in this build (STITCH_LEAKS=OFF)");
+	if (params.leak_signal[0])
+		pr_err("leak_signal= is not in this build (STITCH_LEAKS=OFF)");
+	params.leaks = LEAKS_OFF;
+	params.profile = PROFILE_OFF;
+	params.leak_signal[0] = 0;
+}
+
 void leak_check_init(void)
 {
 	bool full, sample;
 
+	if (!CONFIG_LEAKS)
+		refuse_options();
 	if ((params.leaks || params.profile) && !leak_check_means_program()) {
 		params.leaks = LEAKS_OFF;
 		params.profile = PROFILE_OFF;

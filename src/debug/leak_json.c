@@ -132,9 +132,9 @@ static void put_header(struct report *report, const char *schema, int version,
 	report_printf(report, ",\"command\":");
 	put_text(report, header->command);
 	report_printf(report, ",\"mode\":\"%s\",\"symbolized\":%s,",
-		      leak_tracking ? "full" : leak_sampling ? "sample" : "1",
+		      leak_tracking() ? "full" : leak_sampling() ? "sample" : "1",
 		      params.symbolize ? "true" : "false");
-	if (leak_sampling)
+	if (leak_sampling())
 		report_printf(report, "\"sample_bytes\":%zu,", (size_t)params.leak_sample);
 }
 
@@ -144,7 +144,7 @@ static void begin(struct report *report, const struct leak_header *header,
 	(void)summary;
 	put_header(report, SCHEMA, SCHEMA_VERSION, header);
 	report_printf(report, "\"sizes\":\"%s\",\"threads\":%u,\"threads_running\":%u,",
-		      leak_tracking ? "requested" : "usable", header->nr_threads,
+		      leak_tracking() ? "requested" : "usable", header->nr_threads,
 		      header->nr_running);
 	if (header->scan)
 		report_printf(report, "\"scan\":%u,", header->scan);
@@ -341,7 +341,7 @@ static void begin_site(struct report *report, const struct leak_group *group, si
 	(void)summary;
 	report_printf(report, "%s{", comma(index));
 	put_sums(report, &sums);
-	if (leak_sampling)
+	if (leak_sampling())
 		report_printf(report, ",\"samples\":%zu", group->nr_samples);
 	report_printf(report, ",\"frames\":[");
 }

@@ -22,7 +22,7 @@ bool leak_note_ignored(const void *object)
 {
 	uint32_t i;
 
-	if (leak_tracking)
+	if (leak_tracking())
 		return leak_mark_ignored((uintptr_t)object);
 	i = atomic_fetch_add(&nr_ignored, 1);
 	if (i >= MAX_IGNORED) {
@@ -88,6 +88,6 @@ void leak_notes_scan(void)
 			kmemleak_scan(regions[i].start, regions[i].end, SCAN_SHARED);
 	for (uint32_t i = 0; i < nr_ignored && i < MAX_IGNORED; i++)
 		kmemleak_hold(ignored[i], false);
-	if (leak_tracking)
+	if (leak_tracking())
 		heap_objects_visit(hold_if_ignored, NULL);
 }

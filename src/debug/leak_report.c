@@ -191,7 +191,7 @@ bool leak_report_gather(void)
 	leaks.groups = private_map(leaks.nr_entries * sizeof(*leaks.groups));
 	if (!leaks.groups)
 		return false;
-	if (leak_sampling)
+	if (leak_sampling())
 		visit_samples();
 	else
 		visit_all();
@@ -217,7 +217,7 @@ static bool has_sampled_leaks(void)
 
 bool leak_report_has_leaks(void)
 {
-	if (leak_sampling && !has_sampled_leaks())
+	if (leak_sampling() && !has_sampled_leaks())
 		return false;
 	return leaks.total[LEAK_DEFINITE].nr_blocks || leaks.total[LEAK_INDIRECT].nr_blocks ||
 	       (params.leak_show >= LEAK_SHOW_POSSIBLE && leaks.total[LEAK_POSSIBLE].nr_blocks);

@@ -9,8 +9,8 @@
 #include "debug/symbolise.h"
 #include "debug/unwind.h"
 
-/* malloc jumps to malloc_slow, operator new to new_slow, and so on: they have no frames. */
-static const char *const entry_suffixes[] = { "_slow", "_sampled" };
+/* malloc jumps to malloc_detour, operator new to new_slow, and so on: they have no frames. */
+static const char *const entry_suffixes[] = { "_slow", "_detour", "_sampled" };
 
 /* The function's length without the suffix; 0: it has none. */
 static size_t length_of_entry(const char *function)

@@ -20,9 +20,9 @@ static const char *plural(size_t nr)
 
 static void print_mode(struct report *report)
 {
-	if (leak_tracking)
+	if (leak_tracking())
 		report_printf(report, "=== leaks=full: sizes as requested");
-	else if (leak_sampling)
+	else if (leak_sampling())
 		report_printf(report, "=== leaks=sample:%zu: stacks of a sample; what is behind "
 				      "\"about\" is estimated, with 95 %% in the bounds",
 			      (size_t)params.leak_sample);
@@ -234,7 +234,7 @@ static void begin_profile(struct report *report, const struct leak_header *heade
 	report_printf(report, "=== stitchmalloc %s: allocation profile of process %d, %s\n",
 		      STITCH_VERSION, header->pid, header->exe);
 	report_printf(report, "=== command: %s\n", header->command);
-	if (leak_sampling)
+	if (leak_sampling())
 		report_printf(report, "=== profile=sample:%zu: all of it is estimated, with 95 %% "
 				      "within 196 / sqrt(samples) %%\n",
 			      (size_t)params.leak_sample);
@@ -258,7 +258,7 @@ static void begin_site(struct report *report, const struct leak_group *group, si
 
 	report_printf(report, "\n");
 	print_amounts(report, &sums);
-	if (leak_sampling)
+	if (leak_sampling())
 		report_printf(report, ", %zu sample%s", group->nr_samples,
 			      plural(group->nr_samples));
 	report_printf(report, " [%zu of %zu]\n", index + 1, summary->nr_groups);

@@ -8,8 +8,9 @@
 #include "mm/memmap.h"
 #include "os/os.h"
 #include "slab/size_class.h"
+#include "slab/slot.h"
 
-bool leak_tracking, leak_sampling, leak_profiling;
+struct leak_modes leak_modes;
 
 /* One every 2^record_shift bytes of the heap; NULL: there are none. */
 static struct leak_record *records;
@@ -22,11 +23,11 @@ bool leak_track_init(bool sampling, bool profiling)
 	if (!records || !stack_depot_init(profiling ? ALLOC_PROFILE_STACK_BYTES : 0) ||
 	    !unwind_init())
 		return false;
-	leak_tracking = !sampling;
-	leak_sampling = sampling;
-	leak_profiling = profiling;
+	leak_modes = (struct leak_modes){ !sampling, sampling, profiling };
 	if (sampling)
 		size_class_stop_malloc();
+	if (profiling)
+		slot_see_all_frees();
 	return true;
 }
 
@@ -43,7 +44,7 @@ static struct leak_record *record_at(uintptr_t object)
 	size_t offset = object - mm_map.base;
 
 	if (!records || offset >= mm_map.nr_pages * PAGE_SIZE ||
-	    (leak_sampling && is_in_slab(object)))
+	    (leak_sampling() && is_in_slab(object)))
 		return NULL;
 	return &records[offset >> record_shift];
 }
@@ -81,7 +82,7 @@ __attribute__((noinline)) void leak_track(const void *object, size_t bytes)
 		.bytes = bytes,
 		.ignored = leak_ignores_allocations(),
 	};
-	if (leak_profiling)
+	if (leak_profiling())
 		alloc_profile_add(record->stack, bytes);
 }
 

@@ -18,16 +18,33 @@
 /* Once, before threads. False: no memory, nothing is tracked. */
 bool leak_track_init(bool sampling, bool profiling);
 
-/*
- * All are tracked; a sample is; and what each place of the program allocates and frees is counted
- * (alloc_profile.h). Constant after leak_track_init.
- */
-extern bool leak_tracking, leak_sampling, leak_profiling;
+/* Constant after leak_track_init. */
+extern struct leak_modes {
+	bool tracking, sampling, profiling;
+} leak_modes;
+
+/* All are tracked. */
+static inline bool leak_tracking(void)
+{
+	return CONFIG_LEAKS && leak_modes.tracking;
+}
+
+/* A sample is. */
+static inline bool leak_sampling(void)
+{
+	return CONFIG_LEAKS && leak_modes.sampling;
+}
+
+/* What each place of the program allocates and frees is counted (alloc_profile.h). */
+static inline bool leak_profiling(void)
+{
+	return CONFIG_LEAKS && leak_modes.profiling;
+}
 
 /* Objects have stacks: all, or those of the sample. */
 static inline bool leak_has_stacks(void)
 {
-	return leak_tracking || leak_sampling;
+	return leak_tracking() || leak_sampling();
 }
 
 /* What to ask the heap for, so that a pointer to the object's end does not point to the next. */
@@ -67,7 +84,7 @@ static inline size_t leak_usable(const void *object, size_t usable)
 {
 	struct leak_record record;
 
-	if (!leak_tracking || !usable)
+	if (!leak_tracking() || !usable)
 		return usable;
 	record = leak_record_of((uintptr_t)object);
 	return record.tid && record.bytes < usable ? record.bytes : usable;

@@ -7,6 +7,7 @@
 #include "debug/cache_tracks.h"
 #include "debug/fault_inject.h"
 #include "debug/leak_check.h"
+#include "debug/leak_track.h"
 #include "kmalloc/gate.h"
 #include "mm/huge_memory.h"
 #include "mm/section.h"
@@ -14,6 +15,7 @@
 #include "slab/slot.h"
 
 _Atomic uint32_t mm_state = MM_DOWN;
+_Atomic uint8_t mm_detours = MM_DETOUR_BOOT;
 
 /* Of the memory that the process may have: what stays resident though it is free. */
 #define RETAIN_SHARE 16u
@@ -50,10 +52,18 @@ static bool boot(void)
 	os_make_readonly(&mm_map, sizeof(mm_map)); /* a safety net: works without */
 	/* Last: from then on other threads' calls are counted before they ask if we are up. */
 	leak_check_init();
+	params_join();
 	if (params.fail) /* else that page of the library is never touched */
 		fault_inject_init();
 	cache_tracks_init(false);
 	return true;
+}
+
+static uint8_t detours_after_boot(void)
+{
+	return (uint8_t)((fault_injecting ? MM_DETOUR_FAULTS : 0) |
+			 (leak_tracking() ? MM_DETOUR_TRACKS : 0) |
+			 (leak_sampling() ? MM_DETOUR_SAMPLES : 0));
 }
 
 /* A boot cannot come back to itself: nothing that it calls allocates. */
@@ -63,6 +73,8 @@ static void boot_once(void)
 	if (mm_state == MM_DOWN) {
 		mm_state = MM_BOOTING;
 		mm_state = boot() ? MM_UP : MM_FAILED;
+		if (mm_state == MM_UP)
+			mm_detours = detours_after_boot();
 	}
 	lock_release(LOCK_BOOT);
 }

@@ -22,6 +22,30 @@ extern _Atomic uint32_t mm_state;
 bool mm_init(void);
 
 /*
+ * Why calls are to be looked at before they take their slow path: the one thing that entry points
+ * ask on the way. Bits of enum mm_detour; without any the heap is up.
+ */
+enum mm_detour {
+	MM_DETOUR_BOOT = 1, /* until mm_state is MM_UP, and a moment longer */
+	MM_DETOUR_FAULTS = 2, /* debug/fault_inject.h */
+	MM_DETOUR_TRACKS = 4, /* debug/leak_track.h: leak_tracking(), leak_sampling() */
+	MM_DETOUR_SAMPLES = 8,
+};
+
+extern _Atomic uint8_t mm_detours __hidden;
+
+static inline bool mm_has_detours(void)
+{
+	return unlikely(atomic_load_explicit(&mm_detours, memory_order_acquire));
+}
+
+static inline bool mm_only_samples(void)
+{
+	return CONFIG_LEAKS &&
+	       likely(atomic_load_explicit(&mm_detours, memory_order_relaxed) == MM_DETOUR_SAMPLES);
+}
+
+/*
  * Fork handlers (pthread_atfork order: prepare before, parent/child after). prepare closes the
  * gate; the child inherits the slots of the threads that it does not have.
  */

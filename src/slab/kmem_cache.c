@@ -98,7 +98,7 @@ static unsigned int slab_order(size_t stride)
 /* mm/slab.c, enable_cpucache(). */
 static uint32_t sheaf_limit_of(const struct kmem_cache *cache)
 {
-	if (params_forbid_hits() || (cache->flags & CACHE_DEBUG_FLAGS))
+	if (params_joint.no_hits || (cache->flags & CACHE_DEBUG_FLAGS))
 		return 0;
 	if (cache->stride > 131072)
 		return 1;
@@ -124,7 +124,7 @@ static uint32_t inverse_of(uint32_t odd)
  */
 static size_t padded_size(const struct kmem_cache *cache)
 {
-	return cache->object_size + (size_t)(params.leaks == LEAKS_FULL);
+	return cache->object_size + (size_t)(CONFIG_LEAKS && params.leaks == LEAKS_FULL);
 }
 
 static void set_stride(struct kmem_cache *cache)
@@ -153,12 +153,10 @@ static void set_geometry(struct kmem_cache *cache)
 
 /* --- aliases --------------------------------------------------------------------------------- */
 
-/* Who looks for leaks wants to be told the cache's name. */
 static bool may_merge(const struct kmem_cache *cache)
 {
-	return !CONFIG_VALGRIND && !cache->ctor && !params_forbid_hits() &&
-	       !(cache->flags & (CACHE_DEBUG_FLAGS | CACHE_NO_MERGE)) && !params.leaks &&
-	       !params.profile;
+	return !CONFIG_VALGRIND && !cache->ctor && !params_joint.no_merging &&
+	       !(cache->flags & (CACHE_DEBUG_FLAGS | CACHE_NO_MERGE));
 }
 
 /* Objects of malloc are aligned to what divides their size, as the stride is divided. */

@@ -23,6 +23,8 @@ struct slot slots_of_nobody[2] = { { .top = EMPTY_TOPS }, { .top = EMPTY_TOPS } 
 
 _Thread_local struct slot *current_slot __tls_initial_exec = &slot_none;
 
+size_t slot_unseen_from = sizeof(slots_of_nobody);
+
 /* Frees of a thread that has had no slot yet, and how many make it worth one. */
 static _Thread_local uint8_t nr_visits __tls_initial_exec;
 #define VISITS_BEFORE_SLOT 64u
@@ -138,6 +140,11 @@ static struct slot *slot_take(void)
 	return slot;
 }
 
+void slot_see_all_frees(void)
+{
+	slot_unseen_from = SIZE_MAX;
+}
+
 static struct slot *slot_borrow(void)
 {
 	lock_acquire(LOCK_SHARED_SLOT);
@@ -150,7 +157,7 @@ struct slot *slot_enter(void)
 
 	if (likely(slot_is_held()))
 		return current_slot;
-	slot = current_slot == &slot_none && !params_forbid_caches() ? slot_take() : NULL;
+	slot = current_slot == &slot_none && !params_joint.no_caches ? slot_take() : NULL;
 	return slot ? slot : slot_borrow();
 }
 

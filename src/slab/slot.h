@@ -114,6 +114,17 @@ static inline bool slot_is_held(void)
 		      sizeof(slots_of_nobody));
 }
 
+/* Offset from which on slot_frees_unseen takes a slot for one. Boot only. */
+extern size_t slot_unseen_from __hidden;
+void slot_see_all_frees(void);
+
+/* The thread has a slot of its own, and nobody wants to see each of its frees (profile=). */
+static inline bool slot_frees_unseen(void)
+{
+	return likely((uintptr_t)current_slot - (uintptr_t)slots_of_nobody >=
+		      (CONFIG_LEAKS ? slot_unseen_from : sizeof(slots_of_nobody)));
+}
+
 /*
  * The slot to work with: the thread's own (taken now if it has none yet), else its group's shared
  * one, locked. Pass it to slot_leave when done. Never NULL. In hardened mode everybody uses the

@@ -44,8 +44,8 @@ static void count(size_t *counter, size_t n)
  */
 static bool is_wanted(void)
 {
-	if (params.leaks || params.profile || zone_is_limited())
-		return false; /* the leak check and limit= know what is in the heap */
+	if (params_joint.no_leaving)
+		return false;
 	if (params.stitch == STITCH_MREMAP)
 		return true;
 	return params.stitch == STITCH_AUTO && mover_error() && !os_is_filtered();

@@ -257,13 +257,10 @@ static bool is_one_map(struct page *page)
 	       os_is_one_map(page_address(page), page->nr_pages * PAGE_SIZE);
 }
 
-/*
- * A filter may kill who makes calls that a program need not make. The leak check knows what is in
- * the heap.
- */
+/* A filter may kill who makes calls that a program need not make. */
 static bool may_try(void)
 {
-	if (params.leaks || params.profile)
+	if (params_joint.no_leaving)
 		return false;
 	return params.stitch == STITCH_UFFD || params.stitch == STITCH_MREMAP || !os_is_filtered();
 }
@@ -272,8 +269,8 @@ void *mapping_move_in(struct page *page, size_t nr_pages)
 {
 	struct mapping *entry;
 
-	if (nr_pages < MAPPING_MIN_PAGES || zone_is_limited() || page->memcg || !may_try() ||
-	    !is_one_map(page) || !mapping_may_leave(page_address(page)))
+	if (nr_pages < MAPPING_MIN_PAGES || page->memcg || !may_try() || !is_one_map(page) ||
+	    !mapping_may_leave(page_address(page)))
 		return NULL;
 	entry = entry_new();
 	return entry ? move_in(entry, page, nr_pages) : NULL;

@@ -28,6 +28,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "fastpath/trap.h"
+
 #define LIBRARY "libstitchmalloc"
 #define MAX_HIT 8192 /* bytes of the largest size class */
 #define BATCH 10000
@@ -82,19 +84,6 @@ static uint64_t counter_read(void)
 	if (read(counter_fd, &value, sizeof(value)) != sizeof(value))
 		give_up("the instruction counter went away; try --step");
 	return value;
-}
-
-/* The flags pass below the red zone. */
-static inline void trap_flag_set(void)
-{
-	__asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torl $0x100, (%%rsp)\n\tpopfq\n\t"
-			 "lea 128(%%rsp), %%rsp" ::: "memory", "cc");
-}
-
-static inline void trap_flag_clear(void)
-{
-	__asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\tandl $~0x100, (%%rsp)\n\tpopfq\n\t"
-			 "lea 128(%%rsp), %%rsp" ::: "memory", "cc");
 }
 
 static inline void region_begin(void)

@@ -4,20 +4,34 @@ set(product_objects $<TARGET_OBJECTS:stitch_entry> $<TARGET_OBJECTS:stitch_os>
 	$<TARGET_OBJECTS:stitch_core>)
 
 set(exports_map ${PROJECT_SOURCE_DIR}/preload/exports.map)
-# (The target is not called stitchmalloc: that is the launcher's file in Ninja's eyes.)
-add_library(stitchmalloc_shared SHARED ${product_objects})
-set_target_properties(stitchmalloc_shared PROPERTIES OUTPUT_NAME stitchmalloc
-	EXPORT_NAME stitchmalloc VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
-	LINKER_LANGUAGE C LINK_DEPENDS ${exports_map})
 # initfirst: our constructor runs before those of other libraries, so that our fork handlers lock
 # last and unlock first: theirs may wait for threads that allocate.
 # noseparate-code: headers, code and constants are one mapping: a small process has two fewer.
 # -nodefaultlibs: whatever the compiler would like to pull in besides libc is a link error.
-target_link_options(stitchmalloc_shared PRIVATE -Wl,--version-script=${exports_map} -Wl,-z,nodelete
-	-Wl,-z,initfirst -Wl,-z,now -Wl,-z,noseparate-code -Wl,-z,relro -Wl,-z,defs
-	-Wl,--gc-sections -nodefaultlibs)
-# libgcc_eh: the unwinder, as a part of the library (src/debug/unwind.h).
-target_link_libraries(stitchmalloc_shared PRIVATE stitch_symbolise -lgcc_eh -lgcc -lc)
+function(stitch_shared name)
+	add_library(${name} SHARED ${ARGN})
+	set_target_properties(${name} PROPERTIES LINKER_LANGUAGE C LINK_DEPENDS ${exports_map})
+	target_link_options(${name} PRIVATE -Wl,--version-script=${exports_map} -Wl,-z,nodelete
+		-Wl,-z,initfirst -Wl,-z,now -Wl,-z,noseparate-code -Wl,-z,relro -Wl,-z,defs
+		-Wl,--gc-sections -nodefaultlibs)
+	# libgcc_eh: the unwinder, as a part of the library (src/debug/unwind.h).
+	target_link_libraries(${name} PRIVATE stitch_symbolise -lgcc_eh -lgcc -lc)
+endfunction()
+# (The target is not called stitchmalloc: that is the launcher's file in Ninja's eyes.)
+stitch_shared(stitchmalloc_shared ${product_objects})
+set_target_properties(stitchmalloc_shared PROPERTIES OUTPUT_NAME stitchmalloc
+	EXPORT_NAME stitchmalloc VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+
+# The same with STITCH_LEAKS=OFF, for tests/fastpath/leaks_off.c.
+function(stitch_shared_without_leaks name)
+	set(STITCH_LEAKS OFF)
+	stitch_objects(${name}_objects EXCLUDE_FROM_ALL
+		${entry_sources} ${os_sources} ${core_sources})
+	stitch_shared(${name} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:${name}_objects>)
+endfunction()
+if(STITCH_TESTS AND STITCH_LEAKS AND NOT STITCH_DEBUG AND NOT STITCH_VALGRIND)
+	stitch_shared_without_leaks(stitchmalloc_without_leaks)
+endif()
 
 # One object with its internal names made local: they cannot clash with the program's, and
 # malloc never comes without the constructor and the other entry points.
@@ -48,7 +62,7 @@ target_sources(launcher PRIVATE src/proc/proc_view.c src/proc/proc_lowmem.c src/
 	src/base/format.c src/slab/size_class.c tools/report_os.c)
 target_include_directories(launcher PRIVATE preload src include) # remote.h
 target_compile_definitions(launcher PRIVATE CONFIG_DEBUG=$<BOOL:${STITCH_DEBUG}>
-	CONFIG_VALGRIND=$<BOOL:${STITCH_VALGRIND}>)
+	CONFIG_VALGRIND=$<BOOL:${STITCH_VALGRIND}> CONFIG_LEAKS=$<BOOL:${STITCH_LEAKS}>)
 set_target_properties(launcher PROPERTIES OUTPUT_NAME stitchmalloc)
 target_link_libraries(launcher PRIVATE stitch_flags)
 find_library(libdw dw)
