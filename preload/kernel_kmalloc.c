@@ -11,6 +11,7 @@
 #include "debug/fault_inject.h"
 #include "debug/leak_track.h"
 #include "entry.h"
+#include "heap.h"
 #include "kmalloc/gate.h"
 #include "kmalloc/gfp.h"
 #include "kmalloc/kmalloc.h"
@@ -135,7 +136,7 @@ static __inline_always void *alloc_without_shrinkers(size_t bytes, stitch_gfp_t 
 	uint8_t scope = gfp_scope;
 	void *object;
 
-	if (likely(!shrinkers_are_there() && !zone_is_limited()))
+	if (likely(!heap_has_more()))
 		return alloc_once(bytes, flags, padded);
 	gfp_scope = scope | GFP_SCOPE_NO_SHRINKERS;
 	object = alloc_once(bytes, flags, padded);

@@ -60,6 +60,8 @@ static int answered(enum memcg_answer answer)
 		return 0;
 	case MEMCG_BUSY:
 		return refused(EBUSY);
+	case MEMCG_NONE:
+		return refused(EINVAL);
 	case MEMCG_NOT_NOW:
 	default:
 		return refused(EAGAIN);
@@ -72,37 +74,42 @@ __visible struct stitch_mem_cgroup *stitch_mem_cgroup_create(const char *name,
 {
 	bool had_slot = mm_thread_has_slot();
 	unsigned int within, id = 0;
+	enum memcg_answer answer;
 
 	if (!heap_ready())
 		return failed(ENOMEM);
 	within = id_of(parent);
 	if (!name || within == NO_GROUP)
 		return failed(EINVAL);
-	switch (memcg_create(name, within, pages_of(max_bytes), &id)) {
-	case MEMCG_DONE:
-		thread_settle(had_slot);
+	answer = memcg_create(name, within, pages_of(max_bytes), &id);
+	thread_settle(had_slot);
+	if (answer == MEMCG_DONE)
 		return group_of(id);
-	case MEMCG_BUSY:
-		return failed(ENOMEM);
-	case MEMCG_NOT_NOW:
-	default:
-		return failed(EAGAIN);
-	}
+	return failed(answer == MEMCG_BUSY ? ENOMEM : EAGAIN);
 }
 
 __visible int stitch_mem_cgroup_destroy(struct stitch_mem_cgroup *memcg)
 {
+	bool had_slot = mm_thread_has_slot();
 	unsigned int id = id_of(memcg);
+	enum memcg_answer answer = MEMCG_NONE;
 
-	return id && id != NO_GROUP ? answered(memcg_destroy(id)) : refused(EINVAL);
+	if (id && id != NO_GROUP)
+		answer = memcg_destroy(id);
+	thread_settle(had_slot);
+	return answered(answer);
 }
 
 __visible int stitch_mem_cgroup_set_max(struct stitch_mem_cgroup *memcg, size_t max_bytes)
 {
+	bool had_slot = mm_thread_has_slot();
 	unsigned int id = id_of(memcg);
+	enum memcg_answer answer = MEMCG_NONE;
 
-	return id && id != NO_GROUP ? answered(memcg_limit(id, pages_of(max_bytes))) :
-				      refused(EINVAL);
+	if (id && id != NO_GROUP)
+		answer = memcg_limit(id, pages_of(max_bytes));
+	thread_settle(had_slot);
+	return answered(answer);
 }
 
 /* The thread's end is to be noticed even if it never allocates. */
@@ -134,13 +141,16 @@ __visible struct stitch_mem_cgroup *stitch_mem_cgroup_from_obj(const void *objec
 __visible int stitch_mem_cgroup_read(const struct stitch_mem_cgroup *memcg,
 				     struct stitch_mem_cgroup_stat *stat)
 {
+	bool had_slot = mm_thread_has_slot();
 	unsigned int id = id_of(memcg);
+	enum memcg_answer answer = MEMCG_NONE;
 	struct mem_cgroup copy;
 
-	if (id == NO_GROUP || !heap_ready())
-		return refused(EINVAL);
-	if (memcg_read(id, &copy) != MEMCG_DONE)
-		return refused(EAGAIN);
+	if (id != NO_GROUP && heap_ready())
+		answer = memcg_read(id, &copy);
+	thread_settle(had_slot);
+	if (answer != MEMCG_DONE)
+		return answered(answer);
 	*stat = (struct stitch_mem_cgroup_stat){
 		.current = copy.usage * PAGE_SIZE,
 		.peak = copy.peak * PAGE_SIZE,
@@ -149,7 +159,7 @@ __visible int stitch_mem_cgroup_read(const struct stitch_mem_cgroup *memcg,
 		.pages = copy.nr_used[USE_RUN] * PAGE_SIZE,
 		.vmalloc = copy.nr_used[USE_AREA] * PAGE_SIZE,
 		.failcnt = copy.nr_failed,
-		.nr_threads = copy.nr_threads,
+		.nr_threads = mem_cgroup_threads(&copy),
 	};
 	return 0;
 }

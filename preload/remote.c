@@ -69,6 +69,7 @@ static void scan(void)
 	struct leak_stopped stopped = {
 		.self = (int)self->tid,
 		.nr_records = note_threads(),
+		.still = true, /* this is a copy of the process */
 		.registers = (uintptr_t)job->threads,
 		.registers_end = (uintptr_t)&job->threads[job->nr_threads],
 	};

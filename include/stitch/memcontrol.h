@@ -16,16 +16,18 @@
  * What is charged is pages: of a group's small objects the slabs in which they lie, with what is
  * free there and kept for the next ones; groups share no slab of malloc's. So a group costs some
  * pages for each size that it uses. A limit is no more exact than that. It is a limit as limit=:
- * before an allocation fails what the heap keeps for reuse goes back, and shrinkers are called
- * (stitch/shrinker.h).
+ * before an allocation fails what threads in the group keep for reuse goes back, and shrinkers are
+ * called (stitch/shrinker.h).
  *
  * To be in a group costs nothing at malloc and free; to go from one to another costs about as much
  * as ten of them, and so do the frees of what is of other groups more than of one's own.
  *
  * Not charged: objects of ZONE_DMA and DMA32, areas of CMA, pages of HIGHMEM, the reserve of
- * GFP_ATOMIC, and what is allocated while another thread forks. A slab of a kmem_cache is
- * charged to whoever's object was its first. A thread begins in no group, whoever has made it; a
- * child of fork is in the group that its thread was in, and has groups of its own from then on.
+ * GFP_ATOMIC, and what is allocated while another thread forks, trims or looks for leaks, or by a
+ * signal handler that has interrupted malloc. A slab of a kmem_cache is charged to whoever's object
+ * was its first. What realloc adds to a block where it is is charged to the block's group, a block
+ * that it moves to the thread's. A thread begins in no group, whoever has made it; a child of fork
+ * is in the group that its thread was in, and has groups of its own from then on.
  *
  * Not in signal handlers. Any thread may call. Where a group is asked for NULL is none: what is
  * charged to no group.
@@ -80,7 +82,8 @@ struct stitch_mem_cgroup *stitch_get_active_memcg(void);
 
 /*
  * The group that the object is charged to. It is one that has not been freed, of any of the
- * functions that charge; of anything else the answer is NULL. Kernel: mem_cgroup_from_slab_obj.
+ * functions that charge; of anything else the answer is NULL. If the group was destroyed since, it
+ * is a pointer to be compared and nothing else. Kernel: mem_cgroup_from_slab_obj.
  */
 struct stitch_mem_cgroup *stitch_mem_cgroup_from_obj(const void *object);
 

@@ -31,7 +31,7 @@
  * without another shrinker being called, but has a right to the reserve, as in a scope of
  * stitch_memalloc_noreclaim_save). It must return: no longjmp, exception or thread exit; the thread
  * is not cancelled meanwhile, and errno is kept. It is not called in signal handlers that have
- * interrupted malloc. Who finds another thread's lock in the way waits a few milliseconds for that
+ * interrupted malloc. Who finds another thread's lock in the way waits some 50 ms for that
  * thread before an allocation fails.
  */
 #ifndef STITCH_SHRINKER_H

@@ -202,8 +202,9 @@ static size_t look_at_piece(uintptr_t start, size_t bytes, bool directly,
 static void look_at_run(uintptr_t start, uintptr_t end, bool in_memory, const struct source *source)
 {
 	bool directly = scan.reads_directly ||
-			(scan.still && in_memory && source->backing == SCAN_ANONYMOUS &&
-			 os_can_read(start) && os_can_read(end - WORD));
+			(scan.still && !scan.reads_carefully && in_memory &&
+			 source->backing == SCAN_ANONYMOUS && os_can_read(start) &&
+			 os_can_read(end - WORD));
 
 	while (start < end) {
 		size_t bytes = min_size(end - start, PIECE_BYTES);

@@ -124,13 +124,16 @@ void mm_thread_exit(void)
 bool mm_thread_enter(unsigned int memcg)
 {
 	struct slot *slot = current_slot;
+	bool entered;
 
 	if (memcg == active_memcg)
 		return true;
-	if (!mem_cgroup_enter(memcg))
-		return false;
 	leave_slot();
+	current_slot = &slot_gone;
+	barrier();
+	entered = mem_cgroup_enter(memcg);
+	barrier();
 	if (slot != &slot_gone)
 		current_slot = &slot_none;
-	return true;
+	return entered;
 }

@@ -5,6 +5,7 @@
 #include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/shrinker.h"
+#include "mm/memcontrol.h"
 #include "os/os.h"
 
 /* Between attempts of who must not fail. */
@@ -34,6 +35,17 @@ void *gfp_alloc_reserved(size_t bytes, size_t align, stitch_gfp_t flags)
 	return reserve_alloc(bytes, align, depth);
 }
 
+/* What a group lacks nobody else has. */
+static void trim(size_t bytes)
+{
+	unsigned int full = mem_cgroup_full(bytes);
+
+	if (full)
+		kmalloc_trim_memcg(full);
+	else
+		kmalloc_trim();
+}
+
 bool gfp_try_harder(stitch_gfp_t flags, size_t bytes, unsigned int *nr_tries)
 {
 	_Atomic uint32_t nobody = 0;
@@ -42,7 +54,7 @@ bool gfp_try_harder(stitch_gfp_t flags, size_t bytes, unsigned int *nr_tries)
 		return false;
 	if (!*nr_tries) {
 		++*nr_tries;
-		kmalloc_trim();
+		trim(bytes);
 		return true;
 	}
 	if (shrinkers_help(flags, bytes, nr_tries))

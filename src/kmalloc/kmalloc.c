@@ -100,9 +100,15 @@ static void *address_or_null(const struct page *page)
  */
 static __slow bool make_room(size_t bytes)
 {
-	bool dropped = mapping_drop_all();
+	unsigned int full = mem_cgroup_full(bytes);
+	bool dropped;
 
-	if (bytes > RUN_MAX_PAGES * PAGE_SIZE && !zone_is_limited() && !active_memcg)
+	if (full) { /* others have no part in it */
+		kmalloc_drain_memcg(full);
+		return true;
+	}
+	dropped = mapping_drop_all();
+	if (bytes > RUN_MAX_PAGES * PAGE_SIZE && !zone_is_limited())
 		return dropped;
 	kmalloc_drain();
 	return true;

@@ -50,6 +50,13 @@ bool kmalloc_trim(void);
  */
 void kmalloc_drain(void);
 
+/*
+ * What slots of groups within `memcg` (mm/memcontrol.h) keep for reuse is in use no more: of those
+ * that nobody holds, inside the gate; of other threads', too, outside it.
+ */
+void kmalloc_drain_memcg(unsigned int memcg);
+void kmalloc_trim_memcg(unsigned int memcg);
+
 /* One consistent-enough snapshot for mallinfo2, malloc_info and malloc_stats. All in bytes. */
 struct kmalloc_usage {
 	size_t reserved;	/* address space of the heap */

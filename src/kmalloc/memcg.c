@@ -33,7 +33,10 @@ enum memcg_answer memcg_create(const char *name, unsigned int parent, size_t max
 	return *id ? MEMCG_DONE : MEMCG_BUSY;
 }
 
-/* What its slots keep for reuse is no program's: nothing is left of a group that has freed all. */
+/*
+ * What its slots keep for reuse is no program's: nothing is left of a group that has freed all,
+ * unless threads of other groups have that in their outboxes.
+ */
 enum memcg_answer memcg_destroy(unsigned int id)
 {
 	gate_pass *pass = gate_enter_patiently();
@@ -54,12 +57,13 @@ enum memcg_answer memcg_destroy(unsigned int id)
 enum memcg_answer memcg_limit(unsigned int id, size_t max_pages)
 {
 	gate_pass *pass = gate_enter_patiently();
+	bool done;
 
 	if (!pass)
 		return MEMCG_NOT_NOW;
-	mem_cgroup_limit(id, max_pages);
+	done = mem_cgroup_limit(id, max_pages);
 	gate_leave(pass);
-	return MEMCG_DONE;
+	return done ? MEMCG_DONE : MEMCG_NONE;
 }
 
 enum memcg_answer memcg_read(unsigned int id, struct mem_cgroup *copy)

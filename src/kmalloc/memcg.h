@@ -11,6 +11,7 @@
 enum memcg_answer {
 	MEMCG_DONE,
 	MEMCG_BUSY,    /* threads or groups are in it; no number is left, or no memory */
+	MEMCG_NONE,    /* it has been given up */
 	MEMCG_NOT_NOW, /* another thread has been forking for a second */
 };
 

@@ -165,7 +165,7 @@ static void *move_pages(void *object, const struct owner *owner, size_t bytes)
 	size_t nr_pages = div_round_up(bytes, PAGE_SIZE);
 	void *moved = NULL;
 
-	if (mapping_suits(nr_pages) && owner->kind != OWNER_MAPPING)
+	if (mapping_suits(nr_pages) && owner->kind != OWNER_MAPPING && !active_memcg)
 		return NULL; /* to one that is kept for reuse, and has frames: they are dearer */
 	if (owner->kind == OWNER_MAPPING || owner->kind == OWNER_AREA)
 		moved = move_mapping(object, owner, nr_pages);

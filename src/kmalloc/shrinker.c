@@ -18,7 +18,7 @@ enum shrinker_state { SHRINKER_OFF, SHRINKER_ON, SHRINKER_LEAVING };
 /* Between two looks at who uses a shrinker that is to go. */
 #define USERS_NAP_US 1000u
 /* How often, and how long, who could not ask waits for another thread that asks, trims or forks. */
-#define NR_WAITS 20u
+#define NR_WAITS 50u
 #define WAIT_US 1000u
 /* Between two calls of all shrinkers for a zone that is crowded. */
 #define RELIEF_PAUSE_MS 20u

@@ -380,23 +380,28 @@ static void drain_own_slot(void)
 }
 
 /* Twice: what one slot held of another's objects lies in that one's inbox afterwards. */
-void kmalloc_drain(void)
+void kmalloc_drain_memcg(unsigned int memcg)
 {
 	for (unsigned int round = 0; round < 2; round++) {
 		drain_own_slot();
-		slots_visit_free(drain_slot);
+		slots_visit_free(drain_slot, memcg);
 	}
+}
+
+void kmalloc_drain(void)
+{
+	kmalloc_drain_memcg(0);
 	cache_objects_drain();
 	run_drain();
 }
 
 /* Inside, with the gate closed. Returns the slot to go on with. */
-static struct slot *drain_some_held(struct slot *slot)
+static struct slot *drain_some_held(struct slot *slot, unsigned int memcg)
 {
 	for (unsigned int nr = 0; slot && nr < SLOTS_AT_A_TIME; nr++) {
 		if (slot_visit_held(slot, slabs_drain_part))
 			break;
-		slot = slot_next_held(slot);
+		slot = slot_next_held(slot, memcg);
 	}
 	return slot;
 }
@@ -405,9 +410,9 @@ static struct slot *drain_some_held(struct slot *slot)
  * What threads hold that may be asleep, but for their sheaves and outboxes. Others wait meanwhile,
  * or do without the heap: a millisecond at a time.
  */
-static void drain_held_slots(void)
+static void drain_held_slots(unsigned int memcg)
 {
-	struct slot *slot = slot_next_held(NULL);
+	struct slot *slot = slot_next_held(NULL, memcg);
 	gate_pass *pass;
 
 	for (unsigned int nr_failures = 0; slot && nr_failures < PATIENCE; os_nap(OPEN_US)) {
@@ -417,11 +422,22 @@ static void drain_held_slots(void)
 		}
 		pass = gate_enter();
 		if (pass) {
-			slot = drain_some_held(slot);
+			slot = drain_some_held(slot, memcg);
 			gate_leave(pass);
 		}
 		gate_open();
 	}
+}
+
+void kmalloc_trim_memcg(unsigned int memcg)
+{
+	gate_pass *pass = gate_enter_patiently();
+
+	if (!pass)
+		return;
+	kmalloc_drain_memcg(memcg);
+	gate_leave(pass);
+	drain_held_slots(memcg);
 }
 
 bool kmalloc_trim(void)
@@ -433,7 +449,7 @@ bool kmalloc_trim(void)
 		return false;
 	kmalloc_drain();
 	gate_leave(pass);
-	drain_held_slots();
+	drain_held_slots(0);
 	pass = gate_enter_patiently();
 	if (pass) {
 		nr_dropped = barn_trim() + mapping_drop_all();

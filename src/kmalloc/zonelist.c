@@ -66,6 +66,8 @@ static void *cleared(void *object, const struct request *request)
 
 void *zonelist_fall_back(size_t bytes, size_t align, stitch_gfp_t flags)
 {
+	if (active_memcg) /* it would be charged to nobody */
+		return NULL;
 	struct request request = { bytes, align, flags, LOWMEM_DMA32, CLASS_NORMAL };
 	void *object = take(&request, true);
 

@@ -81,12 +81,9 @@ void huge_refrain(unsigned int nr_areas)
 	zone_unlock();
 }
 
-static bool refrains_locked(void)
+void huge_note_area_locked(void)
 {
-	if (!nr_refraining)
-		return false;
-	nr_refraining--;
-	return true;
+	nr_refraining -= nr_refraining > 0;
 }
 
 enum range_part huge_area_part_locked(size_t nr_pages)
@@ -97,7 +94,7 @@ enum range_part huge_area_part_locked(size_t nr_pages)
 		return RANGE_HIGH;
 	if (state == HUGE_NEVER || !proved || !huge_suits_area(nr_pages))
 		return RANGE_LOW;
-	return refrains_locked() ? RANGE_LOW : RANGE_HIGH;
+	return nr_refraining ? RANGE_LOW : RANGE_HIGH;
 }
 
 /* False: the kernel has no huge page for it, or no mapping to spare. */

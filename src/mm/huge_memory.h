@@ -39,8 +39,11 @@ void huge_advise_mapping(void *address, size_t bytes);
 /* The part in which an area of so many pages should lie. LOCK_ZONE. */
 enum range_part huge_area_part_locked(size_t nr_pages);
 
-/* Huge pages are dear here at present: the next so many areas that they would suit go without. */
+/* Huge pages are dear here at present: the next so many areas go without. */
 void huge_refrain(unsigned int nr_areas);
+
+/* An area was made. LOCK_ZONE. */
+void huge_note_area_locked(void);
 
 /* An area of so many pages fills its last huge page, nearly. */
 bool huge_suits_area(size_t nr_pages);

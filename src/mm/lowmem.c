@@ -301,7 +301,7 @@ bool lowmem_count_in(size_t nr_pages)
 	bool has_room;
 
 	zone_lock();
-	has_room = zone_has_room_locked(USE_RUN, nr_pages);
+	has_room = zone_is_within_limit_locked(USE_RUN, nr_pages);
 	if (has_room) {
 		zone.nr_lowmem += nr_pages;
 		zone_count_locked(USE_RUN, 0);

@@ -7,37 +7,58 @@
 #include "mm/zone.h"
 
 _Thread_local uint8_t active_memcg __tls_initial_exec;
+_Thread_local uint8_t charged_memcg __tls_initial_exec;
+
+/* Members have been counted anew so often: a thread that was on its way then counts once more. */
+static _Atomic uint32_t nr_recounts;
+
+/* What a request for an object may take: a slab of the highest order that small ones have. */
+#define SMALL_REQUEST_PAGES 16u
 
 static struct mem_cgroup *group(unsigned int id)
 {
 	return &zone.memcg[id];
 }
 
-struct mem_cgroup *mem_cgroup_by_id(unsigned int id)
+bool mem_cgroup_is_within(unsigned int id, unsigned int around)
 {
-	bool is_there = id && id < MAX_MEM_CGROUPS && group(id)->state != MEMCG_FREE;
-
-	return is_there ? group(id) : NULL;
-}
-
-unsigned int mem_cgroup_id(const struct mem_cgroup *memcg)
-{
-	return (unsigned int)(memcg - zone.memcg);
+	while (id && id != around)
+		id = group(id)->parent;
+	return id == around;
 }
 
 /* --- pages ------------------------------------------------------------------------------------ */
 
-bool mem_cgroup_has_room_locked(unsigned int id, size_t nr_pages)
+/* From the group outwards, the first that has no room for so many pages; 0: all have. */
+static unsigned int find_full(unsigned int id, size_t nr_pages)
 {
 	for (; unlikely(id); id = group(id)->parent) {
-		struct mem_cgroup *memcg = group(id);
+		size_t max = READ_ONCE(group(id)->max);
 
-		if (nr_pages > memcg->max - min_size(memcg->usage, memcg->max)) {
-			memcg->nr_failed++;
-			return false;
-		}
+		if (nr_pages > max - min_size(READ_ONCE(group(id)->usage), max))
+			return id;
 	}
-	return true;
+	return 0;
+}
+
+bool mem_cgroup_has_room_locked(unsigned int id, size_t nr_pages)
+{
+	return !find_full(id, nr_pages);
+}
+
+unsigned int mem_cgroup_full(size_t bytes)
+{
+	if (likely(!active_memcg))
+		return 0;
+	return find_full(active_memcg, max_size(bytes / PAGE_SIZE, SMALL_REQUEST_PAGES));
+}
+
+void mem_cgroup_note_failure_locked(size_t nr_pages)
+{
+	unsigned int full = find_full(charged_memcg, nr_pages);
+
+	if (full)
+		group(full)->nr_failed++;
 }
 
 static void count(struct mem_cgroup *memcg, ptrdiff_t nr_pages)
@@ -60,7 +81,7 @@ void mem_cgroup_count_locked(unsigned int id, enum page_use use, ptrdiff_t nr_pa
 /* A dying one whose last page has gone is free for others. */
 static void bury_locked(struct mem_cgroup *memcg)
 {
-	if (memcg->state != MEMCG_DYING || memcg->usage || memcg->nr_children || memcg->nr_threads)
+	if (memcg->state != MEMCG_DYING || memcg->usage || memcg->nr_children)
 		return;
 	memcg->state = MEMCG_FREE;
 	group(memcg->parent)->nr_children--;
@@ -107,6 +128,7 @@ unsigned int mem_cgroup_new(const char *name, unsigned int parent, size_t max_pa
 		strncpy(memcg->name, name, sizeof(memcg->name) - 1);
 		group(parent)->nr_children++;
 		memcg->state = MEMCG_LIVE;
+		memcg->members = MEMCG_OPEN;
 	}
 	zone_unlock();
 	return id;
@@ -122,17 +144,14 @@ static bool has_live_children_locked(unsigned int id)
 
 bool mem_cgroup_give_up(unsigned int id)
 {
-	struct mem_cgroup *memcg = group(id);
+	uint32_t nobody = MEMCG_OPEN;
 	bool done;
 
 	zone_lock();
-	done = memcg->state == MEMCG_LIVE && !has_live_children_locked(id);
-	if (done) {
-		memcg->state = MEMCG_DYING;
-		done = !memcg->nr_threads;
-		if (!done)
-			memcg->state = MEMCG_LIVE;
-	}
+	done = !has_live_children_locked(id) &&
+	       atomic_compare_exchange_strong(&group(id)->members, &nobody, 0);
+	if (done)
+		group(id)->state = MEMCG_DYING;
 	zone_unlock();
 	return done;
 }
@@ -149,19 +168,41 @@ bool mem_cgroup_limit(unsigned int id, size_t max_pages)
 	return done;
 }
 
+/* Nobody counts who is in group 0. False: the group is not LIVE. */
+static bool join(unsigned int id)
+{
+	uint32_t members = group(id)->members;
+
+	do {
+		if (id && !(members & MEMCG_OPEN))
+			return false;
+	} while (id && !atomic_compare_exchange_weak(&group(id)->members, &members, members + 1));
+	return true;
+}
+
+/* In a process with one thread. */
+static void recount(void)
+{
+	for (unsigned int id = 1; id < MAX_MEM_CGROUPS; id++)
+		group(id)->members = (group(id)->members & MEMCG_OPEN) | (id == active_memcg);
+}
+
+/* A signal handler may fork at any instant: in its child the counts are made anew. */
 bool mem_cgroup_enter(unsigned int id)
 {
+	uint32_t before = nr_recounts;
 	unsigned int left = active_memcg;
 
 	if (id == left)
 		return true;
-	group(id)->nr_threads++;
-	if (is_live(id))
-		active_memcg = (uint8_t)id;
-	else
-		left = id;
-	group(left)->nr_threads--;
-	return active_memcg == id;
+	if (!join(id))
+		return false;
+	active_memcg = charged_memcg = (uint8_t)id;
+	if (left)
+		atomic_fetch_sub(&group(left)->members, 1);
+	if (unlikely(nr_recounts != before))
+		recount();
+	return true;
 }
 
 struct mem_cgroup mem_cgroup_read(unsigned int id)
@@ -178,8 +219,8 @@ struct mem_cgroup mem_cgroup_read(unsigned int id)
 
 void mem_cgroups_after_fork(void)
 {
-	for (unsigned int id = 0; id < MAX_MEM_CGROUPS; id++)
-		group(id)->nr_threads = id == active_memcg;
+	nr_recounts++;
+	recount();
 }
 
 /* --- validation ------------------------------------------------------------------------------- */

@@ -1,11 +1,11 @@
 /*
  * memcontrol.h - memory control groups: whose pages are whose.
  *
- * L3. A thread is in a group, or in none, which is group 0 (mem_cgroup_none). What it takes out of
- * the zone is charged to its group: the head of each block in use has the group's number (struct
- * page.memcg) until the block goes back. A group may be part of another one, and its pages are
- * that one's, too. Follows mm/page_counter.c of the kernel; here all of it is under LOCK_ZONE,
- * which who takes or gives pages has anyway.
+ * L3. A thread is in a group, or in none, which is group 0. What it takes out of the zone is
+ * charged to its group: the head of each block in use has the group's number (struct page.memcg)
+ * until the block goes back. A group may be part of another one, and its pages are that one's,
+ * too. Follows mm/page_counter.c of the kernel; here all of it is under LOCK_ZONE, which who takes
+ * or gives pages has anyway.
  *
  * For every group, and every use (validate_zone):
  *
@@ -31,21 +31,40 @@ enum mem_cgroup_state { MEMCG_FREE, MEMCG_LIVE, MEMCG_DYING };
 struct mem_cgroup {
 	char name[MEM_CGROUP_NAME_BYTES];
 	_Atomic uint8_t state; /* written under the lock */
-	uint8_t parent;	    /* number */
-	uint16_t nr_children; /* not FREE */
-	_Atomic uint32_t nr_threads; /* no lock: who comes looks at the state afterwards */
+	uint8_t parent;	       /* number */
+	uint16_t nr_children;  /* not FREE */
+	_Atomic uint32_t members; /* threads, no lock; and MEMCG_OPEN while it is LIVE */
 	size_t max; /* pages */
 	size_t nr_used[NR_PAGE_USES]; /* its own */
 	size_t usage, peak;	      /* with those of its children */
-	size_t nr_failed;	      /* requests that its limit has refused */
+	size_t nr_failed; /* attempts that found no pages for its limit; a request has several */
 };
 
-/* The group of the calling thread, by number. */
-extern _Thread_local uint8_t active_memcg __tls_initial_exec;
+#define MEMCG_OPEN ((uint32_t)1 << 31)
 
-/* NULL: 0, or no number of a group that is there. */
-struct mem_cgroup *mem_cgroup_by_id(unsigned int id);
-unsigned int mem_cgroup_id(const struct mem_cgroup *memcg);
+static inline uint32_t mem_cgroup_threads(const struct mem_cgroup *memcg)
+{
+	return memcg->members & ~MEMCG_OPEN;
+}
+
+/*
+ * The group of the calling thread, by number; and the one that its pages are charged to, which is
+ * another for the while in which the thread works for all (mm/reserve.c).
+ */
+extern _Thread_local uint8_t active_memcg __tls_initial_exec;
+extern _Thread_local uint8_t charged_memcg __tls_initial_exec;
+
+/* The group is this one or part of it; all are within 0. */
+bool mem_cgroup_is_within(unsigned int id, unsigned int around);
+
+/*
+ * The group, of those that the thread is in, that has no room for a request of so many bytes; 0:
+ * all have. A guess, without a lock.
+ */
+unsigned int mem_cgroup_full(size_t bytes);
+
+/* A request for so many pages came to nothing: count it where a limit was in the way. LOCK_ZONE. */
+void mem_cgroup_note_failure_locked(size_t nr_pages);
 
 /* So many pages more are within the limits of the group and of those around it. LOCK_ZONE. */
 bool mem_cgroup_has_room_locked(unsigned int id, size_t nr_pages);
@@ -53,9 +72,11 @@ bool mem_cgroup_has_room_locked(unsigned int id, size_t nr_pages);
 /* Pages of a block are in use from now on, or no more (negative). LOCK_ZONE. */
 void mem_cgroup_count_locked(unsigned int id, enum page_use use, ptrdiff_t nr_pages);
 
+/* These take LOCK_ZONE. */
+
 /*
  * A new group, of a copy of the name, within the parent (0: of none). Returns its number; 0: there
- * are MAX_MEM_CGROUPS, or the parent is not LIVE. Takes LOCK_ZONE, as do all below.
+ * are MAX_MEM_CGROUPS, or the parent is not LIVE.
  */
 unsigned int mem_cgroup_new(const char *name, unsigned int parent, size_t max_pages);
 
@@ -71,16 +92,18 @@ void mem_cgroups_bury(void);
 /* False: it is not LIVE. */
 bool mem_cgroup_limit(unsigned int id, size_t max_pages);
 
-/*
- * The calling thread goes from its group to this one; its slot (slab/slot.h) is the caller's to
- * change. False: that is not LIVE; nothing happens. Takes no lock.
- */
-bool mem_cgroup_enter(unsigned int id);
-
 /* A consistent copy. Of group 0: its own pages, and usage, peak and limit of the heap. */
 struct mem_cgroup mem_cgroup_read(unsigned int id);
 
-/* In the child of a fork, which has one thread. Takes no lock and may be done twice. */
+/* These take no lock. */
+
+/*
+ * The calling thread goes from its group to this one; it has no slot (slab/slot.h). False: that is
+ * not LIVE; nothing happens.
+ */
+bool mem_cgroup_enter(unsigned int id);
+
+/* In the child of a fork, which has one thread. May be done twice. */
 void mem_cgroups_after_fork(void);
 
 /* LOCK_ZONE. */

@@ -96,16 +96,16 @@ static void touch(void *address, size_t bytes)
 static bool add_extent(size_t nr_pages)
 {
 	static uint64_t *cells; /* had in vain before */
-	uint8_t memcg = active_memcg;
+	uint8_t memcg = charged_memcg;
 	struct page *page;
 
 	if (atomic_load(&pool.nr_extents) == MAX_EXTENTS)
 		return false;
 	if (!cells)
 		cells = memblock_alloc(RESERVE_MAX_BYTES / GRAIN_CELL_BYTES * sizeof(*cells));
-	active_memcg = 0; /* it is everybody's */
+	charged_memcg = 0; /* it is everybody's */
 	page = cells ? run_alloc(nr_pages, 1) : NULL;
-	active_memcg = memcg;
+	charged_memcg = memcg;
 	if (!page)
 		return false;
 	touch(page_address(page), nr_pages * PAGE_SIZE);

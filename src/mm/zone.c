@@ -23,7 +23,9 @@ struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), si
 
 	zone_lock();
 	page = alloc(nr_pages, align);
-	wait = !page && zone.nr_isolated;
+	wait = !page && zone.nr_isolated && mem_cgroup_has_room_locked(charged_memcg, nr_pages);
+	if (!page)
+		mem_cgroup_note_failure_locked(nr_pages);
 	zone_unlock();
 	if (likely(!wait))
 		return page;
@@ -95,7 +97,7 @@ static size_t cushion_pages(size_t limit)
 	return min_size(max_size(limit / CUSHION_SHARE, LEAST_CUSHION_PAGES), MOST_CUSHION_PAGES);
 }
 
-static bool has_room_locked(enum page_use use, size_t nr_pages)
+bool zone_is_within_limit_locked(enum page_use use, size_t nr_pages)
 {
 	size_t limit = params.limit / PAGE_SIZE;
 
@@ -108,12 +110,14 @@ static bool has_room_locked(enum page_use use, size_t nr_pages)
 
 bool zone_has_room_locked(enum page_use use, size_t nr_pages)
 {
-	return has_room_locked(use, nr_pages) && mem_cgroup_has_room_locked(active_memcg, nr_pages);
+	return zone_is_within_limit_locked(use, nr_pages) &&
+	       mem_cgroup_has_room_locked(charged_memcg, nr_pages);
 }
 
 bool zone_has_room_for_locked(const struct page *head, enum page_use use, size_t nr_pages)
 {
-	return has_room_locked(use, nr_pages) && mem_cgroup_has_room_locked(head->memcg, nr_pages);
+	return zone_is_within_limit_locked(use, nr_pages) &&
+	       mem_cgroup_has_room_locked(head->memcg, nr_pages);
 }
 
 /* What the other zones have is none of the heap's. */
@@ -153,6 +157,6 @@ void zone_recharge_locked(const struct page *head, enum page_use use, ptrdiff_t 
 
 void zone_charge_locked(struct page *head, enum page_use use, size_t nr_pages)
 {
-	head->memcg = active_memcg;
+	head->memcg = charged_memcg;
 	zone_recharge_locked(head, use, (ptrdiff_t)nr_pages);
 }

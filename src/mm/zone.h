@@ -84,10 +84,13 @@ static inline struct mem_cgroup zone_of_no_memcg(const struct zone *z)
 	struct mem_cgroup nobody = { .peak = z->peak_used, .max = NO_MEMCG_LIMIT };
 
 	for (unsigned int use = 0; use < NR_PAGE_USES; use++) {
-		nobody.nr_used[use] = z->nr_used[use];
-		nobody.usage += z->nr_used[use];
+		size_t charged = 0;
+
 		for (unsigned int id = 1; id < MAX_MEM_CGROUPS; id++)
-			nobody.nr_used[use] -= z->memcg[id].nr_used[use];
+			charged += z->memcg[id].nr_used[use];
+		nobody.usage += z->nr_used[use];
+		/* A report's copy of the zone is of several moments. */
+		nobody.nr_used[use] = z->nr_used[use] - min_size(charged, z->nr_used[use]);
 	}
 	return nobody;
 }
@@ -138,6 +141,9 @@ bool zone_is_bounded(void);
 
 /* limit= is given: all memory of the program has to be in the zone, to be counted. */
 bool zone_is_limited(void);
+
+/* As many pages more for this use are within limit=. */
+bool zone_is_within_limit_locked(enum page_use use, size_t nr_pages);
 
 /* As many pages more for this use are within limit=, and within what the thread's group may. */
 bool zone_has_room_locked(enum page_use use, size_t nr_pages);

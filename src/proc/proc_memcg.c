@@ -13,7 +13,7 @@ static void print_numbers(struct report *report, const struct mem_cgroup *memcg)
 		report_printf(report, " %lu", memcg->max * PAGE_SIZE);
 	report_printf(report, " %lu %lu %lu %lu %u\n", memcg->nr_failed,
 		      memcg->nr_used[USE_SLAB] * PAGE_SIZE, memcg->nr_used[USE_RUN] * PAGE_SIZE,
-		      memcg->nr_used[USE_AREA] * PAGE_SIZE, memcg->nr_threads);
+		      memcg->nr_used[USE_AREA] * PAGE_SIZE, mem_cgroup_threads(memcg));
 }
 
 static void print_name(struct report *report, const struct mem_cgroup *memcg)

@@ -112,10 +112,12 @@ bool slots_ready(unsigned int memcg)
 {
 	struct slot **shared = &slots.shared[memcg];
 
+	lock_acquire(LOCK_SHARED_SLOT);
 	lock_acquire(LOCK_SLOTS);
 	if (!*shared)
 		*shared = make_shared_locked(memcg);
 	lock_release(LOCK_SLOTS);
+	lock_release(LOCK_SHARED_SLOT);
 	return *shared;
 }
 
@@ -221,26 +223,28 @@ void slots_collect_left(void)
 	lock_release(LOCK_SLOTS);
 }
 
-void slots_visit_free(void (*fn)(struct slot *))
+void slots_visit_free(void (*fn)(struct slot *), unsigned int memcg)
 {
 	lock_acquire(LOCK_SHARED_SLOT);
-	for (unsigned int memcg = 0; memcg < MAX_MEM_CGROUPS; memcg++)
-		if (slots.shared[memcg])
-			fn(slots.shared[memcg]);
+	for (unsigned int id = 0; id < MAX_MEM_CGROUPS; id++)
+		if (slots.shared[id] && mem_cgroup_is_within(id, memcg))
+			fn(slots.shared[id]);
 	lock_release(LOCK_SHARED_SLOT);
 	lock_acquire(LOCK_SLOTS);
-	for (unsigned int memcg = 0; memcg < MAX_MEM_CGROUPS; memcg++)
-		for (struct slot *slot = slots.free[memcg]; slot; slot = slot->next_free)
-			fn(slot);
+	for (unsigned int id = 0; id < MAX_MEM_CGROUPS; id++)
+		for (struct slot *slot = slots.free[id]; slot; slot = slot->next_free)
+			if (mem_cgroup_is_within(id, memcg))
+				fn(slot);
 	lock_release(LOCK_SLOTS);
 }
 
-struct slot *slot_next_held(const struct slot *after)
+struct slot *slot_next_held(const struct slot *after, unsigned int memcg)
 {
 	for (uint32_t id = after ? after->id + 1 : 1; id <= slot_count(); id++) {
 		struct slot *slot = slot_by_id(id);
 
-		if (slot->state == SLOT_HELD && slot != current_slot)
+		if (slot->state == SLOT_HELD && slot != current_slot &&
+		    mem_cgroup_is_within(slot->memcg, memcg))
 			return slot;
 	}
 	return NULL;

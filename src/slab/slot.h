@@ -154,11 +154,17 @@ struct slot *slot_by_id(uint32_t id);
 uint32_t slot_count(void);
 uint32_t slot_count_held(void);
 
-/* Call fn for every slot that nobody holds, the shared one too, under the lock that guards it. */
-void slots_visit_free(void (*fn)(struct slot *));
+/*
+ * Call fn for every slot that nobody holds, the shared ones too, under the lock that guards it. Of
+ * groups within `memcg`; 0: of all.
+ */
+void slots_visit_free(void (*fn)(struct slot *), unsigned int memcg);
 
-/* The next slot after this one (NULL: the first) that another thread holds; NULL: there is none. */
-struct slot *slot_next_held(const struct slot *after);
+/*
+ * The next slot after this one (NULL: the first) that another thread holds, of such groups; NULL:
+ * there is none.
+ */
+struct slot *slot_next_held(const struct slot *after, unsigned int memcg);
 
 /*
  * Call fn for a slot if another thread holds it; returns what it returns. The caller has closed the

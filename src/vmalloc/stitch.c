@@ -484,8 +484,11 @@ static void stitch_all(struct stitch *st, size_t spare, size_t nr_spare)
 
 /* --- what a fault takes ---------------------------------------------------------------------- */
 
-/* Pages of the destination that the program would fault in otherwise. They stay zero. */
-static void sample_faults(struct stitch *st)
+/*
+ * Pages of the destination that the program would fault in otherwise. They stay zero. True when it
+ * was a huge page.
+ */
+static bool sample_faults(struct stitch *st)
 {
 	bool huge = is_for_huge_pages(st);
 	unsigned char resident = 0;
@@ -494,7 +497,7 @@ static void sample_faults(struct stitch *st)
 
 	rewind_holes(st, huge);
 	if (!next_hole(st) || st->nr_hole < SAMPLE_PAGES)
-		return;
+		return false;
 	if (huge)
 		nr_pages = 1;
 	start = os_clock_ns();
@@ -509,19 +512,23 @@ static void sample_faults(struct stitch *st)
 	residency_note_filled(st->hole, nr_pages);
 	zone_unlock();
 	pass_over_hole(st, nr_pages);
+	return nr_pages == PAGEBLOCK_PAGES;
 }
 
-/* Once in so many requests. */
+/* Once in so many requests, and when huge pages are tried again. */
 static void sample_in_time(struct stitch *st, unsigned int interval)
 {
 	static unsigned int nr_since = SAMPLE_INTERVAL;
+	static bool huge_is_due;
 
-	if (++nr_since < interval)
+	if (++nr_since < interval && !(huge_is_due && is_for_huge_pages(st)))
 		return;
 	nr_since = 0;
 	st->sampling = true;
-	sample_faults(st);
-	if (is_for_huge_pages(st) && cost_huge_is_dear())
+	if (!sample_faults(st))
+		return;
+	huge_is_due = cost_finds_huge_dear();
+	if (huge_is_due)
 		huge_refrain(NR_REFRAINING);
 }
 

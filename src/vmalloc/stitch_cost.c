@@ -141,7 +141,7 @@ bool cost_allows_moving(size_t nr_pages, bool huge)
 	return false;
 }
 
-bool cost_huge_is_dear(void)
+bool cost_finds_huge_dear(void)
 {
 	struct cost *huge = &stitch_costs.huge, *fresh = &stitch_costs.fresh;
 

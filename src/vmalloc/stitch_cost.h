@@ -71,10 +71,10 @@ bool cost_allows_moving(size_t nr_pages, bool huge);
 bool cost_is_worth_moving(size_t nr_pages, bool huge);
 
 /*
- * A page of a huge one costs much more than an ordinary one. The next measurement of it weighs as
- * much as all before.
+ * A page of a huge one costs much more than an ordinary one. If so, the next measurement of it
+ * weighs as much as all before.
  */
-bool cost_huge_is_dear(void);
+bool cost_finds_huge_dear(void);
 
 /*
  * As cost_note_moves and cost_allows_moving, of moves by mremap: a run costs the same at any

@@ -32,7 +32,7 @@ static inline void validate_slot(struct slot *slot)
 static inline bool heap_is_valid(void)
 {
 	slots_are_valid = true;
-	slots_visit_free(validate_slot);
+	slots_visit_free(validate_slot, 0);
 	if (slot_is_held())
 		validate_slot(current_slot);
 	return slots_are_valid && validate_zone();

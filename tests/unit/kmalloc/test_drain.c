@@ -238,18 +238,18 @@ ISOLATED_TEST(slots_of_others_are_found)
 	struct slot *first, *second;
 
 	heap_up("");
-	EXPECT_EQ(slot_next_held(NULL), NULL);
+	EXPECT_EQ(slot_next_held(NULL, 0), NULL);
 	kfree(kmalloc(BYTES));
-	EXPECT_EQ(slot_next_held(NULL), NULL);
+	EXPECT_EQ(slot_next_held(NULL, 0), NULL);
 	first = thread_switch(&slot_none);
-	EXPECT_EQ(slot_next_held(NULL), first);
+	EXPECT_EQ(slot_next_held(NULL, 0), first);
 	kfree(kmalloc(BYTES));
 	second = thread_switch(&slot_none);
-	EXPECT_EQ(slot_next_held(first), second);
-	EXPECT_EQ(slot_next_held(second), NULL);
+	EXPECT_EQ(slot_next_held(first, 0), second);
+	EXPECT_EQ(slot_next_held(second, 0), NULL);
 	thread_switch(second);
 	mm_thread_exit();
-	EXPECT_EQ(slot_next_held(first), NULL);
+	EXPECT_EQ(slot_next_held(first, 0), NULL);
 }
 
 /* --- the gate --------------------------------------------------------------------------------- */

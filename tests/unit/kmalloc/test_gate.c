@@ -67,7 +67,7 @@ static void expect_all_served(void)
 
 static void sheaves_empty(void)
 {
-	slots_visit_free(sheaves_drain);
+	slots_visit_free(sheaves_drain, 0);
 	if (slot_is_held())
 		sheaves_drain(current_slot);
 }

@@ -19,7 +19,9 @@
 #include "isolated.h"
 #include "core/lock.h"
 #include "kmalloc/gate.h"
+#include "kmalloc/memcg.h"
 #include "mm/emergency.h"
+#include "mm/zone.h"
 
 #define PLACES 5u /* of a deed, by default; those at the gate itself have all */
 #define FEW_STEPS 200u
@@ -133,7 +135,7 @@ static void expect_whole(void)
 		EXPECT_EQ(gate.visitors[i], 0);
 	EXPECT_EQ(emergency_live(), 0);
 	nr_free_slots = 0;
-	slots_visit_free(count_free_slot);
+	slots_visit_free(count_free_slot, 0);
 	expect_valid();
 }
 
@@ -409,6 +411,42 @@ static void take_new_slot(void)
 	kfree(object);
 }
 
+static unsigned int new_group(void)
+{
+	unsigned int group = 0;
+
+	EXPECT_EQ(memcg_create("group", 0, NO_MEMCG_LIMIT, &group), MEMCG_DONE);
+	ASSERT(group);
+	return group;
+}
+
+/* A process has one thread here: where it is one is, and elsewhere none. */
+static void expect_to_be_in(unsigned int group, unsigned int other)
+{
+	void *object = kmalloc(100);
+
+	EXPECT_EQ(active_memcg, group);
+	EXPECT_EQ(memcg_of(object), group);
+	kfree(object);
+	EXPECT_EQ(mem_cgroup_threads(&zone.memcg[other]), 0);
+	if (group)
+		EXPECT_EQ(mem_cgroup_threads(&zone.memcg[group]), 1);
+}
+
+static void go_to_group(void)
+{
+	unsigned int before = new_group(), group = new_group();
+
+	EXPECT(mm_thread_enter(before));
+	kfree(kmalloc(100));
+	steps_begin();
+	mm_thread_enter(group);
+	steps_end();
+	expect_to_be_in(group, before);
+	EXPECT(mm_thread_enter(0));
+	expect_to_be_in(0, group);
+}
+
 static void exit_thread(void)
 {
 	steps_begin();
@@ -584,6 +622,8 @@ ISOLATED_TEST(slots_that_change_hands)
 	step_by_all(take_slot);
 	step_through_end(take_free_slot, fork_here); /* it is taken by one instruction */
 	step_by_all(take_new_slot);
+	step_by_all(go_to_group);
+	step_through_end(go_to_group, fork_here); /* members are counted there */
 	step_by_all(abandon_slot);
 	step_by_all(exit_thread);
 	step_through(exit_thread_refused, allocate_here);

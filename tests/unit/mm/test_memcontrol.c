@@ -23,9 +23,19 @@ static size_t usage(unsigned int id)
 	return mem_cgroup_read(id).usage;
 }
 
+static uint32_t nr_threads(unsigned int id)
+{
+	return mem_cgroup_threads(&zone.memcg[id]);
+}
+
+static bool is_there(unsigned int id)
+{
+	return zone.memcg[id].state != MEMCG_FREE;
+}
+
 static struct page *take_run(unsigned int memcg, size_t nr_pages)
 {
-	active_memcg = (uint8_t)memcg;
+	active_memcg = charged_memcg = (uint8_t)memcg;
 	return run_alloc(nr_pages, 1);
 }
 
@@ -84,7 +94,7 @@ MM_TEST(growth_in_place_is_the_blocks_groups)
 	ASSERT(mem_cgroup_limit(inner, 6));
 	a = take_run(inner, 4);
 	ASSERT(a);
-	active_memcg = 0;
+	active_memcg = charged_memcg = 0;
 	EXPECT(!run_resize(a, 7));
 	EXPECT(run_resize(a, 6));
 	EXPECT_EQ(usage(inner), 6);
@@ -96,11 +106,11 @@ MM_TEST(a_pcp_keeps_nothing_of_other_groups)
 	struct page *own, *others, *run;
 
 	boot();
-	active_memcg = 0;
+	active_memcg = charged_memcg = 0;
 	pcp_init(&pcp, inner);
 	others = pcp_alloc(&pcp, 4); /* an order that it does not keep */
 	run = take_run(0, 4);
-	active_memcg = (uint8_t)inner;
+	active_memcg = charged_memcg = (uint8_t)inner;
 	own = pcp_alloc(&pcp, 4);
 	ASSERT(own && others && run);
 	EXPECT_EQ(usage(inner), 16);
@@ -123,13 +133,13 @@ MM_TEST(who_is_in_a_group_keeps_it)
 	ASSERT(mem_cgroup_enter(inner));
 	EXPECT_EQ(active_memcg, inner);
 	EXPECT(!mem_cgroup_give_up(inner));
-	EXPECT_EQ(mem_cgroup_read(inner).nr_threads, 1);
+	EXPECT_EQ(nr_threads(inner), 1);
 	ASSERT(mem_cgroup_enter(0));
 	EXPECT(mem_cgroup_give_up(inner));
 	EXPECT(!mem_cgroup_give_up(inner));
 	EXPECT(!mem_cgroup_enter(inner));
 	EXPECT_EQ(active_memcg, 0);
-	EXPECT_EQ(mem_cgroup_read(inner).nr_threads, 0);
+	EXPECT_EQ(nr_threads(inner), 0);
 	EXPECT(!mem_cgroup_limit(inner, 1));
 	EXPECT(!mem_cgroup_new("late", inner, 1));
 }
@@ -140,18 +150,18 @@ MM_TEST(a_number_is_free_when_nothing_is_charged_to_it)
 
 	boot();
 	a = take_run(inner, 4);
-	active_memcg = 0;
+	active_memcg = charged_memcg = 0;
 	ASSERT(mem_cgroup_give_up(inner));
 	mem_cgroups_bury();
-	EXPECT(mem_cgroup_by_id(inner));
+	EXPECT(is_there(inner));
 	EXPECT(mem_cgroup_new("other", 0, 1) > inner);
 	EXPECT_EQ(usage(outer), 4);
 	EXPECT(mem_cgroup_give_up(outer)); /* with one in it that is no more */
 	mem_cgroups_bury();
-	EXPECT(mem_cgroup_by_id(outer));
+	EXPECT(is_there(outer));
 	ASSERT(run_free(a));
 	mem_cgroups_bury();
-	EXPECT(!mem_cgroup_by_id(inner) && !mem_cgroup_by_id(outer));
+	EXPECT(!is_there(inner) && !is_there(outer));
 	EXPECT_EQ(mem_cgroup_new("again", 0, 1), min_size(inner, outer));
 	EXPECT_EQ(mem_cgroup_read((unsigned int)min_size(inner, outer)).peak, 0);
 }
@@ -171,11 +181,11 @@ MM_TEST(a_child_has_one_thread)
 {
 	boot();
 	ASSERT(mem_cgroup_enter(inner));
-	zone.memcg[outer].nr_threads = 5;
-	zone.memcg[inner].nr_threads = 3;
+	zone.memcg[outer].members = MEMCG_OPEN | 5;
+	zone.memcg[inner].members = MEMCG_OPEN | 3;
 	mem_cgroups_after_fork();
-	EXPECT_EQ(mem_cgroup_read(outer).nr_threads, 0);
-	EXPECT_EQ(mem_cgroup_read(inner).nr_threads, 1);
+	EXPECT_EQ(nr_threads(outer), 0);
+	EXPECT_EQ(nr_threads(inner), 1);
 }
 
 MM_TEST(wrong_sums_are_seen)

@@ -223,7 +223,7 @@ ISOLATED_TEST(visits_what_nobody_holds)
 	slot_release();
 	thread_switch(b);
 	slot_release();
-	slots_visit_free(visit);
+	slots_visit_free(visit, 0);
 	EXPECT_EQ(nr_visited, 3);
 	EXPECT_EQ(visited[0], slot_by_id(1));
 	EXPECT_EQ(visited[1], b);

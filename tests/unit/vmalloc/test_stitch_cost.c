@@ -138,19 +138,19 @@ TEST(huge_pages_are_dear_if_measured_to_be_and_that_is_measured_again)
 {
 	reset();
 	stitch_costs.huge.ns = 100000;
-	EXPECT(!cost_huge_is_dear()); /* nobody knows */
+	EXPECT(!cost_finds_huge_dear()); /* nobody knows */
 	for (unsigned int i = 0; i < 50; i++) {
 		cost_note_pages(&stitch_costs.fresh, 8, 8 * 1000);
 		cost_note_pages(&stitch_costs.huge, 512, 512 * 1400);
 	}
-	EXPECT(!cost_huge_is_dear());
+	EXPECT(!cost_finds_huge_dear());
 	for (unsigned int i = 0; i < 50; i++)
 		cost_note_pages(&stitch_costs.huge, 512, 512 * 4000);
-	EXPECT(cost_huge_is_dear());
+	EXPECT(cost_finds_huge_dear());
 	cost_note_pages(&stitch_costs.huge, 512, 512 * 200);
-	EXPECT(cost_huge_is_dear());
+	EXPECT(cost_finds_huge_dear());
 	cost_note_pages(&stitch_costs.huge, 512, 512 * 200);
-	EXPECT(!cost_huge_is_dear());
+	EXPECT(!cost_finds_huge_dear());
 }
 
 TEST(even_a_fault_that_saves_little_is_tried_again)
