@@ -396,7 +396,7 @@ ISOLATED_TEST(who_is_in_the_way_is_waited_for)
 	EXPECT_EQ(os_fake_calls(OS_CALL_NAP), 1);
 	first.nr_calls = 0;
 	gate.closed_by = 64;
-	EXPECT_EQ(nr_helps(STITCH_GFP_KERNEL, 100), 20);
+	EXPECT_EQ(nr_helps(STITCH_GFP_KERNEL, 100), 50);
 	EXPECT_EQ(first.nr_calls, 0);
 	gate.closed_by = 0;
 }
