@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/memcheck.h"
 #include "core/params.h"
 #include "mm/decay.h"
 #include "mm/huge_memory.h"
@@ -500,10 +501,12 @@ static bool sample_faults(struct stitch *st)
 		return false;
 	if (huge)
 		nr_pages = 1;
+	memcheck_quiet_begin(); /* it is nobody's yet */
 	start = os_clock_ns();
 	for (size_t i = 0; i < nr_pages; i++)
 		*(volatile char *)pfn_to_virt(st->hole + i) = 0;
 	start = os_clock_ns() - start;
+	memcheck_quiet_end();
 	if (huge && !os_mincore(pfn_to_virt(st->hole + 1), PAGE_SIZE, &resident) && resident & 1)
 		nr_pages = PAGEBLOCK_PAGES;
 	cost_note_pages(nr_pages == PAGEBLOCK_PAGES ? &stitch_costs.huge : &stitch_costs.fresh,
