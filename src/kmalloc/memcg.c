@@ -4,7 +4,7 @@
 #include "kmalloc/gate.h"
 #include "kmalloc/kmalloc.h"
 #include "mm/memmap.h"
-#include "slab/slot.h"
+#include "slab/slab.h"
 
 static unsigned int create_inside(const char *name, unsigned int parent, size_t max_pages)
 {
@@ -77,19 +77,15 @@ enum memcg_answer memcg_read(unsigned int id, struct mem_cgroup *copy)
 	return MEMCG_DONE;
 }
 
-/* The head of the block that the page is of. */
-static const struct page *head_of(const struct page *page, uint32_t entry)
-{
-	bool is_slab = pagemap_is_slab(entry) || pagemap_is_cache(entry);
-
-	return is_slab ? page - READ_ONCE(page->slab_index) : page;
-}
-
 unsigned int memcg_of(const void *object)
 {
 	uint32_t entry = pagemap_of(object);
+	struct page *page;
 
 	if (!entry || entry == PAGEMAP_RESERVE)
 		return 0;
-	return READ_ONCE(head_of(pfn_to_page(virt_to_pfn(object)), entry)->memcg);
+	page = pfn_to_page(virt_to_pfn(object));
+	if (pagemap_is_slab(entry) || pagemap_is_cache(entry))
+		page = slab_head(page);
+	return READ_ONCE(page->memcg);
 }

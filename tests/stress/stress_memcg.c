@@ -17,6 +17,7 @@
 #include "stress.h"
 
 #include "init/mm_init.h"
+#include "mm/emergency.h"
 #include "mm/zone.h"
 #include "stitch/memcontrol.h"
 
@@ -53,7 +54,8 @@ static void renew(struct charged *charged, struct rng *rng)
 	if (charged->group == stitch_get_active_memcg())
 		return;
 	atomic_fetch_add(&nr_emergencies, 1);
-	if (charged->group || SANITIZED) /* while another thread forks it is nobody's */
+	/* While another thread forks it is emergency memory, and nobody's. */
+	if (!emergency_contains(charged->block.address))
 		die("a block of %zu bytes is another group's", charged->block.bytes);
 }
 
