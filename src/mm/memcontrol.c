@@ -23,7 +23,7 @@ static struct mem_cgroup *group(unsigned int id)
 bool mem_cgroup_is_within(unsigned int id, unsigned int around)
 {
 	while (id && id != around)
-		id = group(id)->parent;
+		id = READ_ONCE(group(id)->parent);
 	return id == around;
 }
 
@@ -63,7 +63,7 @@ void mem_cgroup_note_failure_locked(size_t nr_pages)
 
 static void count(struct mem_cgroup *memcg, ptrdiff_t nr_pages)
 {
-	memcg->usage += (size_t)nr_pages;
+	WRITE_ONCE(memcg->usage, memcg->usage + (size_t)nr_pages);
 	memcg->peak = max_size(memcg->peak, memcg->usage);
 }
 
@@ -115,21 +115,27 @@ static bool is_live(unsigned int id)
 	return !id || group(id)->state == MEMCG_LIVE;
 }
 
+/* FREE, so that nothing is charged to it; others may be reading, without a lock. */
+static void open_locked(struct mem_cgroup *memcg, const char *name, unsigned int parent,
+			size_t max_pages)
+{
+	strncpy(memcg->name, name, sizeof(memcg->name) - 1);
+	memcg->peak = memcg->nr_failed = 0;
+	WRITE_ONCE(memcg->max, max_pages);
+	WRITE_ONCE(memcg->parent, (uint8_t)parent);
+	group(parent)->nr_children++;
+	memcg->state = MEMCG_LIVE;
+	memcg->members = MEMCG_OPEN;
+}
+
 unsigned int mem_cgroup_new(const char *name, unsigned int parent, size_t max_pages)
 {
 	unsigned int id;
 
 	zone_lock();
 	id = is_live(parent) ? find_free_locked() : 0;
-	if (id) {
-		struct mem_cgroup *memcg = group(id);
-
-		*memcg = (struct mem_cgroup){ .parent = (uint8_t)parent, .max = max_pages };
-		strncpy(memcg->name, name, sizeof(memcg->name) - 1);
-		group(parent)->nr_children++;
-		memcg->state = MEMCG_LIVE;
-		memcg->members = MEMCG_OPEN;
-	}
+	if (id)
+		open_locked(group(id), name, parent, max_pages);
 	zone_unlock();
 	return id;
 }
@@ -163,7 +169,7 @@ bool mem_cgroup_limit(unsigned int id, size_t max_pages)
 	zone_lock();
 	done = group(id)->state == MEMCG_LIVE;
 	if (done)
-		group(id)->max = max_pages;
+		WRITE_ONCE(group(id)->max, max_pages);
 	zone_unlock();
 	return done;
 }

@@ -54,7 +54,7 @@ static inline uint32_t mem_cgroup_threads(const struct mem_cgroup *memcg)
 extern _Thread_local uint8_t active_memcg __tls_initial_exec;
 extern _Thread_local uint8_t charged_memcg __tls_initial_exec;
 
-/* The group is this one or part of it; all are within 0. */
+/* The group is this one or part of it; all are within 0. Without a lock a guess, if it may end. */
 bool mem_cgroup_is_within(unsigned int id, unsigned int around);
 
 /*
