@@ -24,9 +24,9 @@ static struct lowmem_part *newest_part(unsigned int type)
 /* Of this process; NULL: there is none yet. */
 static struct lowmem_part *own_part(enum lowmem_zone type)
 {
-	struct lowmem_part *part = newest_part(type);
-
-	return part && (type != LOWMEM_DMA || mm_map.process->pinned) ? part : NULL;
+	if (!newest_part(type) || (type == LOWMEM_DMA && !mm_map.process->pinned))
+		return NULL;
+	return newest_part(type); /* again: in a child the first may have been its parent's */
 }
 
 static size_t nr_opened(struct lowmem_part *part)
@@ -290,7 +290,7 @@ static enum lowmem_answer own_part_or_new(enum lowmem_zone type, struct lowmem_p
 		leave_to_parent((*part)->older);
 	lowmem_publish_locked(type, *part);
 	if (type == LOWMEM_DMA)
-		mm_map.process->pinned = 1;
+		mm_map.process->pinned = true;
 	return LOWMEM_GROWN;
 }
 

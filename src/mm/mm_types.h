@@ -172,7 +172,8 @@ struct process_page {
 	_Atomic uint32_t mover;	    /* vmalloc/mover.h: descriptor + 1; 0: none; LOCK_RECLAIM */
 	unsigned int nr_registered; /* sections that pages can be moved in; LOCK_RECLAIM */
 	_Atomic bool tid_known;	    /* debug/leak_track.c */
-	bool pinned; /* mm/lowmem.c: the newest part of ZONE_DMA is this process's; LOCK_LOWMEM */
+	/* mm/lowmem.c: the newest part of ZONE_DMA is this process's; set under LOCK_LOWMEM */
+	_Atomic bool pinned;
 	uint32_t frames; /* mm/highmem.c: descriptor + 1; 0: none; LOCK_HIGHMEM */
 };
 
