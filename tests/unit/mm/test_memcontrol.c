@@ -166,6 +166,30 @@ MM_TEST(a_number_is_free_when_nothing_is_charged_to_it)
 	EXPECT_EQ(mem_cgroup_read((unsigned int)min_size(inner, outer)).peak, 0);
 }
 
+MM_TEST(a_number_that_is_used_again_has_nothing_of_the_one_before)
+{
+	unsigned int first, again;
+	struct mem_cgroup read;
+
+	boot();
+	first = mem_cgroup_new("a long name", outer, 4);
+	ASSERT(first);
+	ASSERT(run_free(take_run(first, 4)));
+	EXPECT(!take_run(first, 5));
+	active_memcg = charged_memcg = 0;
+	EXPECT_EQ(mem_cgroup_read(first).nr_failed, 1);
+	ASSERT(mem_cgroup_give_up(first));
+	again = mem_cgroup_new("short", 0, 7);
+	ASSERT_EQ(again, first);
+	read = mem_cgroup_read(again);
+	EXPECT(!strcmp(read.name, "short"));
+	EXPECT_EQ(read.max, 7);
+	EXPECT_EQ(read.parent, 0);
+	EXPECT_EQ(read.peak, 0);
+	EXPECT_EQ(read.nr_failed, 0);
+	EXPECT_EQ(mem_cgroup_threads(&read), 0);
+}
+
 MM_TEST(there_are_as_many_as_there_are)
 {
 	unsigned int nr = 2;
