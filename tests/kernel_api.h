@@ -51,6 +51,10 @@
 #pragma weak stitch_kmalloc
 #pragma weak stitch_kzalloc
 #pragma weak stitch_kmalloc_array
+#pragma weak stitch_kmalloc_node
+#pragma weak stitch_alloc_pages_node
+#pragma weak stitch_numa_node_id
+#pragma weak stitch_page_to_nid
 #pragma weak stitch_kcalloc
 #pragma weak stitch_krealloc
 #pragma weak stitch_kfree

@@ -80,7 +80,10 @@ typedef unsigned int stitch_gfp_t;
 /*
  * What is given. ZERO: all bytes are zero. COLD (removed from Linux in 4.15; here on a bit that it
  * leaves free): pages that no processor's cache is likely to hold, not those that the thread has
- * freed last. COMP, HARDWALL, THISNODE, ACCOUNT, ZEROTAGS: accepted, without effect.
+ * freed last. THISNODE: of pages, and of stitch_kmalloc_node(): they are of the node that is asked
+ * for, else the thread's, or there are none (stitch/mm.h; who may not wait and has no slot yet is
+ * of no node). COMP, HARDWALL, ACCOUNT, ZEROTAGS:
+ * accepted, without effect.
  */
 #define STITCH__GFP_ZERO 0x100u
 #define STITCH__GFP_COLD 0x200u

@@ -88,6 +88,8 @@ STITCH_GONE(GFP_TEMPORARY, "GFP_TEMPORARY was removed in 4.14; use GFP_KERNEL");
 #define KMALLOC_MAX_SIZE STITCH_KMALLOC_MAX_SIZE
 #define kmalloc stitch_kmalloc
 #define kzalloc stitch_kzalloc
+#define kmalloc_node stitch_kmalloc_node
+#define kzalloc_node(bytes, flags, nid) stitch_kmalloc_node(bytes, (flags) | STITCH__GFP_ZERO, nid)
 #define kmalloc_array stitch_kmalloc_array
 #define kcalloc stitch_kcalloc
 #define krealloc stitch_krealloc
@@ -215,6 +217,10 @@ typedef struct stitch_page page_t;
 #define MAX_PAGE_ORDER STITCH_MAX_PAGE_ORDER
 #define alloc_pages stitch_alloc_pages
 #define alloc_page(flags) stitch_alloc_pages(flags, 0)
+#define NUMA_NO_NODE STITCH_NUMA_NO_NODE
+#define alloc_pages_node stitch_alloc_pages_node
+#define numa_node_id stitch_numa_node_id
+#define page_to_nid stitch_page_to_nid
 #define __free_pages stitch_free_pages_of
 #define __free_page(page) stitch_free_pages_of(page, 0)
 #define __get_free_pages stitch_get_free_pages

@@ -32,6 +32,23 @@ struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order);
 void stitch_free_pages_of(struct stitch_page *page, unsigned int order);
 
 /*
+ * Nodes: on a machine with several, memory of the one that a thread runs on is nearest to it. They
+ * are numbered from 0 on, without gaps; with STITCH_CONF=numa_fake=N there are N on any machine.
+ *
+ * stitch_alloc_pages_node: of this node as long as it has any, with STITCH__GFP_THISNODE of it or
+ * not at all; STITCH_NUMA_NO_NODE: as stitch_alloc_pages. NULL and EINVAL: there is no such node.
+ * A node has none when its part of the heap's addresses is full; then all that is kept for reuse
+ * is given back first, unless STITCH__GFP_NORETRY says not to. The kernel is asked to take frames
+ * of the node, and takes others when that has none. stitch_page_to_nid tells whose the address is.
+ * stitch_numa_node_id: on which the thread runs at this moment. stitch_page_to_nid: whose a page of
+ * the heap is; 0 of others. Kernel: alloc_pages_node, numa_node_id, page_to_nid.
+ */
+#define STITCH_NUMA_NO_NODE (-1)
+struct stitch_page *stitch_alloc_pages_node(int nid, stitch_gfp_t flags, unsigned int order);
+int stitch_numa_node_id(void);
+int stitch_page_to_nid(const struct stitch_page *page);
+
+/*
  * The same by address, which is 0 when there is no memory.
  * Kernel: __get_free_pages, get_zeroed_page, free_pages.
  */

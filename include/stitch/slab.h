@@ -31,6 +31,11 @@ extern "C" {
 void *stitch_kmalloc(size_t bytes, stitch_gfp_t flags);
 /* All bytes are zero. Kernel: kzalloc. */
 void *stitch_kzalloc(size_t bytes, stitch_gfp_t flags);
+/*
+ * Of this node as long as it has any, with STITCH__GFP_THISNODE of it or not at all (stitch/mm.h
+ * has the rest); STITCH_NUMA_NO_NODE: as stitch_kmalloc. Kernel: kmalloc_node.
+ */
+void *stitch_kmalloc_node(size_t bytes, stitch_gfp_t flags, int nid);
 /* count x bytes; NULL when that overflows. Kernel: kmalloc_array, kcalloc. */
 void *stitch_kmalloc_array(size_t count, size_t bytes, stitch_gfp_t flags);
 void *stitch_kcalloc(size_t count, size_t bytes, stitch_gfp_t flags);

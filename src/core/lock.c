@@ -17,11 +17,15 @@ struct lock {
 
 static struct lock locks[NR_LOCK_RANKS];
 
-/* Bit r: locks_take_rest() has taken the lock of rank r. Signal handlers change it, too. */
-static _Thread_local _Atomic uint32_t taken_ranks __tls_initial_exec;
+/* Bit r is for rank r. Room for thread-local storage is scarce. */
+typedef uint16_t rank_set;
+_Static_assert(NR_LOCK_RANKS <= 16, "a bit for each");
 
-/* Bit r: this thread holds the lock of rank r. Maintained in debug builds only. */
-static _Thread_local uint32_t held_ranks __tls_initial_exec;
+/* locks_take_rest() has taken the lock. Signal handlers change it, too. */
+static _Thread_local _Atomic rank_set taken_ranks __tls_initial_exec;
+
+/* This thread holds the lock. Maintained in debug builds only. */
+static _Thread_local rank_set held_ranks __tls_initial_exec;
 
 /* Long enough for a list operation elsewhere, short against the 2 us of a sleep. */
 #define SPINS_BEFORE_SLEEP 100
@@ -61,7 +65,7 @@ static void note_acquired(enum lock_rank rank)
 	if (!CONFIG_DEBUG)
 		return;
 	BUG_ON(held_ranks >> rank); /* this rank or a higher one is held already */
-	held_ranks |= 1u << rank;
+	held_ranks |= (rank_set)(1u << rank);
 }
 
 static void note_released(enum lock_rank rank)
@@ -69,7 +73,7 @@ static void note_released(enum lock_rank rank)
 	if (!CONFIG_DEBUG)
 		return;
 	BUG_ON(!(held_ranks & 1u << rank));
-	held_ranks &= ~(1u << rank);
+	held_ranks &= (rank_set)~(1u << rank);
 }
 
 bool lock_is_held(enum lock_rank rank)
@@ -179,13 +183,13 @@ void locks_take_rest(void)
 {
 	for (unsigned int rank = first_rank_to_take(); rank < NR_LOCK_RANKS; rank++) {
 		acquire(&locks[rank].word);
-		atomic_fetch_or(&taken_ranks, 1u << rank);
+		atomic_fetch_or(&taken_ranks, (rank_set)(1u << rank));
 	}
 }
 
 void locks_release_rest(void)
 {
 	for (unsigned int rank = 0; rank < NR_LOCK_RANKS; rank++)
-		if (atomic_fetch_and(&taken_ranks, ~(1u << rank)) & 1u << rank)
+		if (atomic_fetch_and(&taken_ranks, (rank_set)~(1u << rank)) & 1u << rank)
 			release(&locks[rank].word);
 }

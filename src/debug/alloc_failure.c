@@ -118,26 +118,33 @@ static void print_stack(void)
 		pr_err(" [<%016lx>]", (unsigned long)pcs[i]);
 }
 
-/* show_free_areas(). */
-static void print_free_areas(void)
+static void print_free_blocks(unsigned int nid)
 {
+	const struct node *node = &zone.nodes[nid];
 	size_t total = 0, length;
 	char line[400];
 
-	pr_err("Mem-Info:");
-	pr_err("Node 0 Normal opened:%zukB slab:%zukB runs:%zukB areas:%zukB resident_free:%zukB",
-	       READ_ONCE(zone.nr_opened) * 4, READ_ONCE(zone.nr_used[USE_SLAB]) * 4,
-	       READ_ONCE(zone.nr_used[USE_RUN]) * 4, READ_ONCE(zone.nr_used[USE_AREA]) * 4,
-	       READ_ONCE(zone.nr_free_touched) * 4);
-	length = format_text(line, sizeof(line), "Node 0 Normal:");
+	length = format_text(line, sizeof(line), "Node %u Normal:", nid);
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
-		size_t nr = READ_ONCE(zone.free_area[order].nr_free);
+		size_t nr = READ_ONCE(node->free_area[order].nr_free);
 
 		total += nr << order;
 		length += format_text(line + length, sizeof(line) - length, " %zu*%ukB", nr,
 				      4u << order);
 	}
 	pr_err("%s = %zukB", line, total * 4);
+}
+
+/* show_free_areas(). */
+static void print_free_areas(void)
+{
+	pr_err("Mem-Info:");
+	pr_err("Normal opened:%zukB slab:%zukB runs:%zukB areas:%zukB resident_free:%zukB",
+	       READ_ONCE(zone.nr_opened) * 4, READ_ONCE(zone.nr_used[USE_SLAB]) * 4,
+	       READ_ONCE(zone.nr_used[USE_RUN]) * 4, READ_ONCE(zone.nr_used[USE_AREA]) * 4,
+	       READ_ONCE(zone.nr_free_touched) * 4);
+	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++)
+		print_free_blocks(nid);
 }
 
 __slow void alloc_failure_report(const char *who, stitch_gfp_t flags, unsigned int order)

@@ -13,6 +13,7 @@
 #include "mm/decay.h"
 #include "mm/emergency.h"
 #include "mm/lowmem.h"
+#include "mm/node.h"
 #include "mm/pagerun.h"
 #include "mm/reserve.h"
 #include "slab/remote.h"
@@ -255,6 +256,48 @@ static unsigned int aligned_class(size_t align, size_t bytes)
 	while (class < NR_SIZE_CLASSES && size_class_align(&size_classes[class]) < align)
 		class++;
 	return class;
+}
+
+static bool is_of_node(const void *object, unsigned int nid)
+{
+	return page_to_nid(pfn_to_page(virt_to_pfn(object))) == nid;
+}
+
+/* Of its shared slot, if the thread's own is not of it. */
+static void *node_inside(unsigned int class, unsigned int nid, bool strict)
+{
+	bool is_own = slot_is_held() && current_slot->nid == nid;
+	struct slot *slot = is_own ? current_slot : slot_enter_node(nid);
+	uint8_t before = active_node;
+	void *object;
+
+	if (strict)
+		active_node = before | NODE_STRICT;
+	object = sheaf_alloc_slow(slot, class);
+	active_node = before;
+	slot_leave(slot);
+	return object;
+}
+
+__slow void *kmalloc_node(size_t bytes, size_t align, unsigned int nid, bool strict)
+{
+	unsigned int class = aligned_class(align, bytes);
+	gate_pass *pass;
+	void *object;
+
+	if (class == NR_SIZE_CLASSES)
+		return NULL;
+	pass = gate_enter_patiently();
+	if (!pass)
+		return NULL;
+	object = node_inside(class, nid, strict);
+	if (strict && object && !is_of_node(object, nid)) { /* of a slab from when it had none */
+		kfree_inside(object);
+		object = NULL;
+	}
+	come_by();
+	gate_leave(pass);
+	return object;
 }
 
 /* class: NR_SIZE_CLASSES for pages. */

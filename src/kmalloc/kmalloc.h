@@ -25,6 +25,13 @@ void *kmalloc_aligned(size_t align, size_t bytes);
 /* As kmalloc, but starting on a page boundary: on pages of its own, however few bytes it is. */
 void *kmalloc_pages_of_own(size_t bytes);
 
+/*
+ * An object of at most SIZE_CLASS_MAX_BYTES from the slabs of this node (mm/node.h), aligned to a
+ * power of two up to a page. Strict: not of another node, though the node has none. NULL: none; or
+ * no class is aligned so.
+ */
+void *kmalloc_node(size_t bytes, size_t align, unsigned int nid, bool strict);
+
 /* The parts of kmalloc and kfree that the inline fast paths did not take. */
 void *kmalloc_slow(size_t bytes);
 void kfree_slow(void *object);

@@ -13,6 +13,7 @@
 #include "kmalloc/zonelist.h"
 #include "mm/decay.h"
 #include "mm/lowmem.h"
+#include "mm/node.h"
 #include "mm/pagerun.h"
 #include "mm/section.h"
 #include "vmalloc/mapping.h"
@@ -23,6 +24,7 @@ struct request {
 	size_t nr_pages, align_pages;
 	stitch_gfp_t flags;
 	bool stocked; /* the answer is from the slot's stock: nothing is known of its zeroes */
+	uint8_t mark; /* as active_node; NO_NODE: any, the thread's first */
 };
 
 /* --- allocation ------------------------------------------------------------------------------ */
@@ -63,12 +65,35 @@ static struct page *from_zone(const struct request *request)
 	return page;
 }
 
+static unsigned int nid_of(const struct request *request)
+{
+	return (request->mark & ~NODE_STRICT) - 1;
+}
+
+/* Inside the gate signal handlers take nothing of the zone: the mark is for this request only. */
+static __slow struct page *from_node(const struct request *request)
+{
+	uint8_t before = active_node;
+	struct page *page;
+
+	active_node = request->mark;
+	page = from_zone(request);
+	active_node = before;
+	return page;
+}
+
+/* The slot's stock is of its own node. */
 static struct page *take(struct request *request)
 {
-	struct page *page = from_stock(request);
+	bool is_any = likely(request->mark == NO_NODE);
+	struct page *page = NULL;
 
+	if (is_any || (slot_is_held() && current_slot->nid == nid_of(request)))
+		page = from_stock(request);
 	request->stocked = page;
-	return page ? page : from_zone(request);
+	if (page)
+		return page;
+	return is_any ? from_zone(request) : from_node(request);
 }
 
 /* What is kept for other sizes may do. */
@@ -130,14 +155,29 @@ static void *alloc_once(struct request *request)
 static __slow void *from_elsewhere(const struct request *request)
 {
 	size_t bytes = request->nr_pages * PAGE_SIZE, align = request->align_pages * PAGE_SIZE;
-	void *address = zonelist_fall_back(bytes, align, request->flags);
+	void *address;
 
+	if (request->mark & NODE_STRICT)
+		return NULL;
+	address = zonelist_fall_back(bytes, align, request->flags);
 	return address ? address : from_reserve(request);
 }
 
-void *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
+/* Who may not wait has what the reserve has. */
+static void *from_reserve_of_node(const struct request *request)
 {
-	struct request request = { nr_pages, align_pages, flags, false };
+	void *address = from_reserve(request);
+
+	if (!address || !(request->mark & NODE_STRICT) ||
+	    page_to_nid(pfn_to_page(virt_to_pfn(address))) == nid_of(request))
+		return address;
+	reserve_free(address);
+	return NULL;
+}
+
+static void *alloc_marked(size_t nr_pages, size_t align_pages, stitch_gfp_t flags, uint8_t mark)
+{
+	struct request request = { nr_pages, align_pages, flags, false, mark };
 	size_t bytes = max_size(nr_pages, align_pages) * PAGE_SIZE;
 	unsigned int nr_tries = 0;
 	void *address;
@@ -148,7 +188,7 @@ void *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
 	if (flags & GFP_LOWMEM)
 		return zonelist_alloc(nr_pages * PAGE_SIZE, align_pages * PAGE_SIZE, flags);
 	if (!gfp_may_wait(flags))
-		return from_reserve(&request);
+		return from_reserve_of_node(&request);
 	do {
 		address = alloc_once(&request);
 		if (unlikely(!address))
@@ -156,6 +196,32 @@ void *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
 	} while (unlikely(!address) && gfp_try_harder(flags, bytes, &nr_tries));
 	gfp_fill_reserve();
 	return address;
+}
+
+/* A signal handler may have come amid a request for another node. */
+static unsigned int own_node(void)
+{
+	return slot_is_held() ? current_slot->nid : node_wanted();
+}
+
+/* Who may not wait does not ask the kernel for it. */
+static bool has_node(stitch_gfp_t flags)
+{
+	return slot_is_held() || gfp_may_wait(flags);
+}
+
+void *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags)
+{
+	if (unlikely(flags & STITCH__GFP_THISNODE) && zone.nr_nodes > 1 && has_node(flags))
+		return pages_alloc_node(nr_pages, align_pages, flags, own_node());
+	return alloc_marked(nr_pages, align_pages, flags, NO_NODE);
+}
+
+void *pages_alloc_node(size_t nr_pages, size_t align_pages, stitch_gfp_t flags, unsigned int nid)
+{
+	uint8_t strict = flags & STITCH__GFP_THISNODE ? NODE_STRICT : 0;
+
+	return alloc_marked(nr_pages, align_pages, flags, node_mark(nid) | strict);
 }
 
 /* --- free ------------------------------------------------------------------------------------ */

@@ -21,6 +21,12 @@
 void *pages_alloc(size_t nr_pages, size_t align_pages, stitch_gfp_t flags);
 
 /*
+ * The same of this node (mm/node.h) as long as it has any; with STITCH__GFP_THISNODE in flags of it
+ * or not at all. Without, that flag is about the thread's own node.
+ */
+void *pages_alloc_node(size_t nr_pages, size_t align_pages, stitch_gfp_t flags, unsigned int nid);
+
+/*
  * Of just so many pages, or it is reported and nothing happens. The address is any; not NULL.
  */
 void pages_free(void *address, size_t nr_pages, const char *operation);

@@ -226,16 +226,27 @@ static void read_stitching(struct kmalloc_usage *usage)
 	usage->stitch_failed = READ_ONCE(stitch_counts.failed);
 }
 
+/* Sections that touch may share a mapping: of what is not opened. */
+static unsigned int last_adjoining(unsigned int s)
+{
+	while (s + 1 < READ_ONCE(zone.nr_sections) &&
+	       zone.sections[s + 1].start == zone.sections[s].end)
+		s++;
+	return s;
+}
+
 /* What the kernel says of mappings: asked by reports only, and not where asking may kill. */
 static void read_maps(struct kmalloc_usage *usage)
 {
 	if (os_is_filtered())
 		return;
 	for (unsigned int s = 0; s < READ_ONCE(zone.nr_sections); s++) {
-		const struct section *section = &zone.sections[s];
-		long nr_maps = os_count_maps((uintptr_t)pfn_to_virt(section->start * UNIT_PAGES),
-					     (uintptr_t)pfn_to_virt(section->end * UNIT_PAGES));
+		size_t start = zone.sections[s].start;
+		long nr_maps;
 
+		s = last_adjoining(s);
+		nr_maps = os_count_maps((uintptr_t)pfn_to_virt(start * UNIT_PAGES),
+					(uintptr_t)pfn_to_virt(zone.sections[s].end * UNIT_PAGES));
 		usage->heap_maps += nr_maps > 0 ? (size_t)nr_maps : 0;
 	}
 	usage->max_maps = max_map_count();

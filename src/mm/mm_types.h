@@ -151,6 +151,7 @@ struct pageblock {
 	uint16_t freed_at;	 /* zone_tick of the last free; 0: decay has been here since */
 	uint16_t nr_used;	 /* PAGEBLOCK_RUNS: pages in runs == set bits of run_map */
 	uint16_t longest_free;	 /* PAGEBLOCK_RUNS: no free run is longer than this */
+	uint8_t nid;		 /* of the node that the unit is of, for good */
 	uint32_t nr_units;	 /* PAGEBLOCK_RANGE: length */
 	uint32_t subtree_max;	 /* PAGEBLOCK_RANGE: longest range in this subtree */
 	union {

@@ -11,8 +11,9 @@
 
 static void add_to_free_list(struct page *page, unsigned int order, bool at_tail)
 {
-	struct free_area *area = &zone.free_area[order];
-	size_t nr_touched = residency_count_touched(page_to_pfn(page), (size_t)1 << order);
+	size_t pfn = page_to_pfn(page);
+	struct free_area *area = &pageblock_node(pfn_to_pageblock(pfn))->free_area[order];
+	size_t nr_touched = residency_count_touched(pfn, (size_t)1 << order);
 	struct list_head *head = &area->free_list[nr_touched ? FREE_TOUCHED : FREE_HOLE];
 
 	WRITE_ONCE(page->kind, PAGE_BUDDY);
@@ -26,7 +27,7 @@ static void add_to_free_list(struct page *page, unsigned int order, bool at_tail
 
 static void del_from_free_list(struct page *page)
 {
-	zone.free_area[page->order].nr_free--;
+	pageblock_node(pfn_to_pageblock(page_to_pfn(page)))->free_area[page->order].nr_free--;
 	__list_del_entry(&page->list);
 	WRITE_ONCE(page->kind, PAGE_NONE);
 }
@@ -70,12 +71,15 @@ static void export_unit(struct page *page)
 /* Merge upwards and put the block on a list, or return a whole unit. Residency is up to date. */
 static void free_one_page(size_t pfn, unsigned int order)
 {
+	const struct node *node;
+
 	while (order < MAX_PAGE_ORDER && is_free_block(buddy_of(pfn, order), order)) {
 		del_from_free_list(pfn_to_page(buddy_of(pfn, order)));
 		pfn &= buddy_of(pfn, order);
 		order++;
 	}
-	if (order == MAX_PAGE_ORDER && zone.free_area[order].nr_free >= UNITS_KEPT)
+	node = pageblock_node(pfn_to_pageblock(pfn));
+	if (order == MAX_PAGE_ORDER && node->free_area[order].nr_free >= UNITS_KEPT)
 		export_unit(pfn_to_page(pfn));
 	else
 		add_to_free_list(pfn_to_page(pfn), order, buddy_merge_likely(pfn, order));
@@ -93,7 +97,7 @@ static void expand(struct page *page, unsigned int order, unsigned int from_orde
 static struct page *rmqueue_from(enum free_list list, unsigned int order)
 {
 	for (unsigned int o = order; o < NR_PAGE_ORDERS; o++) {
-		struct list_head *head = &zone.free_area[o].free_list[list];
+		struct list_head *head = &zone_node_tried()->free_area[o].free_list[list];
 		struct page *page = list_first_entry_or_null(head, struct page, list);
 
 		if (!page)

@@ -14,7 +14,7 @@
 
 #include "mm/zone.h"
 
-/* A block of 2^order pages whose struct page has kind PAGE_NONE. NULL: no memory. */
+/* A block of the node tried: 2^order pages, of kind PAGE_NONE. NULL: no memory. */
 struct page *alloc_pages_locked(unsigned int order);
 
 /* Give back what alloc_pages_locked returned. */

@@ -59,17 +59,20 @@ size_t run_map_longest_free(const uint64_t *map)
 static void bucket_add(struct pageblock *block)
 {
 	unsigned int bucket = run_bucket_of(block->longest_free);
+	struct node *node = pageblock_node(block);
 
 	block->bucket = (uint8_t)bucket;
-	list_add(&block->list, &zone.run_buckets[bucket]);
-	zone.run_bucket_mask |= (uint64_t)1 << bucket;
+	list_add(&block->list, &node->run_buckets[bucket]);
+	node->run_bucket_mask |= (uint64_t)1 << bucket;
 }
 
 static void bucket_del(struct pageblock *block)
 {
+	struct node *node = pageblock_node(block);
+
 	__list_del_entry(&block->list);
-	if (list_empty(&zone.run_buckets[block->bucket]))
-		zone.run_bucket_mask &= ~((uint64_t)1 << block->bucket);
+	if (list_empty(&node->run_buckets[block->bucket]))
+		node->run_bucket_mask &= ~((uint64_t)1 << block->bucket);
 }
 
 static void set_longest(struct pageblock *block, size_t longest)
@@ -106,7 +109,7 @@ static struct pageblock *search_bucket(unsigned int bucket, const struct wanted 
 {
 	struct pageblock *block;
 
-	list_for_each_entry(block, &zone.run_buckets[bucket], list) {
+	list_for_each_entry(block, &zone_node_tried()->run_buckets[bucket], list) {
 		*bit = find_area(block, wanted);
 		if (*bit < PAGEBLOCK_PAGES)
 			return block;
@@ -132,7 +135,7 @@ static struct pageblock *add_run_block(void)
 	block->longest_free = PAGEBLOCK_PAGES;
 	memset(block->run_map, 0, sizeof(block->run_map));
 	bucket_add(block);
-	zone.nr_empty_run_blocks++;
+	pageblock_node(block)->nr_empty_run_blocks++;
 	return block;
 }
 
@@ -141,27 +144,34 @@ static void release_block(struct pageblock *block)
 {
 	size_t pfn = pageblock_to_pfn(block);
 
-	zone.nr_empty_run_blocks--;
+	pageblock_node(block)->nr_empty_run_blocks--;
 	bucket_del(block);
 	block->kind = PAGEBLOCK_BUDDY;
 	zone_sub_free_touched(residency_count_touched(pfn, PAGEBLOCK_PAGES));
 	buddy_unisolate_locked(pfn_to_page(pfn), PAGEBLOCK_ORDER);
 }
 
-void run_drain(void)
+static void drain_node_locked(struct node *node)
 {
-	struct list_head *empty = &zone.run_buckets[run_bucket_of(PAGEBLOCK_PAGES)];
+	struct list_head *empty = &node->run_buckets[run_bucket_of(PAGEBLOCK_PAGES)];
 
-	zone_lock();
 	while (!list_empty(empty))
 		release_block(list_first_entry(empty, struct pageblock, list));
+}
+
+void run_drain(void)
+{
+	zone_lock();
+	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++)
+		drain_node_locked(&zone.nodes[nid]);
 	zone_unlock();
 }
 
 /* Smallest sufficient bucket first: best fit, which fills the fullest blocks. */
 static struct pageblock *search_buckets(const struct wanted *wanted, size_t *bit)
 {
-	uint64_t buckets = zone.run_bucket_mask & (UINT64_MAX << run_bucket_of(wanted->nr_pages));
+	uint64_t buckets = zone_node_tried()->run_bucket_mask &
+			   (UINT64_MAX << run_bucket_of(wanted->nr_pages));
 	unsigned int tries = wanted->tries;
 	struct pageblock *block = NULL;
 
@@ -199,7 +209,7 @@ static struct pageblock *find_block(size_t nr_pages, size_t align_pages, size_t 
 static void take_bits(struct pageblock *block, size_t bit, size_t nr_pages)
 {
 	if (!block->nr_used)
-		zone.nr_empty_run_blocks--;
+		pageblock_node(block)->nr_empty_run_blocks--;
 	bitmap_set_range(block->run_map, bit, nr_pages);
 	block->nr_used = (uint16_t)(block->nr_used + nr_pages);
 	set_longest(block, run_map_longest_free(block->run_map));
@@ -210,18 +220,16 @@ static void give_bits(struct pageblock *block, size_t bit, size_t nr_pages)
 	bitmap_clear_range(block->run_map, bit, nr_pages);
 	block->nr_used = (uint16_t)(block->nr_used - nr_pages);
 	set_longest(block, run_map_longest_free(block->run_map));
-	if (!block->nr_used && ++zone.nr_empty_run_blocks > 1)
+	if (!block->nr_used && ++pageblock_node(block)->nr_empty_run_blocks > 1)
 		release_block(block); /* one is kept */
 }
 
 static struct page *alloc_locked(size_t nr_pages, size_t align_pages)
 {
-	struct pageblock *block;
 	struct page *page;
 	size_t bit, pfn;
+	struct pageblock *block = find_block(nr_pages, align_pages, &bit);
 
-	block = zone_has_room_locked(USE_RUN, nr_pages) ? find_block(nr_pages, align_pages, &bit) :
-							 NULL;
 	if (!block)
 		return NULL;
 	take_bits(block, bit, nr_pages);
@@ -238,7 +246,7 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_pages)
 
 struct page *run_alloc(size_t nr_pages, size_t align_pages)
 {
-	return zone_alloc(alloc_locked, nr_pages, align_pages);
+	return zone_alloc(alloc_locked, USE_RUN, nr_pages, align_pages);
 }
 
 /* Pages of a run, all or its last ones. Their residency has been noted. */

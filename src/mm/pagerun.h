@@ -39,13 +39,13 @@ bool run_resize(struct page *page, size_t nr_pages);
 size_t run_isolate_locked(struct pageblock *block, size_t bit, size_t min_pages, size_t *nr_pages);
 void run_unisolate_locked(size_t pfn, size_t nr_pages);
 
-/* Which of zone.run_buckets a block is in whose longest free run has so many pages. */
+/* Which of run_buckets a block is in whose longest free run has so many pages. */
 unsigned int run_bucket_of(size_t longest);
 
 /* Length of the longest stretch of clear bits. */
 size_t run_map_longest_free(const uint64_t *map);
 
-/* Give the empty pageblock that is kept for the next run back to the buddy. */
+/* Give the empty pageblocks, which nodes keep for the next run, back to the buddy. */
 void run_drain(void);
 
 #endif

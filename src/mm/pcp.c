@@ -46,9 +46,10 @@ static struct page *pop(struct pcp *pcp, unsigned int order)
 	return page;
 }
 
-void pcp_init(struct pcp *pcp, unsigned int memcg)
+void pcp_init(struct pcp *pcp, unsigned int memcg, unsigned int nid)
 {
 	pcp->memcg = (uint16_t)memcg;
+	pcp->nid = (uint16_t)nid;
 	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
 		INIT_LIST_HEAD(&pcp->list[order]);
 }
@@ -56,11 +57,9 @@ void pcp_init(struct pcp *pcp, unsigned int memcg)
 /* As zone_alloc wants it: 2^order pages. */
 static struct page *zone_take_locked(size_t nr_pages, size_t align)
 {
-	struct page *page = NULL;
+	struct page *page = alloc_pages_locked(ilog2(nr_pages));
 
 	(void)align; /* blocks are aligned to their size */
-	if (zone_has_room_locked(USE_SLAB, nr_pages))
-		page = alloc_pages_locked(ilog2(nr_pages));
 	if (!page)
 		return NULL;
 	residency_note_used(page_to_pfn(page), nr_pages);
@@ -85,7 +84,7 @@ static bool is_hole(const struct page *page, size_t nr_pages)
 static struct page *zone_take(unsigned int order)
 {
 	size_t nr_pages = (size_t)1 << order;
-	struct page *page = zone_alloc(zone_take_locked, nr_pages, nr_pages);
+	struct page *page = zone_alloc(zone_take_locked, USE_SLAB, nr_pages, nr_pages);
 
 	if (page && order >= POPULATE_MIN_ORDER && is_hole(page, nr_pages))
 		os_populate(page_address(page), nr_pages * PAGE_SIZE);
@@ -98,18 +97,33 @@ static void zone_give_locked(struct page *page, unsigned int order)
 	free_pages_locked(page, order);
 }
 
+static bool is_of_node(const struct pcp *pcp, const struct page *page)
+{
+	return likely(zone.nr_nodes == 1) || page_to_nid(page) == pcp->nid;
+}
+
+/* The rest of a batch, of the pcp's node only. */
+static void fill(struct pcp *pcp, unsigned int order, unsigned int nr_blocks)
+{
+	zone_lock();
+	while (nr_blocks-- > 0) {
+		struct page *page = zone_alloc_near_locked(zone_take_locked, USE_SLAB,
+							   (size_t)1 << order, 0);
+
+		if (!page)
+			break;
+		push(pcp, page, order);
+	}
+	zone_unlock();
+}
+
 /* The block to return, and then a batch's rest for the list. NULL: no memory. */
 static struct page *refill(struct pcp *pcp, unsigned int order)
 {
-	struct page *first = zone_take(order), *page = first;
+	struct page *first = zone_take(order);
 
-	zone_lock();
-	for (unsigned int n = batch_of(order); n > 1 && page; n--) {
-		page = zone_take_locked((size_t)1 << order, 0);
-		if (page)
-			push(pcp, page, order);
-	}
-	zone_unlock();
+	if (first && likely(is_of_node(pcp, first)))
+		fill(pcp, order, batch_of(order) - 1);
 	return first;
 }
 
@@ -147,7 +161,8 @@ struct page *pcp_alloc(struct pcp *pcp, unsigned int order)
 
 void pcp_free(struct pcp *pcp, struct page *page, unsigned int order)
 {
-	if (order > PCP_MAX_ORDER || unlikely(page->memcg != pcp->memcg)) {
+	if (order > PCP_MAX_ORDER || unlikely(page->memcg != pcp->memcg) ||
+	    unlikely(!is_of_node(pcp, page))) {
 		free_to_zone(page, order);
 		return;
 	}
@@ -208,7 +223,7 @@ bool pcp_run_free(struct pcp *pcp, struct page *page)
 	uint32_t nr_pages = READ_ONCE(page->nr_pages);
 
 	if (nr_pages > PCP_MAX_RUN_PAGES || pcp->nr_run_pages + nr_pages > PCP_RUN_PAGES ||
-	    unlikely(READ_ONCE(page->memcg) != pcp->memcg))
+	    unlikely(READ_ONCE(page->memcg) != pcp->memcg) || unlikely(!is_of_node(pcp, page)))
 		return false;
 	if (!pagemap_claim(page_to_pfn(page), PAGEMAP_RUN))
 		return false;

@@ -7,7 +7,8 @@
  * PAGE_PCP, and is not merged. Runs in it have been written to since the zone handed them out: its
  * residency records do not tell which of their pages are zero.
  *
- * A pcp is of one group (mm/memcontrol.h), as its slot: blocks of others go to the zone at once.
+ * A pcp is of one group (mm/memcontrol.h) and one node (mm/node.h), as its slot: blocks of others
+ * go to the zone at once.
  */
 #ifndef MM_PCP_H
 #define MM_PCP_H
@@ -26,11 +27,12 @@ struct pcp {
 	struct list_head list[PCP_MAX_ORDER + 1]; /* hot end first */
 	uint16_t count[PCP_MAX_ORDER + 1];	  /* blocks on each list */
 	uint16_t memcg;				  /* group of all that it holds */
+	uint16_t nid;				  /* node of all that it holds */
 	uint32_t nr_run_pages;			  /* in the runs below */
 	struct page *run[PCP_RUN_SETS][PCP_RUN_WAYS]; /* by length; newest first, then NULL */
 };
 
-void pcp_init(struct pcp *pcp, unsigned int memcg);
+void pcp_init(struct pcp *pcp, unsigned int memcg, unsigned int nid);
 /* As alloc_pages and free_pages, for any order. */
 struct page *pcp_alloc(struct pcp *pcp, unsigned int order);
 void pcp_free(struct pcp *pcp, struct page *page, unsigned int order);

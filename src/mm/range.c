@@ -32,9 +32,14 @@ static size_t range_end(const struct pageblock *range)
 	return range_unit(range) + range->nr_units;
 }
 
+static struct stitch_rb_root *root_of(const struct pageblock *range)
+{
+	return &pageblock_node(range)->ranges[range->part];
+}
+
 static void range_insert(struct pageblock *range, size_t nr_units)
 {
-	struct stitch_rb_root *root = &zone.ranges[range->part];
+	struct stitch_rb_root *root = root_of(range);
 	struct stitch_rb_node **link = &root->rb_node, *parent = NULL;
 
 	while (*link) {
@@ -52,7 +57,7 @@ static void range_insert(struct pageblock *range, size_t nr_units)
 
 static void range_erase(struct pageblock *range)
 {
-	stitch_rb_erase_augmented(&range->node, &zone.ranges[range->part], &range_callbacks);
+	stitch_rb_erase_augmented(&range->node, root_of(range), &range_callbacks);
 	range->kind = PAGEBLOCK_NONE;
 }
 
@@ -93,7 +98,7 @@ void range_clip_locked(struct pageblock *range, size_t unit, size_t nr_units)
 static struct pageblock *find_fit(enum range_part part, size_t nr_units)
 {
 	unsigned int near = part == RANGE_LOW ? 0 : 1;
-	struct stitch_rb_node *node = zone.ranges[part].rb_node;
+	struct stitch_rb_node *node = zone_node_tried()->ranges[part].rb_node;
 
 	if (subtree_max(node) < nr_units)
 		return NULL;
@@ -153,15 +158,16 @@ static bool take_lucky_fit(enum range_part part, size_t nr_units, size_t align_u
 
 /*
  * Units that are free where the part's next growth would begin: growth need only add the rest.
- * Looks at the first section only; a mistaken guess costs address space, nothing else.
+ * Looks at the node's first section only; a mistaken guess costs address space, nothing else.
  */
 static size_t free_at_frontier(enum range_part part)
 {
-	const struct section *section = &zone.sections[0];
-	struct stitch_rb_node *node = part == RANGE_LOW ? stitch_rb_last(&zone.ranges[part]) :
-							  stitch_rb_first(&zone.ranges[part]);
+	const struct section *section = section_first_of(zone.trying);
+	const struct stitch_rb_root *root = &zone_node_tried()->ranges[part];
+	struct stitch_rb_node *node = part == RANGE_LOW ? stitch_rb_last(root) :
+							  stitch_rb_first(root);
 
-	if (!node)
+	if (!node || !section)
 		return 0;
 	if (part == RANGE_LOW)
 		return range_end(node_range(node)) == section->low ? node_range(node)->nr_units : 0;
@@ -265,7 +271,7 @@ bool range_take_resident_locked(enum range_part part, size_t nr_pages, bool full
 	size_t nr_looked = 0;
 
 	if (zone.nr_range_touched < (full ? nr_pages : 1) ||
-	    subtree_max(zone.ranges[part].rb_node) < search.nr_units)
+	    subtree_max(zone_node_tried()->ranges[part].rb_node) < search.nr_units)
 		return false;
 	while (nr_looked < TOUCHED_SEARCH_UNITS && !is_found(&search) &&
 	       (range = range_next_locked(part, range))) {
@@ -308,19 +314,20 @@ static bool claim_free(enum range_part part, size_t unit, size_t nr_units)
 	if (!pfn_is_open(unit * UNIT_PAGES))
 		return false;
 	range = unit_range(unit);
-	if (range->kind != PAGEBLOCK_RANGE || range->part != part || range->nr_units < nr_units)
+	if (range->kind != PAGEBLOCK_RANGE || range->part != part || range->nr_units < nr_units ||
+	    range->nid != zone.trying)
 		return false;
 	range_clip_locked(range, unit, nr_units);
 	return true;
 }
 
-/* When what is free from there on ends where the first section's LOW does: open the rest. */
+/* When what is free from there on ends where the node's first section's LOW does: open the rest. */
 static bool grow_from(size_t unit, size_t nr_units)
 {
-	const struct section *section = &zone.sections[0];
-	size_t at_hand = section->low - unit, first, grown;
+	const struct section *section = section_first_of(zone.trying);
+	size_t at_hand = section ? section->low - unit : 0, first, grown;
 
-	if (unit > section->low || at_hand >= nr_units ||
+	if (!section || unit > section->low || at_hand >= nr_units ||
 	    section->high - section->low < nr_units - at_hand ||
 	    (at_hand && free_at_frontier(RANGE_LOW) != at_hand))
 		return false;
@@ -330,11 +337,17 @@ static bool grow_from(size_t unit, size_t nr_units)
 	return grown;
 }
 
+/* What is claimed is of the node that the unit before is of: nothing reaches across. */
 bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units)
 {
-	return claim_free(part, unit, nr_units) ||
+	bool done;
+
+	zone.trying = section_nid(unit - min_size(unit, 1));
+	done = claim_free(part, unit, nr_units) ||
 	       (part == RANGE_LOW && grow_from(unit, nr_units) &&
 		claim_free(part, unit, nr_units));
+	zone.trying = 0;
+	return done;
 }
 
 void range_free_locked(size_t unit, size_t nr_units)
@@ -357,10 +370,19 @@ void range_free_locked(size_t unit, size_t nr_units)
 	}
 }
 
+struct pageblock *range_first_locked(const struct node *of, enum range_part part)
+{
+	struct stitch_rb_node *node = stitch_rb_first(&of->ranges[part]);
+
+	return node ? node_range(node) : NULL;
+}
+
 struct pageblock *range_next_locked(enum range_part part, struct pageblock *range)
 {
-	struct stitch_rb_node *node = range ? stitch_rb_next(&range->node) :
-					      stitch_rb_first(&zone.ranges[part]);
+	struct stitch_rb_node *node;
 
+	if (!range)
+		return range_first_locked(zone_node_tried(), part);
+	node = stitch_rb_next(&range->node);
 	return node ? node_range(node) : NULL;
 }

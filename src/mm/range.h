@@ -1,8 +1,9 @@
 /*
  * range.h - the one owner of the address space: free ranges of 4 MiB units, by address.
  *
- * L3. Two augmented trees, one for each part of the heap; the nodes lie in the pageblocks of the
- * ranges' first units. The buddy takes and returns single units, areas take and return many.
+ * L3. Two augmented trees for each node of memory, one for each part of the heap; their own nodes
+ * lie in the pageblocks of the ranges' first units. The buddy takes and returns single units, areas
+ * take and return many. Memory is taken of the node that is being tried (zone.h).
  * LOW is filled from its lowest address, HIGH from its highest: both stay packed at the end
  * from which they grow.
  *
@@ -37,7 +38,7 @@ bool range_take_touched_locked(size_t *unit);
 
 /*
  * Take exactly these units if they are the first of a free range of this part, or would be if LOW
- * were longer.
+ * were longer, and of the node of the unit before them, which is the caller's.
  */
 bool range_claim_locked(enum range_part part, size_t unit, size_t nr_units);
 
@@ -47,8 +48,12 @@ void range_clip_locked(struct pageblock *range, size_t unit, size_t nr_units);
 /* Return units; the part is that of the first. All of them were taken from one part. */
 void range_free_locked(size_t unit, size_t nr_units);
 
-/* The free range after `range` in address order (NULL: the first one), or NULL. */
+/*
+ * The free range after `range` in address order, or NULL. NULL: the first one, of the node that is
+ * being tried.
+ */
 struct pageblock *range_next_locked(enum range_part part, struct pageblock *range);
+struct pageblock *range_first_locked(const struct node *of, enum range_part part);
 
 static inline size_t range_unit(const struct pageblock *range)
 {

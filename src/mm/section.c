@@ -7,6 +7,7 @@
 #include "core/memblock.h"
 #include "mm/emergency.h"
 #include "mm/huge_memory.h"
+#include "mm/node.h"
 #include "os/os.h"
 
 /*
@@ -79,6 +80,25 @@ static struct process_page *open_process_page(void *page)
 	return page;
 }
 
+static struct section new_section(size_t start, size_t nr_units, unsigned int nid)
+{
+	nodes_bind(nid, pfn_to_virt(start * UNIT_PAGES), nr_units * UNIT_BYTES);
+	return (struct section){ start, start, start + nr_units, start + nr_units, nid };
+}
+
+/* Equal parts; the last one has the rest. With fewer units than nodes some nodes have none. */
+static void cut_sections(size_t nr_units)
+{
+	size_t nr_sections = min_size(zone.nr_nodes, nr_units), length = nr_units / nr_sections;
+
+	for (unsigned int nid = 0; nid < nr_sections; nid++) {
+		size_t start = nid * length, rest = nr_units - start;
+
+		zone.sections[nid] = new_section(start, nid + 1 < nr_sections ? length : rest, nid);
+	}
+	zone.nr_sections = (unsigned int)nr_sections;
+}
+
 /*
  * Lay out [wiped page | emergency | memblock, page map | pageblocks, memmap | heap] in a reserve
  * that starts at `start`.
@@ -103,9 +123,7 @@ static bool lay_out(const struct window_plan *plan, char *start)
 	emergency_init(emergency, plan->emergency_bytes);
 	memblock_init(memblock, pagemap);
 	huge_advise_reserved((void *)mm_map.base, plan->section_bytes); // NOLINT
-	zone.sections[0] = (struct section){ 0, 0, plan->section_bytes / UNIT_BYTES,
-					     plan->section_bytes / UNIT_BYTES };
-	zone.nr_sections = 1;
+	cut_sections(plan->section_bytes / UNIT_BYTES);
 	/* free() looks any address of the window up: unopened entries must read as 0. */
 	return os_make_readonly(pagemap, plan->pagemap_bytes) == 0;
 }
@@ -157,11 +175,16 @@ static bool try_window(size_t heap_bytes, size_t section_bytes)
 	return false;
 }
 
+/*
+ * As large for each node: a program that takes nearly all memory takes it from one node after the
+ * other, and a block does not reach from one to the next.
+ */
 static size_t default_window(void)
 {
 	size_t memory = min_size(os_physical_bytes(), WINDOW_MAX / WINDOW_PER_MEMORY);
 
-	return clamp_size(roundup_pow_of_two(memory * WINDOW_PER_MEMORY), WINDOW_MIN, WINDOW_MAX);
+	return zone.nr_nodes * clamp_size(roundup_pow_of_two(memory * WINDOW_PER_MEMORY),
+					  WINDOW_MIN, WINDOW_MAX);
 }
 
 /* The window is twice the limit, since other mappings lie between the sections. */
@@ -217,8 +240,10 @@ static bool open_units(size_t unit, size_t nr_units, enum range_part part)
 	    os_open(heap, nr_units * UNIT_BYTES))
 		return false;
 	huge_advise_opened(part, heap, nr_units * UNIT_BYTES);
-	for (size_t p = pfn; p < end; p += PAGEBLOCK_PAGES)
+	for (size_t p = pfn; p < end; p += PAGEBLOCK_PAGES) {
 		pfn_to_pageblock(p)->part = (uint8_t)part;
+		pfn_to_pageblock(p)->nid = (uint8_t)zone.trying;
+	}
 	return true;
 }
 
@@ -241,7 +266,7 @@ static bool section_open(struct section *section, enum range_part part, size_t n
 
 /* --- sections behind the first ------------------------------------------------------------ */
 
-/* Reserve a section of nr_units at the first free place behind the last one. */
+/* Reserve a section of the node tried at the first free place behind the last one. */
 static struct section *section_add(size_t nr_units)
 {
 	size_t window_end = mm_map.nr_pages / UNIT_PAGES;
@@ -257,8 +282,7 @@ static struct section *section_add(size_t nr_units)
 
 		if (!error) {
 			huge_advise_reserved(address, nr_units * UNIT_BYTES);
-			*section = (struct section){ start, start, start + nr_units,
-						     start + nr_units };
+			*section = new_section(start, nr_units, zone.trying);
 			WRITE_ONCE(zone.nr_sections, zone.nr_sections + 1);
 			return section;
 		}
@@ -280,15 +304,16 @@ static struct section *section_add_for(size_t nr_units)
 }
 
 /*
- * In the first section that has the space. When the memory for it cannot be had, no other section
- * would do better: *section_found tells the two failures apart.
+ * In the node's first section that has the space. When the memory for it cannot be had, no other
+ * section would do better: *section_found tells the two failures apart.
  */
 static bool open_anywhere(enum range_part part, size_t nr_units, size_t *unit, bool *section_found)
 {
 	for (unsigned int s = 0; s < zone.nr_sections; s++) {
 		struct section *section = &zone.sections[s];
 
-		*section_found = section->high - section->low >= nr_units;
+		*section_found = section->nid == zone.trying &&
+				 section->high - section->low >= nr_units;
 		if (*section_found)
 			return section_open(section, part, nr_units, unit);
 	}
@@ -352,6 +377,21 @@ size_t pfn_next_open(size_t pfn)
 bool pfn_is_reserved(size_t pfn)
 {
 	return section_of(pfn / UNIT_PAGES);
+}
+
+unsigned int section_nid(size_t unit)
+{
+	const struct section *section = section_of(unit);
+
+	return section ? section->nid : 0;
+}
+
+const struct section *section_first_of(unsigned int nid)
+{
+	for (unsigned int s = 0; s < zone.nr_sections; s++)
+		if (zone.sections[s].nid == nid)
+			return &zone.sections[s];
+	return NULL;
 }
 
 size_t sections_reserved(void)

@@ -2,6 +2,7 @@
 #include "mm/zone.h"
 
 #include "core/params.h"
+#include "mm/node.h"
 
 struct zone zone;
 
@@ -15,14 +16,65 @@ void zone_unlock(void)
 	lock_release(LOCK_ZONE);
 }
 
-struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), size_t nr_pages,
-			size_t align)
+/* The thread's node has been tried: the others as numbers follow. */
+static __slow struct page *fall_back(struct page *(*alloc)(size_t nr_pages, size_t align),
+				     unsigned int nid, size_t nr_pages, size_t align)
+{
+	struct page *page = NULL;
+
+	for (unsigned int n = 1; n < zone.nr_nodes && !page; n++) {
+		zone.trying = (nid + n) % zone.nr_nodes;
+		page = alloc(nr_pages, align);
+	}
+	return page;
+}
+
+static __slow struct page *alloc_of_nodes(struct page *(*alloc)(size_t nr_pages, size_t align),
+					  size_t nr_pages, size_t align)
+{
+	unsigned int nid = node_wanted();
+	struct page *page;
+
+	zone.trying = nid;
+	page = alloc(nr_pages, align);
+	if (!page && !(active_node & NODE_STRICT))
+		page = fall_back(alloc, nid, nr_pages, align);
+	zone.trying = 0;
+	return page;
+}
+
+struct page *zone_alloc_locked(struct page *(*alloc)(size_t nr_pages, size_t align),
+			       enum page_use use, size_t nr_pages, size_t align)
+{
+	if (!zone_has_room_locked(use, nr_pages))
+		return NULL;
+	if (likely(zone.nr_nodes == 1))
+		return alloc(nr_pages, align);
+	return alloc_of_nodes(alloc, nr_pages, align);
+}
+
+struct page *zone_alloc_near_locked(struct page *(*alloc)(size_t nr_pages, size_t align),
+				    enum page_use use, size_t nr_pages, size_t align)
+{
+	uint8_t before = active_node;
+	struct page *page;
+
+	if (likely(zone.nr_nodes == 1))
+		return zone_alloc_locked(alloc, use, nr_pages, align);
+	active_node = before | NODE_STRICT;
+	page = zone_alloc_locked(alloc, use, nr_pages, align);
+	active_node = before;
+	return page;
+}
+
+struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), enum page_use use,
+			size_t nr_pages, size_t align)
 {
 	struct page *page;
 	bool wait;
 
 	zone_lock();
-	page = alloc(nr_pages, align);
+	page = zone_alloc_locked(alloc, use, nr_pages, align);
 	wait = !page && zone.nr_isolated && mem_cgroup_has_room_locked(charged_memcg, nr_pages);
 	if (!page)
 		mem_cgroup_note_failure_locked(nr_pages);
@@ -31,19 +83,26 @@ struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), si
 		return page;
 	lock_acquire(LOCK_RECLAIM);
 	zone_lock();
-	page = alloc(nr_pages, align);
+	page = zone_alloc_locked(alloc, use, nr_pages, align);
 	zone_unlock();
 	lock_release(LOCK_RECLAIM);
 	return page;
 }
 
-void zone_init(void)
+static void node_init(struct node *node)
 {
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
 		for (unsigned int list = 0; list < NR_FREE_LISTS; list++)
-			INIT_LIST_HEAD(&zone.free_area[order].free_list[list]);
+			INIT_LIST_HEAD(&node->free_area[order].free_list[list]);
 	for (unsigned int bucket = 0; bucket < NR_RUN_BUCKETS; bucket++)
-		INIT_LIST_HEAD(&zone.run_buckets[bucket]);
+		INIT_LIST_HEAD(&node->run_buckets[bucket]);
+}
+
+void zone_init(void)
+{
+	zone.nr_nodes = nodes_boot();
+	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++)
+		node_init(&zone.nodes[nid]);
 	zone.watermark[WMARK_HIGH] = params.retain / PAGE_SIZE;
 	zone.watermark[WMARK_LOW] = zone.watermark[WMARK_HIGH] / 2;
 	zone.now = zone_tick(0);

@@ -1,7 +1,8 @@
 /*
  * zone.h - the state of the page layer, and what its files offer each other.
  *
- * L3. The zone NORMAL, which is the heap; others are in lowmem.h and highmem.h. There is one node.
+ * L3. The zone NORMAL, which is the heap; others are in lowmem.h and highmem.h. Its free memory is
+ * kept by node (mm/node.h); what is counted, and what limits and decay are about, is the zone's.
  * LOCK_ZONE protects everything here, and every struct page and struct pageblock that is not handed
  * out. Functions named _locked want it held.
  *
@@ -31,6 +32,7 @@ enum range_part { RANGE_LOW, RANGE_HIGH, NR_RANGE_PARTS };
  */
 struct section {
 	size_t start, low, high, end;
+	unsigned int nid; /* the node that it is of */
 };
 
 #define MAX_SECTIONS 32u
@@ -49,14 +51,22 @@ struct free_area {
 /* Bounds of free pages with frames (mm/decay.h). */
 enum watermark { WMARK_LOW, WMARK_HIGH, NR_WATERMARKS };
 
-struct zone {
+#define MAX_NODES 8u
+
+/* Where free memory of a node is: whole sections are of one, so that nothing merges across. */
+struct node {
 	struct free_area free_area[NR_PAGE_ORDERS];
 	struct list_head run_buckets[NR_RUN_BUCKETS];
 	uint64_t run_bucket_mask; /* bit b: run_buckets[b] is not empty */
 	struct stitch_rb_root ranges[NR_RANGE_PARTS];
+	unsigned int nr_empty_run_blocks; /* kept for the next run; 0 or 1 */
+};
+
+struct zone {
+	unsigned int nr_nodes; /* constant after boot */
+	unsigned int trying;   /* the node that memory is taken of, by number; 0 between requests */
 	struct section sections[MAX_SECTIONS];
 	unsigned int nr_sections;
-	unsigned int nr_empty_run_blocks; /* kept for the next run; 0 or 1 */
 	size_t nr_opened;	  /* pages */
 	size_t nr_free_touched;	  /* free pages, wherever they are, that are not HOLE */
 	size_t nr_range_touched;  /* of these, those in free ranges */
@@ -73,10 +83,28 @@ struct zone {
 	size_t nr_isolated;	  /* extents that mm/reclaim.c holds at this moment */
 	size_t nr_used[NR_PAGE_USES];
 	size_t peak_used; /* highest sum of nr_used */
+	struct node nodes[MAX_NODES]; /* the first one beside what is above */
 	struct mem_cgroup memcg[MAX_MEM_CGROUPS]; /* mm/memcontrol.h; the first is none */
 };
 
 extern struct zone zone;
+
+/* The node that is being tried: the only one that memory comes from, and that grows. */
+static inline struct node *zone_node_tried(void)
+{
+	return &zone.nodes[zone.trying];
+}
+
+/* Whose the pageblock is: its free pages go there, whoever frees them. */
+static inline struct node *pageblock_node(const struct pageblock *block)
+{
+	return &zone.nodes[block->nid];
+}
+
+static inline unsigned int page_to_nid(const struct page *page)
+{
+	return pfn_to_pageblock(page_to_pfn(page))->nid;
+}
 
 /* What is charged to no group; usage and peak are those of all. */
 static inline struct mem_cgroup zone_of_no_memcg(const struct zone *z)
@@ -130,11 +158,22 @@ void zone_unlock(void);
 void zone_init(void);
 
 /*
- * Call `alloc` under the lock. When it finds nothing while reclaim holds free pages, once more
- * after those have been put back: who trims must not make others fail.
+ * Call `alloc` under the lock, for one node after the other, the thread's first (mm/node.h): each
+ * may grow before the next is tried. When it finds nothing while reclaim holds free pages, once
+ * more after those have been put back: who trims must not make others fail.
+ *
+ * No node is tried when so many pages for this use are not within limits.
  */
-struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), size_t nr_pages,
-			size_t align);
+struct page *zone_alloc(struct page *(*alloc)(size_t nr_pages, size_t align), enum page_use use,
+			size_t nr_pages, size_t align);
+
+/* The same with the lock held, and once. */
+struct page *zone_alloc_locked(struct page *(*alloc)(size_t nr_pages, size_t align),
+			       enum page_use use, size_t nr_pages, size_t align);
+
+/* The same of the thread's node only: what is not worth going to another for. */
+struct page *zone_alloc_near_locked(struct page *(*alloc)(size_t nr_pages, size_t align),
+				    enum page_use use, size_t nr_pages, size_t align);
 
 /* limit= or soft_limit= is given. */
 bool zone_is_bounded(void);

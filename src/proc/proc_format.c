@@ -3,17 +3,39 @@
 
 #include "proc/proc_view.h"
 
-#define NODE_ZONE "Node 0, zone   Normal "
+#define NODE_ZONE "Node %u, zone   Normal "
 #define KIB_PER_PAGE (PAGE_SIZE / 1024)
 
 static const char *const lowmem_names[] = { [LOWMEM_DMA] = "DMA", [LOWMEM_DMA32] = "DMA32" };
 
-static void print_free_blocks(struct report *report, const char *name, const size_t *nr_blocks)
+static void print_free_blocks(struct report *report, unsigned int nid, const char *name,
+			      const size_t *nr_blocks)
 {
-	report_printf(report, "Node 0, zone %8s ", name);
+	report_printf(report, "Node %u, zone %8s ", nid, name);
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
 		report_printf(report, "%6lu ", (unsigned long)nr_blocks[order]);
 	report_printf(report, "\n");
+}
+
+static void count_free(const struct proc_view *view, unsigned int nid, size_t *nr)
+{
+	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
+		nr[order] = view->zone.nodes[nid].free_area[order].nr_free;
+}
+
+/* Opened pages of the node. */
+static size_t nr_managed(const struct proc_view *view, unsigned int nid)
+{
+	const struct zone *z = &view->zone;
+	size_t nr_units = 0;
+
+	if (proc_view_nr_nodes(view) == 1)
+		return z->nr_opened;
+	for (unsigned int i = 0; i < z->nr_sections && i < MAX_SECTIONS; i++)
+		if (z->sections[i].nid == nid)
+			nr_units += z->sections[i].low - z->sections[i].start +
+				    z->sections[i].end - z->sections[i].high;
+	return nr_units * UNIT_PAGES;
 }
 
 /* As the kernel, only zones that have pages; the heap always. */
@@ -23,11 +45,12 @@ static void print_buddyinfo(struct report *report, const struct proc_view *view)
 
 	for (unsigned int type = 0; type < NR_LOWMEM_ZONES; type++)
 		if (view->lowmem[type].nr_managed)
-			print_free_blocks(report, lowmem_names[type],
+			print_free_blocks(report, 0, lowmem_names[type],
 					  view->lowmem[type].nr_blocks);
-	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
-		nr_blocks[order] = view->zone.free_area[order].nr_free;
-	print_free_blocks(report, "Normal", nr_blocks);
+	for (unsigned int nid = 0; nid < proc_view_nr_nodes(view); nid++) {
+		count_free(view, nid, nr_blocks);
+		print_free_blocks(report, nid, "Normal", nr_blocks);
+	}
 }
 
 /* --- pagetypeinfo: all that we have is Movable ------------------------------------------------ */
@@ -39,16 +62,30 @@ enum { TYPE_MOVABLE = 1, NR_TYPES = sizeof(type_names) / sizeof(type_names[0]) }
 
 #define CAPPED_AT 100000u
 
-static void print_type(struct report *report, const struct proc_view *view, unsigned int type)
+static void print_type(struct report *report, const struct proc_view *view, unsigned int nid,
+		       unsigned int type)
 {
-	report_printf(report, "Node %4d, zone %8s, type %12s ", 0, "Normal", type_names[type]);
+	const struct node *node = &view->zone.nodes[nid];
+
+	report_printf(report, "Node %4u, zone %8s, type %12s ", nid, "Normal", type_names[type]);
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
-		size_t nr = type == TYPE_MOVABLE ? view->zone.free_area[order].nr_free : 0;
+		size_t nr = type == TYPE_MOVABLE ? node->free_area[order].nr_free : 0;
 
 		/* The kernel stops counting there, and says so. */
 		report_printf(report, "%s%6lu ", nr >= CAPPED_AT ? ">" : "",
 			      (unsigned long)min_size(nr, CAPPED_AT));
 	}
+	report_printf(report, "\n");
+}
+
+static void print_nr_blocks(struct report *report, const struct proc_view *view, unsigned int nid)
+{
+	size_t nr_blocks = nr_managed(view, nid) / PAGEBLOCK_PAGES;
+
+	report_printf(report, NODE_ZONE, nid);
+	for (unsigned int type = 0; type < NR_TYPES; type++)
+		report_printf(report, "%12lu ",
+			      type == TYPE_MOVABLE ? (unsigned long)nr_blocks : 0);
 	report_printf(report, "\n");
 }
 
@@ -60,17 +97,15 @@ static void print_pagetypeinfo(struct report *report, const struct proc_view *vi
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
 		report_printf(report, "%6u ", order);
 	report_printf(report, "\n");
-	for (unsigned int type = 0; type < NR_TYPES; type++)
-		print_type(report, view, type);
+	for (unsigned int nid = 0; nid < proc_view_nr_nodes(view); nid++)
+		for (unsigned int type = 0; type < NR_TYPES; type++)
+			print_type(report, view, nid, type);
 	report_printf(report, "\n%-23s", "Number of blocks type ");
 	for (unsigned int type = 0; type < NR_TYPES; type++)
 		report_printf(report, "%12s ", type_names[type]);
-	report_printf(report, "\n" NODE_ZONE);
-	for (unsigned int type = 0; type < NR_TYPES; type++)
-		report_printf(report, "%12lu ",
-			      type == TYPE_MOVABLE ?
-				      (unsigned long)(view->zone.nr_opened / PAGEBLOCK_PAGES) : 0);
 	report_printf(report, "\n");
+	for (unsigned int nid = 0; nid < proc_view_nr_nodes(view); nid++)
+		print_nr_blocks(report, view, nid);
 }
 
 /* --- slabinfo --------------------------------------------------------------------------------- */
@@ -138,18 +173,26 @@ static void print_slabinfo(struct report *report, const struct proc_view *view)
 
 /* --- vmallocinfo ------------------------------------------------------------------------------ */
 
+struct area_context {
+	struct report *report;
+	const struct proc_view *view;
+};
+
 static void print_area(void *context, uint64_t address, size_t nr_pages, bool is_vmap)
 {
+	const struct area_context *to = context;
 	unsigned long bytes = nr_pages << PAGE_SHIFT;
 
-	report_printf(context, "0x%016lx-0x%016lx %7lu pages=%zu %s N0=%zu\n",
+	report_printf(to->report, "0x%016lx-0x%016lx %7lu pages=%zu %s N%u=%zu\n",
 		      (unsigned long)address, (unsigned long)address + bytes, bytes, nr_pages,
-		      is_vmap ? "vmap" : "vmalloc", nr_pages);
+		      is_vmap ? "vmap" : "vmalloc", proc_view_nid(to->view, address), nr_pages);
 }
 
 static void print_vmallocinfo(struct report *report, const struct proc_view *view)
 {
-	proc_view_areas(view, print_area, report);
+	struct area_context to = { report, view };
+
+	proc_view_areas(view, print_area, &to);
 }
 
 /* --- zoneinfo, meminfo, vmstat ---------------------------------------------------------------- */
@@ -178,6 +221,19 @@ static void print_zone(struct report *report, const struct zone_numbers *z)
 	report_printf(report, "  node_unreclaimable:  0\n  start_pfn:           0\n");
 }
 
+static size_t nr_spanned(const struct proc_view *view, unsigned int nid)
+{
+	const struct zone *z = &view->zone;
+	size_t nr_units = 0;
+
+	if (proc_view_nr_nodes(view) == 1)
+		return view->map.nr_pages;
+	for (unsigned int i = 0; i < z->nr_sections && i < MAX_SECTIONS; i++)
+		if (z->sections[i].nid == nid)
+			nr_units += z->sections[i].end - z->sections[i].start;
+	return nr_units * UNIT_PAGES;
+}
+
 static struct zone_numbers lowmem_numbers(const struct proc_view *view, unsigned int type)
 {
 	const struct proc_lowmem *lowmem = &view->lowmem[type];
@@ -197,18 +253,31 @@ static struct zone_numbers lowmem_numbers(const struct proc_view *view, unsigned
 	return z;
 }
 
-static struct zone_numbers normal_numbers(const struct proc_view *view)
+/* Of several nodes each has its share of the marks, which are the zone's. */
+static struct zone_numbers normal_numbers(const struct proc_view *view, unsigned int nid)
 {
 	const struct zone *z = &view->zone;
+	unsigned int nr_nodes = proc_view_nr_nodes(view);
 
 	return (struct zone_numbers){
 		.name = "Normal",
-		.nr_free = proc_view_nr_free(view),
-		.low = z->watermark[WMARK_LOW],
-		.high = z->watermark[WMARK_HIGH],
-		.nr_spanned = view->map.nr_pages,
-		.nr_managed = z->nr_opened,
+		.nr_free = nr_nodes == 1 ? proc_view_nr_free(view) : view->nr_free[nid],
+		.low = z->watermark[WMARK_LOW] / nr_nodes,
+		.high = z->watermark[WMARK_HIGH] / nr_nodes,
+		.nr_spanned = nr_spanned(view, nid),
+		.nr_managed = nr_managed(view, nid),
 	};
+}
+
+/* Slabs are counted for all nodes together, at the first. */
+static void print_further_node(struct report *report, const struct proc_view *view,
+			       unsigned int nid)
+{
+	struct zone_numbers z = normal_numbers(view, nid);
+
+	report_printf(report, "Node %u, zone %8s\n  per-node stats\n      %-12s 0\n", nid, z.name,
+		      "nr_slab_unreclaimable");
+	print_zone(report, &z);
 }
 
 /* The first one has what is the node's as a whole. */
@@ -218,7 +287,7 @@ static void print_zoneinfo(struct report *report, const struct proc_view *view)
 
 	for (unsigned int type = 0; type <= NR_LOWMEM_ZONES; type++) {
 		struct zone_numbers z = type < NR_LOWMEM_ZONES ? lowmem_numbers(view, type) :
-								 normal_numbers(view);
+								 normal_numbers(view, 0);
 
 		if (type < NR_LOWMEM_ZONES && !z.nr_managed)
 			continue;
@@ -229,6 +298,8 @@ static void print_zoneinfo(struct report *report, const struct proc_view *view)
 		is_first = false;
 		print_zone(report, &z);
 	}
+	for (unsigned int nid = 1; nid < proc_view_nr_nodes(view); nid++)
+		print_further_node(report, view, nid);
 }
 
 static void print_kib(struct report *report, const char *name, size_t nr_pages)
@@ -307,18 +378,13 @@ static int unusable_index(const size_t *nr, unsigned int order)
 	return (int)((info.nr_pages - (info.nr_suitable << order)) * 1000 / info.nr_pages);
 }
 
-static void count_free(const struct proc_view *view, size_t *nr)
-{
-	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
-		nr[order] = view->zone.free_area[order].nr_free;
-}
-
-static void print_extfrag_index(struct report *report, const struct proc_view *view)
+static void print_node_extfrag(struct report *report, const struct proc_view *view,
+			       unsigned int nid)
 {
 	size_t nr[NR_PAGE_ORDERS];
 
-	count_free(view, nr);
-	report_printf(report, NODE_ZONE);
+	count_free(view, nid, nr);
+	report_printf(report, NODE_ZONE, nid);
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
 		int index = extfrag_index(nr, order);
 
@@ -328,9 +394,15 @@ static void print_extfrag_index(struct report *report, const struct proc_view *v
 	report_printf(report, "\n");
 }
 
-static void print_unusable(struct report *report, const size_t *nr)
+static void print_extfrag_index(struct report *report, const struct proc_view *view)
 {
-	report_printf(report, NODE_ZONE);
+	for (unsigned int nid = 0; nid < proc_view_nr_nodes(view); nid++)
+		print_node_extfrag(report, view, nid);
+}
+
+static void print_unusable(struct report *report, unsigned int nid, const size_t *nr)
+{
+	report_printf(report, NODE_ZONE, nid);
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++) {
 		int index = unusable_index(nr, order);
 
@@ -343,23 +415,27 @@ static void print_unusable_index(struct report *report, const struct proc_view *
 {
 	size_t nr[NR_PAGE_ORDERS];
 
-	count_free(view, nr);
-	print_unusable(report, nr);
+	for (unsigned int nid = 0; nid < proc_view_nr_nodes(view); nid++) {
+		count_free(view, nid, nr);
+		print_unusable(report, nid, nr);
+	}
 }
 
 static void print_resident_unusable_index(struct report *report, const struct proc_view *view)
 {
-	print_unusable(report, view->nr_resident);
+	for (unsigned int nid = 0; nid < proc_view_nr_nodes(view); nid++)
+		print_unusable(report, nid, view->nr_resident[nid]);
 }
 
 /* --- by name ---------------------------------------------------------------------------------- */
 
 /* --- memblock: as the kernel shows it below /sys/kernel/debug --------------------------------- */
 
-static void print_region(struct report *report, unsigned int nr, uint64_t start, uint64_t end)
+static void print_region(struct report *report, unsigned int nr, uint64_t start, uint64_t end,
+			 unsigned int nid)
 {
-	report_printf(report, "%4u: 0x%016lx..0x%016lx %4d NONE\n", nr, (unsigned long)start,
-		      (unsigned long)end - 1, 0);
+	report_printf(report, "%4u: 0x%016lx..0x%016lx %4u NONE\n", nr, (unsigned long)start,
+		      (unsigned long)end - 1, nid);
 }
 
 static void print_memblock_memory(struct report *report, const struct proc_view *view)
@@ -368,13 +444,14 @@ static void print_memblock_memory(struct report *report, const struct proc_view 
 
 	for (unsigned int i = 0; i < z->nr_sections && i < MAX_SECTIONS; i++)
 		print_region(report, i, view->map.base + z->sections[i].start * UNIT_BYTES,
-			     view->map.base + z->sections[i].end * UNIT_BYTES);
+			     view->map.base + z->sections[i].end * UNIT_BYTES,
+			     z->sections[i].nid % MAX_NODES);
 }
 
 /* The allocator's own. */
 static void print_memblock_reserved(struct report *report, const struct proc_view *view)
 {
-	print_region(report, 0, view->map.reserve, view->map.base);
+	print_region(report, 0, view->map.reserve, view->map.base, 0);
 }
 
 static const struct {

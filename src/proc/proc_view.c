@@ -11,6 +11,7 @@ struct walk {
 	const struct proc_view *from;
 	proc_area_fn *area;
 	void *context;
+	unsigned int nid;      /* of the section */
 	size_t units_in_range; /* that are still to come of a free range */
 	uint64_t free[UNIT_WORDS];
 	uint32_t entries[UNIT_PAGES];
@@ -130,11 +131,12 @@ static void walk_residency(struct walk *walk, size_t first)
 				words[w] = ~(uint64_t)0;
 			else if (block.kind == PAGEBLOCK_RUNS)
 				words[w] = ~block.run_map[w];
+			walk->view->nr_free[walk->nid] += popcount64(words[w]);
 			words[w] &= block.touched[w];
 		}
 	}
 	walk->units_in_range -= walk->units_in_range > 0;
-	proc_count_blocks(walk->view->nr_resident, walk->free, UNIT_PAGES);
+	proc_count_blocks(walk->view->nr_resident[walk->nid], walk->free, UNIT_PAGES);
 }
 
 static void walk_units(struct walk *walk, size_t unit, size_t end)
@@ -156,6 +158,7 @@ static void walk_sections(struct walk *walk)
 	const struct zone *z = &walk->from->zone;
 
 	for (unsigned int i = 0; i < z->nr_sections && i < MAX_SECTIONS; i++) {
+		walk->nid = z->sections[i].nid % MAX_NODES;
 		walk_units(walk, z->sections[i].start, z->sections[i].low);
 		walk_units(walk, z->sections[i].high, z->sections[i].end);
 	}
@@ -228,6 +231,22 @@ bool proc_view_cache(const struct proc_view *view, uint32_t id, struct kmem_cach
 		return false;
 	proc_make_word(cache->name, CACHE_NAME_BYTES);
 	return cache->order <= MAX_PAGE_ORDER;
+}
+
+unsigned int proc_view_nr_nodes(const struct proc_view *view)
+{
+	return (unsigned int)clamp_size(view->zone.nr_nodes, 1, MAX_NODES);
+}
+
+unsigned int proc_view_nid(const struct proc_view *view, uint64_t address)
+{
+	uint64_t unit = (address - view->map.base) / UNIT_BYTES;
+	const struct zone *z = &view->zone;
+
+	for (unsigned int i = 0; i < z->nr_sections && i < MAX_SECTIONS; i++)
+		if (unit >= z->sections[i].start && unit < z->sections[i].end)
+			return z->sections[i].nid % MAX_NODES;
+	return 0;
 }
 
 size_t proc_view_nr_free(const struct proc_view *view)

@@ -20,7 +20,7 @@
 #include "vmalloc/mapping.h"
 
 #define PROC_ROOT_SYMBOL "stitch_proc_root"
-#define PROC_ROOT_VERSION 0x5354435000000004u
+#define PROC_ROOT_VERSION 0x5354435000000005u
 
 /* What the library exports. Sizes tell a build with other structures. */
 struct proc_root {
@@ -51,7 +51,9 @@ struct proc_view {
 	struct mm_map map;
 	size_t nr_areas, area_pages;
 	size_t cache_pages;
-	size_t nr_resident[NR_PAGE_ORDERS]; /* free aligned blocks whose pages all have frames */
+	/* By node: free aligned blocks whose pages all have frames; free pages. */
+	size_t nr_resident[MAX_NODES][NR_PAGE_ORDERS];
+	size_t nr_free[MAX_NODES];
 	struct proc_lowmem lowmem[NR_LOWMEM_ZONES];
 	struct proc_class class[NR_SIZE_CLASSES];
 };
@@ -84,6 +86,10 @@ void proc_view_areas(const struct proc_view *view, proc_area_fn *fn, void *conte
 /* The cache of this number, 1 to proc_view_last_cache(). False: none that has slabs. */
 uint32_t proc_view_last_cache(const struct proc_view *view);
 bool proc_view_cache(const struct proc_view *view, uint32_t id, struct kmem_cache *cache);
+
+/* How many nodes there are, 1 at least, and of which one an address is. */
+unsigned int proc_view_nr_nodes(const struct proc_view *view);
+unsigned int proc_view_nid(const struct proc_view *view, uint64_t address);
 
 /* Free pages of the zone: those that are in no use. */
 size_t proc_view_nr_free(const struct proc_view *view);

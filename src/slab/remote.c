@@ -180,9 +180,9 @@ static bool try_adopt(struct slot *slot, struct slot *owner, struct batch *batch
 }
 
 /*
- * The slabs are another group's, and nobody may take that slot for long: put the batch, and all
- * that waits, into its slabs. False when the owner has a holder, and for who visits a free slot,
- * under the lock that this takes.
+ * The slabs are another group's or node's, and nobody may take that slot for long: put the batch,
+ * and all that waits, into its slabs. False when the owner has a holder, and for who visits a free
+ * slot, under the lock that this takes.
  */
 static bool try_put_home(const struct slot *slot, struct slot *owner, struct batch *batch)
 {
@@ -202,8 +202,9 @@ static bool try_put_home(const struct slot *slot, struct slot *owner, struct bat
 
 static bool deliver_to_nobodys(struct slot *slot, struct slot *owner, struct batch *batch)
 {
-	return slot->memcg == owner->memcg ? try_adopt(slot, owner, batch) :
-					     try_put_home(slot, owner, batch);
+	bool may_adopt = slot->memcg == owner->memcg && slot->nid == owner->nid;
+
+	return may_adopt ? try_adopt(slot, owner, batch) : try_put_home(slot, owner, batch);
 }
 
 static void deliver(struct slot *slot, struct batch *batch)

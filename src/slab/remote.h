@@ -5,7 +5,7 @@
  * handed over a batch at a time with one atomic operation; the owner empties its inbox at
  * refill. So two threads never write one line for every object, and memory goes home. Slabs of a
  * slot that nobody holds become the freeing slot's own, unless they are charged to another group
- * (mm/memcontrol.h): then who frees puts the objects into them.
+ * (mm/memcontrol.h) or of another node: then who frees puts the objects into them.
  */
 #ifndef SLAB_REMOTE_H
 #define SLAB_REMOTE_H

@@ -5,6 +5,7 @@
 #include "core/memblock.h"
 #include "core/params.h"
 #include "mm/memcontrol.h"
+#include "mm/node.h"
 #include "slab/remote.h"
 
 /* Slots are found by id through a table of tables, which grows without moving. */
@@ -33,10 +34,12 @@ static _Thread_local uint8_t nr_visits __tls_initial_exec;
 static struct {
 	struct slot **tables[MAX_TABLES];
 	uint32_t nr_slots; /* ids 1..nr_slots are in the tables */
-	/* By group: a stack of free slots, of which the warmest is inherited first; the shared */
-	struct slot *free[MAX_MEM_CGROUPS];
-	struct slot *shared[MAX_MEM_CGROUPS];
 	struct slot *visited; /* by slot_visit_held, at this moment; no lock */
+	uint8_t mark_before;  /* active_node of who has the shared slot; LOCK_SHARED_SLOT */
+	struct {
+		struct slot *free; /* of which the warmest is inherited first */
+		struct slot *shared;
+	} of[MAX_MEM_CGROUPS][MAX_NODES];
 } slots;
 
 /* id: 1..nr_slots. */
@@ -66,21 +69,22 @@ uint32_t slot_count_held(void)
 	return count;
 }
 
-static void slot_init(struct slot *slot, uint32_t id, unsigned int memcg)
+static void slot_init(struct slot *slot, uint32_t id, unsigned int memcg, unsigned int nid)
 {
 	slot->id = id;
 	slot->memcg = (uint16_t)memcg;
+	slot->nid = (uint16_t)nid;
 	slot->tag = PAGEMAP_SLOT(id);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		slot->top[class] = slot_none.top[class];
 		INIT_LIST_HEAD(&slot->class[class].partial);
 	}
 	slot->top[NR_SIZE_CLASSES] = slot_none.top[NR_SIZE_CLASSES];
-	pcp_init(&slot->pcp, memcg);
+	pcp_init(&slot->pcp, memcg, nid);
 }
 
 /* A new slot, published in the tables. NULL: no memory, or more threads than tables. */
-static struct slot *slot_make_locked(unsigned int memcg)
+static struct slot *slot_make_locked(unsigned int memcg, unsigned int nid)
 {
 	uint32_t id = slots.nr_slots + 1;
 	struct slot ***table = &slots.tables[id / SLOTS_PER_TABLE];
@@ -93,15 +97,15 @@ static struct slot *slot_make_locked(unsigned int memcg)
 	slot = *table ? memblock_alloc(sizeof(*slot)) : NULL;
 	if (!slot)
 		return NULL;
-	slot_init(slot, id, memcg);
+	slot_init(slot, id, memcg, nid);
 	(*table)[id % SLOTS_PER_TABLE] = slot;
 	__atomic_store_n(&slots.nr_slots, id, __ATOMIC_RELEASE);
 	return slot;
 }
 
-static struct slot *make_shared_locked(unsigned int memcg)
+static struct slot *make_shared_locked(unsigned int memcg, unsigned int nid)
 {
-	struct slot *slot = slot_make_locked(memcg);
+	struct slot *slot = slot_make_locked(memcg, nid);
 
 	if (slot)
 		slot->state = SLOT_SHARED;
@@ -110,31 +114,38 @@ static struct slot *make_shared_locked(unsigned int memcg)
 
 bool slots_ready(unsigned int memcg)
 {
-	struct slot **shared = &slots.shared[memcg];
+	bool done = true;
 
 	lock_acquire(LOCK_SHARED_SLOT);
 	lock_acquire(LOCK_SLOTS);
-	if (!*shared)
-		*shared = make_shared_locked(memcg);
+	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++) {
+		struct slot **shared = &slots.of[memcg][nid].shared;
+
+		if (!*shared)
+			*shared = make_shared_locked(memcg, nid);
+		done = done && *shared;
+	}
 	lock_release(LOCK_SLOTS);
 	lock_release(LOCK_SHARED_SLOT);
-	return *shared;
+	return done;
 }
 
 /* The thread has the slot before the slot is held: a child would free what is held by nobody. */
 static struct slot *slot_take(void)
 {
-	struct slot *slot;
+	unsigned int nid = node_current();
+	struct slot **free = &slots.of[active_memcg][nid].free, *slot;
 
 	lock_acquire(LOCK_SLOTS);
-	slot = slots.free[active_memcg];
+	slot = *free;
 	if (slot)
-		slots.free[active_memcg] = slot->next_free;
+		*free = slot->next_free;
 	else
-		slot = slot_make_locked(active_memcg);
+		slot = slot_make_locked(active_memcg, nid);
 	if (slot) {
 		for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++)
 			slot->class[class].nr_misses = 0; /* those of another thread */
+		active_node = node_mark(nid);
 		current_slot = slot;
 		slot->state = SLOT_HELD;
 	}
@@ -147,10 +158,17 @@ void slot_see_all_frees(void)
 	slot_unseen_from = SIZE_MAX;
 }
 
-static struct slot *slot_borrow(void)
+struct slot *slot_enter_node(unsigned int nid)
 {
 	lock_acquire(LOCK_SHARED_SLOT);
-	return slots.shared[active_memcg];
+	slots.mark_before = active_node;
+	active_node = node_mark(nid);
+	return slots.of[active_memcg][nid].shared;
+}
+
+static struct slot *slot_borrow(void)
+{
+	return slot_enter_node(node_wanted());
 }
 
 struct slot *slot_enter(void)
@@ -177,6 +195,7 @@ void slot_leave(struct slot *slot)
 	if (likely(slot->state != SLOT_SHARED))
 		return;
 	remote_flush(slot); /* nobody may come by again for long */
+	active_node = slots.mark_before;
 	lock_release(LOCK_SHARED_SLOT);
 }
 
@@ -184,8 +203,8 @@ static void slot_free_locked(struct slot *slot)
 {
 	slot->inside = 0;
 	slot->state = SLOT_FREE;
-	slot->next_free = slots.free[slot->memcg];
-	slots.free[slot->memcg] = slot;
+	slot->next_free = slots.of[slot->memcg][slot->nid].free;
+	slots.of[slot->memcg][slot->nid].free = slot;
 }
 
 void slot_release(void)
@@ -223,18 +242,36 @@ void slots_collect_left(void)
 	lock_release(LOCK_SLOTS);
 }
 
+static void visit_list(struct slot *slot, void (*fn)(struct slot *))
+{
+	for (; slot; slot = slot->next_free)
+		fn(slot);
+}
+
+static void visit_free_of(void (*fn)(struct slot *), unsigned int memcg)
+{
+	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++)
+		visit_list(slots.of[memcg][nid].free, fn);
+}
+
+static void visit_shared_of(void (*fn)(struct slot *), unsigned int memcg)
+{
+	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++)
+		if (slots.of[memcg][nid].shared)
+			fn(slots.of[memcg][nid].shared);
+}
+
 void slots_visit_free(void (*fn)(struct slot *), unsigned int memcg)
 {
 	lock_acquire(LOCK_SHARED_SLOT);
 	for (unsigned int id = 0; id < MAX_MEM_CGROUPS; id++)
-		if (slots.shared[id] && mem_cgroup_is_within(id, memcg))
-			fn(slots.shared[id]);
+		if (mem_cgroup_is_within(id, memcg))
+			visit_shared_of(fn, id);
 	lock_release(LOCK_SHARED_SLOT);
 	lock_acquire(LOCK_SLOTS);
 	for (unsigned int id = 0; id < MAX_MEM_CGROUPS; id++)
-		for (struct slot *slot = slots.free[id]; slot; slot = slot->next_free)
-			if (mem_cgroup_is_within(id, memcg))
-				fn(slot);
+		if (mem_cgroup_is_within(id, memcg))
+			visit_free_of(fn, id);
 	lock_release(LOCK_SLOTS);
 }
 

@@ -4,15 +4,16 @@
  * L4. A slot holds a thread's sheaves, the slabs that it refills them from, its pcp lists, the
  * objects of other slots that it has freed (outboxes), and what others have freed of its own
  * (inbox). A thread takes a slot at its first malloc and leaves it, whole, at exit; the next thread
- * inherits it, if it is in the same group (mm/memcontrol.h): a slot belongs to one for good, so
- * that what its slabs and its pcp take is charged to the right one without being asked about.
+ * inherits it, if it is in the same group (mm/memcontrol.h) and on the same node (mm/node.h): a
+ * slot belongs to one of each for good, so that what its slabs and its pcp take is charged to the
+ * right one, and taken from there, without being asked about.
  *
  * States:
  *	held by		 who may touch it
  *	SLOT_FREE	 whoever has LOCK_SLOTS (adopters); it is on the stack of free slots
  *	SLOT_HELD	 its thread only; others push to its inbox
  *	SLOT_SHARED	 whoever has LOCK_SHARED_SLOT: threads without a slot of their own, and
- *			 in hardened mode all; one for each group
+ *			 in hardened mode all; one for each group and node
  *	SLOT_LEFT	 nobody: its thread ended while a fork kept it from freeing the slot,
  *			 or did not survive the fork; slots_collect_left frees it
  *	SLOT_LOST	 nobody: at a _Fork or clone, which our handlers did not see, somebody who
@@ -76,6 +77,7 @@ struct slot {
 	uint32_t tag; /* page map entry of this slot's slabs, with class 0 */
 	uint32_t id;
 	uint16_t memcg;
+	uint16_t nid;
 	/* enum slot_state; written under LOCK_SLOTS, but HELD -> LEFT by its thread */
 	_Atomic uint32_t state;
 	uint32_t sheaf_bytes;	 /* memory of the sheaves' arrays; bounded (sheaf.c) */
@@ -104,7 +106,7 @@ extern struct slot slots_of_nobody[2];
 #define slot_none (slots_of_nobody[0])
 #define slot_gone (slots_of_nobody[1])
 
-/* Make the shared slot of a group, if there is none yet. False without memory. */
+/* Make the shared slots of a group, if there are none yet. False without memory. */
 bool slots_ready(unsigned int memcg);
 
 /* The thread has a slot of its own. */
@@ -126,11 +128,14 @@ static inline bool slot_frees_unseen(void)
 }
 
 /*
- * The slot to work with: the thread's own (taken now if it has none yet), else its group's shared
- * one, locked. Pass it to slot_leave when done. Never NULL. In hardened mode everybody uses the
- * shared one: it has no sheaves and no other slots, so every free meets its slab at once.
+ * The slot to work with: the thread's own (taken now if it has none yet), else the shared one of
+ * its group and node, locked. Pass it to slot_leave when done. Never NULL. In hardened mode
+ * everybody uses a shared one: it has no sheaves and no other slots, so every free meets its slab
+ * at once.
  */
 struct slot *slot_enter(void);
+/* The shared one of the node: for memory of another node than the thread's. */
+struct slot *slot_enter_node(unsigned int nid);
 void slot_leave(struct slot *slot);
 
 /*
@@ -140,7 +145,7 @@ void slot_leave(struct slot *slot);
  */
 struct slot *slot_enter_to_free(void);
 
-/* Leave the thread's slot to the next thread of its group. */
+/* Leave the thread's slot to the next thread of its group and node. */
 void slot_release(void);
 
 /* The same without a lock: somebody else frees the slot, by slots_collect_left. */

@@ -4,6 +4,7 @@
 #include "core/params.h"
 #include "mm/decay.h"
 #include "mm/residency.h"
+#include "mm/node.h"
 #include "os/os.h"
 #include "os/os_map.h"
 #include "os/os_move.h"
@@ -125,6 +126,7 @@ static void gather_from(struct gather *gt, bool from_ranges)
 	do {
 		nr_before = gt->nr_runs;
 		batch.min_pages = MIN_RUN;
+		batch.nid = node_wanted();
 		batch.from_ranges = from_ranges;
 		batch.no_high = true; /* huge pages, perhaps */
 		batch.nr_wanted = gt->nr_wanted - gt->nr_filled;

@@ -7,6 +7,7 @@
 #include "core/lock.h"
 #include "core/params.h"
 #include "mm/huge_memory.h"
+#include "mm/node.h"
 #include "mm/residency.h"
 #include "mm/section.h"
 #include "os/os.h"
@@ -113,7 +114,7 @@ void mapping_count(struct mapping_counts *counts)
 /* --- entries --------------------------------------------------------------------------------- */
 
 /* An entry for a mapping that is about to be made. NULL: there are too many. */
-static struct mapping *entry_new(void)
+static struct mapping *entry_new(unsigned int nid)
 {
 	struct mapping *entry;
 
@@ -125,6 +126,7 @@ static struct mapping *entry_new(void)
 		entry = NULL;
 	} else {
 		entry->capacity = entry->nr_maps = 1; /* taken, but nowhere yet */
+		entry->nid = (uint8_t)nid;
 		if (entry == entries_end())
 			mapping_table.nr_entries++;
 	}
@@ -272,7 +274,7 @@ void *mapping_move_in(struct page *page, size_t nr_pages)
 	if (nr_pages < MAPPING_MIN_PAGES || page->memcg || !may_try() || !is_one_map(page) ||
 	    !mapping_may_leave(page_address(page)))
 		return NULL;
-	entry = entry_new();
+	entry = entry_new(page_to_nid(page));
 	return entry ? move_in(entry, page, nr_pages) : NULL;
 }
 
@@ -400,7 +402,7 @@ static bool suits(const struct mapping *entry, size_t nr_pages)
 {
 	size_t nr_filled = entry->nr_filled;
 
-	return is_cached(entry) && entry->capacity >= nr_pages &&
+	return is_cached(entry) && entry->nid == node_wanted() && entry->capacity >= nr_pages &&
 	       nr_filled >= nr_pages - nr_pages / 4 && nr_filled / MAX_EXCESS <= nr_pages &&
 	       nr_pages >= (entry->gathered ? GATHER_MIN_PAGES : MAPPING_MIN_PAGES);
 }
@@ -489,7 +491,7 @@ static struct mapping *find_gathered_locked(size_t nr_pages)
 	struct mapping *best = NULL;
 
 	for_each_entry(entry)
-		if (is_cached(entry) && entry->gathered &&
+		if (is_cached(entry) && entry->gathered && entry->nid == node_wanted() &&
 		    entry->nr_filled / MAX_EXCESS <= nr_pages &&
 		    (!best || entry->nr_filled > best->nr_filled))
 			best = entry;
@@ -498,7 +500,7 @@ static struct mapping *find_gathered_locked(size_t nr_pages)
 
 static struct mapping *new_gathered(size_t nr_pages)
 {
-	struct mapping *entry = entry_new();
+	struct mapping *entry = entry_new(node_wanted());
 	void *place;
 
 	if (!entry)

@@ -39,6 +39,7 @@ struct mapping {
 	_Atomic size_t nr_filled;  /* no page from here on has a frame */
 	_Atomic size_t nr_maps;	   /* what it is to the kernel: 1, if it was not gathered */
 	_Atomic bool gathered;
+	_Atomic uint8_t nid; /* the node whose memory it has, or that it was made for */
 	uint64_t freed_ms;
 };
 

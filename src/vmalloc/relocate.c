@@ -37,9 +37,16 @@ static bool is_whole(size_t to, size_t nr_pages)
 	return nr_pages == PAGEBLOCK_PAGES && is_aligned(to, PAGEBLOCK_PAGES);
 }
 
-/* Part of a huge page must not be moved. */
+static bool is_same_node(size_t to, size_t from)
+{
+	return page_to_nid(pfn_to_page(to)) == page_to_nid(pfn_to_page(from));
+}
+
+/* Part of a huge page must not be moved, nor a frame into another node's memory. */
 static bool may_move(size_t to, size_t from, size_t nr_pages)
 {
+	if (!is_same_node(to, from))
+		return false;
 	return !mover_may_be_huge(from) || (is_whole(to, nr_pages) && mover_moves_huge());
 }
 

@@ -420,6 +420,7 @@ static void stitch_runs(struct stitch *st, size_t min_pages, bool from_ranges)
 	do {
 		nr_before = st->nr_moved;
 		batch.min_pages = min_pages;
+		batch.nid = page_to_nid(pfn_to_page(st->pfn));
 		batch.from_ranges = from_ranges;
 		batch.no_high = st->no_high;
 		batch.nr_wanted = min_size(st->nr_missing, st->nr_budget);

@@ -11,6 +11,11 @@
 #define MAX_BLOCKS 64u
 #define MAX_RUN_BLOCKS 512u
 
+static struct node *node_of(const struct source_batch *batch)
+{
+	return &zone.nodes[batch->nid];
+}
+
 static bool is_full(const struct source_batch *batch)
 {
 	return batch->nr_pages >= batch->nr_wanted || batch->nr_extents == SOURCE_BATCH ||
@@ -83,7 +88,7 @@ static void search_range(struct source_batch *batch, struct pageblock *range, si
 
 static void search_ranges(struct source_batch *batch, enum range_part part)
 {
-	struct pageblock *range = range_next_locked(part, NULL), *next;
+	struct pageblock *range = range_first_locked(node_of(batch), part), *next;
 	size_t nr_looked = 0;
 
 	if (zone.nr_range_touched < batch->min_pages)
@@ -96,7 +101,7 @@ static void search_ranges(struct source_batch *batch, enum range_part part)
 
 static void search_order(struct source_batch *batch, unsigned int order)
 {
-	struct list_head *touched = &zone.free_area[order].free_list[FREE_TOUCHED];
+	struct list_head *touched = &node_of(batch)->free_area[order].free_list[FREE_TOUCHED];
 	struct page *page, *next;
 	unsigned int nr_looked = 0;
 
@@ -146,10 +151,11 @@ static void search_run_block(struct source_batch *batch, struct pageblock *block
  */
 static void search_run_blocks(struct source_batch *batch)
 {
+	struct node *node = node_of(batch);
 	unsigned int nr_looked = 0;
 
 	for (unsigned int bucket = NR_RUN_BUCKETS; bucket-- > run_bucket_of(batch->min_pages);) {
-		struct list_head *head = &zone.run_buckets[bucket], *last = head->prev;
+		struct list_head *head = &node->run_buckets[bucket], *last = head->prev;
 
 		for (bool more = !list_empty(head); more;) {
 			struct list_head *entry = head->next;

@@ -20,6 +20,7 @@ struct source_run {
 
 struct source_batch {
 	size_t min_pages; /* shorter runs are left alone; 512: whole pageblocks */
+	unsigned int nid; /* of this node only: frames do not change theirs */
 	bool from_ranges; /* and from nowhere else */
 	bool no_high;	  /* those of HIGH are left alone, too: huge pages were found there */
 	size_t nr_wanted; /* pages */

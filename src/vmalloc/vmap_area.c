@@ -129,19 +129,18 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 	size_t align_units = max_size(align_bytes / UNIT_BYTES, 1);
 	size_t unit;
 
-	if (!zone_has_room_locked(USE_AREA, nr_pages) ||
-	    !find_units_locked(nr_pages, align_units, &unit))
+	if (!find_units_locked(nr_pages, align_units, &unit))
 		return NULL;
 	return start_area(unit, nr_pages);
 }
 
-static struct page *alloc_resident_locked(size_t nr_pages)
+static struct page *alloc_resident_locked(size_t nr_pages, size_t align_bytes)
 {
 	enum range_part part = huge_area_part_locked(nr_pages);
 	size_t unit;
 
-	if (!zone_has_room_locked(USE_AREA, nr_pages) ||
-	    !range_take_resident_locked(part, nr_pages, true, &unit))
+	(void)align_bytes;
+	if (!range_take_resident_locked(part, nr_pages, true, &unit))
 		return NULL;
 	return start_area(unit, nr_pages);
 }
@@ -151,7 +150,7 @@ struct page *area_alloc_resident(size_t nr_pages)
 	struct page *page;
 
 	zone_lock();
-	page = alloc_resident_locked(nr_pages);
+	page = zone_alloc_near_locked(alloc_resident_locked, USE_AREA, nr_pages, PAGE_SIZE);
 	zone_unlock();
 	if (page)
 		area_fill(page, nr_pages);
@@ -163,20 +162,19 @@ static struct page *alloc_unfilled_locked(size_t nr_pages, size_t align_bytes)
 	size_t unit;
 
 	(void)align_bytes;
-	if (!zone_has_room_locked(USE_AREA, nr_pages) ||
-	    !range_alloc_locked(huge_area_part_locked(nr_pages), units_of(nr_pages), 1, &unit))
+	if (!range_alloc_locked(huge_area_part_locked(nr_pages), units_of(nr_pages), 1, &unit))
 		return NULL;
 	return start_area(unit, nr_pages);
 }
 
 struct page *area_alloc_unfilled(size_t nr_pages)
 {
-	return zone_alloc(alloc_unfilled_locked, nr_pages, PAGE_SIZE);
+	return zone_alloc(alloc_unfilled_locked, USE_AREA, nr_pages, PAGE_SIZE);
 }
 
 struct page *area_alloc(size_t nr_pages, size_t align_bytes)
 {
-	struct page *page = zone_alloc(alloc_locked, nr_pages, align_bytes);
+	struct page *page = zone_alloc(alloc_locked, USE_AREA, nr_pages, align_bytes);
 
 	if (page)
 		area_fill(page, 0);

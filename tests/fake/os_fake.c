@@ -26,8 +26,21 @@ struct call_state {
 	int error;
 };
 
+#define MAX_BOUND 64u
+
+struct fake_bound {
+	void *address;
+	size_t bytes;
+	unsigned int node;
+};
+
 static struct {
 	struct call_state calls[NR_OS_CALLS];
+	unsigned int cpu, node;	   /* of every thread */
+	struct fake_bound bound[MAX_BOUND];
+	uint64_t memory_nodes;
+	bool has_policy;
+	unsigned int nr_bound;
 	bool feature_off[NR_OS_FEATURES];
 	unsigned int purge_limit;
 	size_t move_limit; /* pages */
@@ -717,6 +730,59 @@ int os_has_huge_page(void *address, size_t bytes)
 	if (!error && fake.feature_off[OS_FEATURE_HAS_HUGE_PAGE])
 		error = -ENOTTY;
 	return error ? error : fake.moved_is_huge || is_pretended_huge(address, bytes);
+}
+
+void os_fake_machine(uint64_t nodes, bool has_policy)
+{
+	fake.memory_nodes = nodes;
+	fake.has_policy = has_policy;
+}
+
+int os_memory_nodes(uint64_t nodes[OS_MAX_NODES / 64])
+{
+	int error = enter(OS_CALL_MEMORY_NODES);
+
+	if (!error)
+		nodes[0] = fake.memory_nodes ? fake.memory_nodes : 1;
+	return error;
+}
+
+bool os_has_memory_policy(void)
+{
+	return fake.has_policy;
+}
+
+void os_fake_run_on(unsigned int cpu, unsigned int node)
+{
+	fake.cpu = cpu;
+	fake.node = node;
+}
+
+int os_current_node(unsigned int *cpu, unsigned int *node)
+{
+	int error = enter(OS_CALL_CURRENT_NODE);
+
+	*cpu = fake.cpu;
+	*node = fake.node;
+	return error;
+}
+
+int os_bind_node(void *address, size_t bytes, unsigned int node)
+{
+	int error = enter(OS_CALL_BIND_NODE);
+
+	if (error || fake.nr_bound == MAX_BOUND)
+		return error;
+	fake.bound[fake.nr_bound++] = (struct fake_bound){ address, bytes, node };
+	return 0;
+}
+
+unsigned int os_fake_node_of(const void *address)
+{
+	for (unsigned int i = fake.nr_bound; i-- > 0;)
+		if ((uintptr_t)address - (uintptr_t)fake.bound[i].address < fake.bound[i].bytes)
+			return fake.bound[i].node;
+	return UINT_MAX;
 }
 
 bool os_is_filtered(void)

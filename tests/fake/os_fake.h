@@ -15,6 +15,7 @@
 #include "os/os_frames.h"
 #include "os/os_map.h"
 #include "os/os_move.h"
+#include "os/os_node.h"
 
 /* OS_CALL_X is os_x(). OS_CALL_ANY stands for all of them together. */
 enum os_call {
@@ -50,6 +51,9 @@ enum os_call {
 	OS_CALL_FRAMES_FILL,
 	OS_CALL_FRAMES_DROP,
 	OS_CALL_FRAMES_MAP,
+	OS_CALL_BIND_NODE,
+	OS_CALL_MEMORY_NODES,
+	OS_CALL_CURRENT_NODE,
 	/* From here on: counted, but they cannot fail. */
 	OS_CALL_NAP,
 	OS_CALL_GETPID,
@@ -111,6 +115,13 @@ void os_fake_fail(enum os_call call, unsigned int nth, unsigned int count, int e
 unsigned int os_fake_calls(enum os_call call);
 
 void os_fake_feature(enum os_feature feature, bool on);
+
+/* Bit n: the machine has memory of node n; 1 at first. With a policy a program may have its own. */
+void os_fake_machine(uint64_t nodes, bool has_policy);
+/* What os_current_node says, to every thread; 0 and 0 at first. */
+void os_fake_run_on(unsigned int cpu, unsigned int node);
+/* What os_bind_node was last told of the page; UINT_MAX: nothing. */
+unsigned int os_fake_node_of(const void *address);
 
 /* os_purge_ranges drops no more than this many ranges a call (UINT_MAX: all). */
 void os_fake_purge_limit(unsigned int nr_ranges);

@@ -26,6 +26,20 @@ static inline bool entry_page_at(bool exact)
 	return true;
 }
 
+/* There is a node 0 everywhere. */
+static inline bool entry_node(void)
+{
+	struct stitch_page *page = stitch_alloc_pages_node(0, STITCH_GFP_KERNEL, 0);
+	void *object = stitch_kmalloc_node(100, STITCH_GFP_KERNEL, 0);
+	bool good = page && object && !stitch_page_to_nid(page) &&
+		    !stitch_alloc_pages_node(1000, STITCH_GFP_KERNEL, 0);
+
+	stitch_kfree(object);
+	if (page)
+		stitch_free_pages_of(page, 0);
+	return good;
+}
+
 /* Also where only a page of the heap can be had. */
 static inline bool entry_high_page(void)
 {
@@ -79,6 +93,10 @@ static inline bool entry_call_pages(const char *name)
 {
 	SAYS(stitch_alloc_pages, entry_page(false))
 	SAYS(stitch_free_pages_of, entry_page(false))
+	SAYS(stitch_alloc_pages_node, entry_node())
+	SAYS(stitch_kmalloc_node, entry_node())
+	SAYS(stitch_page_to_nid, !stitch_page_to_nid(NULL))
+	SAYS(stitch_numa_node_id, stitch_numa_node_id() >= 0)
 	SAYS(stitch_free_cold_page, entry_page(true))
 	GIVES(stitch_get_free_pages, 8192, (void *)stitch_get_free_pages(STITCH_GFP_KERNEL, 1))
 	GIVES(stitch_get_zeroed_page, 4096, (void *)stitch_get_zeroed_page(STITCH_GFP_KERNEL))

@@ -50,7 +50,7 @@ static void *free_run(void *argument)
 	struct rng rng = { .state = index };
 	struct pcp pcp = { 0 };
 
-	pcp_init(&pcp, 0);
+	pcp_init(&pcp, 0, 0);
 	for (meet(); !atomic_load(&stop); meet()) {
 		for (size_t spin = rng_below(&rng, 60); spin; spin--)
 			__asm__ volatile("");

@@ -107,7 +107,7 @@ MM_TEST(a_pcp_keeps_nothing_of_other_groups)
 
 	boot();
 	active_memcg = charged_memcg = 0;
-	pcp_init(&pcp, inner);
+	pcp_init(&pcp, inner, 0);
 	others = pcp_alloc(&pcp, 4); /* an order that it does not keep */
 	run = take_run(0, 4);
 	active_memcg = charged_memcg = (uint8_t)inner;

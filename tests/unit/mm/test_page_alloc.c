@@ -36,7 +36,7 @@ static const char *free_blocks(void)
 
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
 		length += snprintf(text + length, sizeof(text) - (size_t)length, "%s%zu",
-				   order ? " " : "", zone.free_area[order].nr_free);
+				   order ? " " : "", zone.nodes[0].free_area[order].nr_free);
 	return text;
 }
 
@@ -104,7 +104,7 @@ MM_TEST(one_free_unit_stays_the_others_are_exported)
 		ASSERT((pages[i] = take(MAX_PAGE_ORDER)));
 	for (size_t i = 0; i < 3; i++) {
 		give(pages[i], MAX_PAGE_ORDER);
-		EXPECT_EQ(zone.free_area[MAX_PAGE_ORDER].nr_free, 1);
+		EXPECT_EQ(zone.nodes[0].free_area[MAX_PAGE_ORDER].nr_free, 1);
 	}
 	EXPECT_EQ(pfn_to_pageblock(0)->kind, PAGEBLOCK_BUDDY);
 	EXPECT_EQ(pfn_to_pageblock(UNIT_PAGES)->kind, PAGEBLOCK_RANGE);
@@ -154,7 +154,7 @@ MM_TEST(a_block_that_will_soon_merge_is_taken_last)
 	EXPECT_EQ(take(0), pages[8]);
 	give(pages[8], 0);
 	give(pages[1], 0);
-	EXPECT_EQ(zone.free_area[2].nr_free, 1); /* 0 to 3 */
+	EXPECT_EQ(zone.nodes[0].free_area[2].nr_free, 1); /* 0 to 3 */
 	EXPECT(validate_zone());
 }
 
@@ -260,12 +260,12 @@ MM_TEST(an_isolated_block_is_nobodys_and_comes_back_as_it_is)
 	buddy_isolate_locked(page);
 	EXPECT_EQ(page->kind, PAGE_NONE);
 	EXPECT_EQ(zone.nr_free_touched, 0);
-	EXPECT_EQ(zone.free_area[4].nr_free, 0);
+	EXPECT_EQ(zone.nodes[0].free_area[4].nr_free, 0);
 	residency_note_purged(page_to_pfn(page), 10);
 	buddy_unisolate_locked(page, 4);
 	EXPECT_EQ(zone.nr_free_touched, 6);
 	zone_unlock();
-	EXPECT_EQ(zone.free_area[4].nr_free, 1);
+	EXPECT_EQ(zone.nodes[0].free_area[4].nr_free, 1);
 	EXPECT(validate_zone());
 	give(guard, 4);
 	EXPECT_STREQ(free_blocks(), "0 0 0 0 0 0 0 0 0 0 1");
@@ -282,14 +282,14 @@ MM_TEST(a_dropped_block_is_on_the_list_of_holes)
 	guard = take(1);
 	ASSERT(page && guard);
 	give(page, 1);
-	EXPECT_EQ(zone.free_area[1].free_list[FREE_TOUCHED].next, &page->list);
+	EXPECT_EQ(zone.nodes[0].free_area[1].free_list[FREE_TOUCHED].next, &page->list);
 	zone_lock();
 	buddy_isolate_locked(page);
 	residency_note_purged(page_to_pfn(page), 2);
 	buddy_unisolate_locked(page, 1);
 	zone_unlock();
-	EXPECT_EQ(zone.free_area[1].free_list[FREE_HOLE].next, &page->list);
-	EXPECT(list_empty(&zone.free_area[1].free_list[FREE_TOUCHED]));
+	EXPECT_EQ(zone.nodes[0].free_area[1].free_list[FREE_HOLE].next, &page->list);
+	EXPECT(list_empty(&zone.nodes[0].free_area[1].free_list[FREE_TOUCHED]));
 	EXPECT(validate_zone());
 }
 

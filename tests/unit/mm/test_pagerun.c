@@ -161,13 +161,13 @@ MM_TEST(one_empty_block_is_kept)
 	boot_heap(MIB(64));
 	ASSERT_EQ(take(RUN_MAX_PAGES, 1), 0);
 	ASSERT_EQ(take(RUN_MAX_PAGES, 1), PAGEBLOCK_PAGES);
-	EXPECT_EQ(zone.nr_empty_run_blocks, 0);
+	EXPECT_EQ(zone.nodes[0].nr_empty_run_blocks, 0);
 	EXPECT(give(0));
-	EXPECT_EQ(zone.nr_empty_run_blocks, 1);
+	EXPECT_EQ(zone.nodes[0].nr_empty_run_blocks, 1);
 	EXPECT_EQ(pfn_to_pageblock(0)->kind, PAGEBLOCK_RUNS);
 	EXPECT(validate_zone());
 	EXPECT(give(PAGEBLOCK_PAGES));
-	EXPECT_EQ(zone.nr_empty_run_blocks, 1);
+	EXPECT_EQ(zone.nodes[0].nr_empty_run_blocks, 1);
 	EXPECT_EQ(pfn_to_pageblock(0)->kind, PAGEBLOCK_RUNS);
 	EXPECT_EQ(pfn_to_pageblock(PAGEBLOCK_PAGES)->kind, PAGEBLOCK_BUDDY);
 	EXPECT_EQ(pfn_to_page(PAGEBLOCK_PAGES)->kind, PAGE_BUDDY);
@@ -175,7 +175,7 @@ MM_TEST(one_empty_block_is_kept)
 	EXPECT_EQ(zone.nr_free_touched, UNIT_PAGES);
 	EXPECT(validate_zone());
 	EXPECT_EQ(take(7, 1), 0);
-	EXPECT_EQ(zone.nr_empty_run_blocks, 0);
+	EXPECT_EQ(zone.nodes[0].nr_empty_run_blocks, 0);
 	EXPECT(validate_zone());
 }
 
@@ -189,8 +189,9 @@ MM_TEST(blocks_merge_to_units_and_leave)
 	for (size_t i = 0; i < nr_blocks; i++)
 		EXPECT(give(i * PAGEBLOCK_PAGES));
 	EXPECT_EQ(zone.nr_free_touched, 4 * UNIT_PAGES);
-	EXPECT_EQ(zone.free_area[PAGEBLOCK_ORDER].nr_free, 1); /* beside the one that is kept */
-	EXPECT_EQ(zone.free_area[MAX_PAGE_ORDER].nr_free, 1);
+	/* Beside the one that is kept. */
+	EXPECT_EQ(zone.nodes[0].free_area[PAGEBLOCK_ORDER].nr_free, 1);
+	EXPECT_EQ(zone.nodes[0].free_area[MAX_PAGE_ORDER].nr_free, 1);
 	EXPECT_EQ(range_unit(range_next_locked(RANGE_LOW, NULL)), 2);
 	EXPECT_EQ(range_next_locked(RANGE_LOW, NULL)->nr_units, 2);
 	EXPECT(validate_zone());
@@ -274,7 +275,7 @@ MM_TEST(the_kept_block_can_be_isolated_and_returned)
 	zone_lock();
 	EXPECT_EQ(run_isolate_locked(block, 0, 1, &nr_pages), 0);
 	EXPECT_EQ(nr_pages, RUN_MAX_PAGES);
-	EXPECT_EQ(zone.nr_empty_run_blocks, 0);
+	EXPECT_EQ(zone.nodes[0].nr_empty_run_blocks, 0);
 	zone_unlock();
 	ASSERT_EQ(take(8, 1), PAGEBLOCK_PAGES);
 	EXPECT(give(PAGEBLOCK_PAGES)); /* this one is kept now */
@@ -282,7 +283,7 @@ MM_TEST(the_kept_block_can_be_isolated_and_returned)
 	run_unisolate_locked(0, RUN_MAX_PAGES);
 	zone_unlock();
 	EXPECT_EQ(block->kind, PAGEBLOCK_BUDDY);
-	EXPECT_EQ(zone.nr_empty_run_blocks, 1);
+	EXPECT_EQ(zone.nodes[0].nr_empty_run_blocks, 1);
 	EXPECT_EQ(zone.nr_free_touched, RUN_MAX_PAGES + 8);
 	EXPECT(validate_zone());
 }

@@ -17,7 +17,7 @@ static void boot(size_t bytes)
 	memset(&zone, 0, sizeof(zone));
 	memset(&pcp, 0, sizeof(pcp));
 	boot_heap(bytes);
-	pcp_init(&pcp, 0);
+	pcp_init(&pcp, 0, 0);
 }
 
 static size_t pages_on_lists(void)
@@ -137,7 +137,7 @@ MM_TEST(a_drain_gives_everything_back)
 	pcp_drain(&pcp);
 	EXPECT_EQ(pages_on_lists(), 0);
 	EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
-	EXPECT_EQ(zone.free_area[MAX_PAGE_ORDER].nr_free, 1);
+	EXPECT_EQ(zone.nodes[0].free_area[MAX_PAGE_ORDER].nr_free, 1);
 	EXPECT(validate_zone());
 	pcp_drain(&pcp);
 	EXPECT(validate_zone());
@@ -233,7 +233,7 @@ MM_TEST(a_drain_gives_runs_back_too)
 	pcp_drain(&pcp);
 	EXPECT_EQ(pcp.nr_run_pages, 0);
 	EXPECT_EQ(zone.nr_used[USE_RUN], 0);
-	EXPECT_EQ(zone.nr_empty_run_blocks, 1);
+	EXPECT_EQ(zone.nodes[0].nr_empty_run_blocks, 1);
 	for (size_t nr_pages = 1; nr_pages <= 12; nr_pages++)
 		EXPECT(!pcp_run_alloc(&pcp, nr_pages));
 	EXPECT(validate_zone());

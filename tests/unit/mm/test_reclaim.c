@@ -155,9 +155,9 @@ MM_TEST(the_kept_run_block_is_dropped_too)
 	boot_heap(MIB(64));
 	run = take_run(RUN_MAX_PAGES);
 	ASSERT(run_free(pfn_to_page(run)));
-	EXPECT_EQ(zone.nr_empty_run_blocks, 1);
+	EXPECT_EQ(zone.nodes[0].nr_empty_run_blocks, 1);
 	EXPECT_EQ(reclaim_all(), RUN_MAX_PAGES);
-	EXPECT_EQ(zone.nr_empty_run_blocks, 1);
+	EXPECT_EQ(zone.nodes[0].nr_empty_run_blocks, 1);
 	EXPECT(pages_read(run, RUN_MAX_PAGES, false));
 	EXPECT(validate_zone());
 	EXPECT_EQ(take_run(3), run);

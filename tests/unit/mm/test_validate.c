@@ -44,7 +44,7 @@ static void build_heap(void)
 static struct page *free_block(enum free_list list)
 {
 	for (unsigned int order = 0; order < MAX_PAGE_ORDER; order++) {
-		struct list_head *head = &zone.free_area[order].free_list[list];
+		struct list_head *head = &zone.nodes[0].free_area[order].free_list[list];
 
 		if (!list_empty(head))
 			return list_first_entry(head, struct page, list);
@@ -64,7 +64,7 @@ MM_TEST(damage_to_the_buddy)
 	EXPECT_SEEN(touched->order, (uint8_t)(touched->order + 1));
 	EXPECT_SEEN(hole->kind, PAGE_RUN);
 	EXPECT_SEEN(pfn_to_pageblock(page_to_pfn(hole))->kind, PAGEBLOCK_NONE);
-	EXPECT_SEEN(zone.free_area[hole->order].nr_free, 7);
+	EXPECT_SEEN(zone.nodes[0].free_area[hole->order].nr_free, 7);
 	EXPECT_SEEN(mm_map.pagemap[page_to_pfn(hole)], PAGEMAP_RUN);
 	/* One on the wrong list: */
 	EXPECT_SEEN(pfn_to_pageblock(page_to_pfn(hole))->touched[page_to_pfn(hole) % 512 / 64],
@@ -96,9 +96,9 @@ MM_TEST(damage_to_run_blocks)
 	EXPECT_SEEN(block->longest_free, 504);
 	EXPECT_SEEN(block->bucket, 0);
 	EXPECT_SEEN(block->run_map[7], 1);
-	EXPECT_SEEN(zone.run_bucket_mask, 0);
-	EXPECT_SEEN(zone.run_bucket_mask, zone.run_bucket_mask | 1);
-	EXPECT_SEEN(zone.nr_empty_run_blocks, 1);
+	EXPECT_SEEN(zone.nodes[0].run_bucket_mask, 0);
+	EXPECT_SEEN(zone.nodes[0].run_bucket_mask, zone.nodes[0].run_bucket_mask | 1);
+	EXPECT_SEEN(zone.nodes[0].nr_empty_run_blocks, 1);
 }
 
 MM_TEST(damage_to_ranges)

@@ -8,10 +8,10 @@ MM_TEST(an_empty_zone_is_valid)
 	zone_init();
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
 		for (unsigned int list = 0; list < NR_FREE_LISTS; list++)
-			EXPECT(list_empty(&zone.free_area[order].free_list[list]));
+			EXPECT(list_empty(&zone.nodes[0].free_area[order].free_list[list]));
 	for (unsigned int bucket = 0; bucket < NR_RUN_BUCKETS; bucket++)
-		EXPECT(list_empty(&zone.run_buckets[bucket]));
-	EXPECT_EQ(zone.run_bucket_mask, 0);
+		EXPECT(list_empty(&zone.nodes[0].run_buckets[bucket]));
+	EXPECT_EQ(zone.nodes[0].run_bucket_mask, 0);
 	EXPECT(validate_zone());
 }
 

@@ -47,25 +47,25 @@ TEST(texts_are_exact)
 {
 	static struct proc_view view = { .read = refuse };
 
-	view.zone.free_area[0].nr_free = 3;
-	view.zone.free_area[10].nr_free = 1;
+	view.zone.nodes[0].free_area[0].nr_free = 3;
+	view.zone.nodes[0].free_area[10].nr_free = 1;
 	EXPECT_STREQ(print(&view, "buddyinfo"),
 		     "Node 0, zone   Normal      3      0      0      0      0      0      0 "
 		     "     0      0      0      1 \n");
 	EXPECT_STREQ(print(&view, "unusable_index"),
 		     "Node 0, zone   Normal 0.000 0.002 0.002 0.002 0.002 0.002 0.002 0.002 0.002 "
 		     "0.002 0.002 \n");
-	view.zone.free_area[10].nr_free = 0;
+	view.zone.nodes[0].free_area[10].nr_free = 0;
 	EXPECT_STREQ(print(&view, "extfrag_index"),
 		     "Node 0, zone   Normal -1.000  0.167  0.417  0.542  0.605  0.636  0.652 "
 		     " 0.659  0.663  0.665  0.666 \n");
-	view.zone.free_area[0].nr_free = 1; /* the kernel's format makes it look so, too */
+	view.zone.nodes[0].free_area[0].nr_free = 1; /* the kernel's format makes it look so, too */
 	EXPECT_STREQ(print(&view, "extfrag_index"),
 		     "Node 0, zone   Normal -1.000  0.-500  0.-250  0.-125  0.-62  0.-31  0.-15 "
 		     " 0.-07  0.-03  0.-01  0.000 \n");
 	EXPECT_STREQ(print(&view, "vmallocinfo"), "");
-	view.nr_resident[0] = 2; /* of 34 pages 2 are of no use to order 1, and so on */
-	view.nr_resident[4] = 2;
+	view.nr_resident[0][0] = 2; /* of 34 pages 2 are of no use to order 1, and so on */
+	view.nr_resident[0][4] = 2;
 	EXPECT_STREQ(print(&view, "resident_unusable_index"),
 		     "Node 0, zone   Normal 0.000 0.058 0.058 0.058 0.058 1.000 1.000 1.000 1.000 "
 		     "1.000 1.000 \n");

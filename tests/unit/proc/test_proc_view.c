@@ -44,7 +44,7 @@ static size_t resident_pages(const struct proc_view *view)
 	size_t nr = 0;
 
 	for (unsigned int order = 0; order < NR_PAGE_ORDERS; order++)
-		nr += view->nr_resident[order] << order;
+		nr += view->nr_resident[0][order] << order;
 	return nr;
 }
 
@@ -66,7 +66,7 @@ ISOLATED_TEST(an_area_in_use_and_freed)
 
 	heap_up("decay_ms=1000000");
 	kfree(kmalloc(100));
-	before = look()->nr_resident[MAX_PAGE_ORDER];
+	before = look()->nr_resident[0][MAX_PAGE_ORDER];
 	area = area_alloc(nr_pages, PAGE_SIZE);
 	ASSERT(area != NULL);
 	live = look()->nr_areas;
@@ -75,10 +75,10 @@ ISOLATED_TEST(an_area_in_use_and_freed)
 	proc_view_areas(look(), note, &nr_pages);
 	EXPECT_EQ(nr_seen, 1);
 	EXPECT_EQ(seen_address, page_address(area));
-	EXPECT_EQ(look()->nr_resident[MAX_PAGE_ORDER], before); /* in use, not free */
+	EXPECT_EQ(look()->nr_resident[0][MAX_PAGE_ORDER], before); /* in use, not free */
 	area_free(area);
 	EXPECT_EQ(look()->nr_areas, 0);
-	EXPECT_EQ(look()->nr_resident[MAX_PAGE_ORDER], before + 3);
+	EXPECT_EQ(look()->nr_resident[0][MAX_PAGE_ORDER], before + 3);
 }
 
 /* Pages between runs: in a pageblock of which other pages are in use. */
@@ -97,9 +97,9 @@ ISOLATED_TEST(runs_freed_among_others)
 		run_free(runs[i]);
 	EXPECT_EQ(resident_pages(look()), before + 32 * 3);
 	/* Three pages between others are at most a pair and a single one, at least that. */
-	EXPECT(look()->nr_resident[0] >= 32 && look()->nr_resident[1] <= 32 + before / 2);
+	EXPECT(look()->nr_resident[0][0] >= 32 && look()->nr_resident[0][1] <= 32 + before / 2);
 	for (unsigned int order = 2; order < 4; order++)
-		EXPECT(look()->nr_resident[order] <= before);
+		EXPECT(look()->nr_resident[0][order] <= before);
 }
 
 ISOLATED_TEST(slabs_and_objects)

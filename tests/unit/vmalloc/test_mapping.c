@@ -8,6 +8,7 @@
 
 #include "isolated.h"
 #include "kmalloc/owner.h"
+#include "mm/node.h"
 #include "vmalloc/mapping.h"
 
 /* A word in every page. */
@@ -118,6 +119,22 @@ ISOLATED_TEST(one_that_can_grow_in_place_stays)
 	area = kmalloc(MIB(33));
 	EXPECT_EQ(krealloc(area, MIB(300)), area);
 	EXPECT_EQ(krealloc(area, MIB(33)), area);
+}
+
+ISOLATED_TEST(what_is_kept_is_for_its_own_node)
+{
+	char *block;
+
+	heap_up("numa_fake=2");
+	active_node = node_mark(1);
+	block = moved_out(MIB(40));
+	kfree(block);
+	active_node = node_mark(0);
+	EXPECT(!mapping_suits(MIB(40) / PAGE_SIZE));
+	EXPECT(!mapping_reuse(MIB(40) / PAGE_SIZE));
+	active_node = node_mark(1);
+	EXPECT(mapping_suits(MIB(40) / PAGE_SIZE));
+	EXPECT_EQ(mapping_reuse(MIB(40) / PAGE_SIZE), block);
 }
 
 ISOLATED_TEST(growing_within_the_mapping_takes_no_call)

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "isolated.h"
+#include "mm/node.h"
 #include "mm/residency.h"
 #include "vmalloc/stitch.h"
 #include "vmalloc/stitch_cost.h"
@@ -77,6 +78,19 @@ ISOLATED_TEST(frames_are_taken_along)
 	block = kzalloc(MIB(9));
 	for (size_t i = 0; i < MIB(9); i++)
 		ASSERT_EQ(block[i], 0);
+}
+
+ISOLATED_TEST(to_another_node_they_are_copied)
+{
+	char *block, *grown;
+
+	heap_up("stitch=uffd,numa_fake=2");
+	block = blocked(MIB(9));
+	active_node = node_mark(1);
+	grown = grow(block, MIB(9), MIB(13));
+	EXPECT_EQ(page_to_nid(pfn_to_page(virt_to_pfn(block))), 0);
+	EXPECT_EQ(page_to_nid(pfn_to_page(virt_to_pfn(grown))), 1);
+	EXPECT_EQ(stitch_counts.relocated, 0);
 }
 
 ISOLATED_TEST(runs_become_longer_runs_and_areas)
