@@ -66,6 +66,25 @@ static uint8_t detours_after_boot(void)
 			 (leak_sampling() ? MM_DETOUR_SAMPLES : 0));
 }
 
+/*
+ * The boot has had the heap's base in some of them, and programs may not use them for long. It is
+ * the address of the first object, too, which the leak check would find in use.
+ */
+static void clear_vector_registers(void)
+{
+	asm volatile("pxor %%xmm0, %%xmm0\n\tpxor %%xmm1, %%xmm1\n\t"
+		     "pxor %%xmm2, %%xmm2\n\tpxor %%xmm3, %%xmm3\n\t"
+		     "pxor %%xmm4, %%xmm4\n\tpxor %%xmm5, %%xmm5\n\t"
+		     "pxor %%xmm6, %%xmm6\n\tpxor %%xmm7, %%xmm7\n\t"
+		     "pxor %%xmm8, %%xmm8\n\tpxor %%xmm9, %%xmm9\n\t"
+		     "pxor %%xmm10, %%xmm10\n\tpxor %%xmm11, %%xmm11\n\t"
+		     "pxor %%xmm12, %%xmm12\n\tpxor %%xmm13, %%xmm13\n\t"
+		     "pxor %%xmm14, %%xmm14\n\tpxor %%xmm15, %%xmm15" ::
+			     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+			       "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+			       "xmm15");
+}
+
 /* A boot cannot come back to itself: nothing that it calls allocates. */
 static void boot_once(void)
 {
@@ -75,6 +94,7 @@ static void boot_once(void)
 		mm_state = boot() ? MM_UP : MM_FAILED;
 		if (mm_state == MM_UP)
 			mm_detours = detours_after_boot();
+		clear_vector_registers();
 	}
 	lock_release(LOCK_BOOT);
 }

@@ -250,4 +250,25 @@ ISOLATED_TEST(threads_come_and_go)
 	EXPECT(!mm_thread_has_slot());
 }
 
+#define SAVE(n) "movdqu %%xmm" #n ", 16*" #n "(%0)\n\t"
+
+static void save_vector_registers(uint64_t words[32])
+{
+	asm volatile(SAVE(0) SAVE(1) SAVE(2) SAVE(3) SAVE(4) SAVE(5) SAVE(6) SAVE(7) SAVE(8) SAVE(9)
+		     SAVE(10) SAVE(11) SAVE(12) SAVE(13) SAVE(14) SAVE(15)
+		     :: "r"(words) : "memory");
+}
+
+/* It is the address of the first object, and the leak check looks into registers. */
+ISOLATED_TEST(no_register_has_the_heaps_base_after_the_boot)
+{
+	uint64_t words[32];
+
+	os_fake_reset();
+	ASSERT(mm_init());
+	save_vector_registers(words);
+	for (unsigned int i = 0; i < 32; i++)
+		EXPECT(words[i] != mm_map.base);
+}
+
 RUN_TESTS
