@@ -15,6 +15,7 @@
 #include "debug/alloc_profile.h"
 #include "entry.h"
 #include "kmalloc/cache_objects.h"
+#include "kernel_node.h"
 #include "kmalloc/gfp.h"
 #include "stitch/slab.h"
 
@@ -184,6 +185,37 @@ __visible void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch
 	if (likely(object != NULL))
 		return memset(object, 0, inner(cache)->object_size);
 	return stitch_kmem_cache_alloc_slow(inner(cache), flags | STITCH__GFP_ZERO);
+}
+
+/* Of the node; else, if that may be, of another. */
+static void *alloc_of_node(struct kmem_cache *cache, stitch_gfp_t flags, int nid)
+{
+	bool had_slot = mm_thread_has_slot(), strict = flags & STITCH__GFP_THISNODE;
+	void *object = cache_object_alloc_node(cache, (unsigned int)nid, strict);
+
+	if (unlikely(!object) && !strict)
+		object = cache_object_alloc(cache, flags);
+	return settled(cache, object, flags, had_slot);
+}
+
+__visible void *stitch_kmem_cache_alloc_node(struct stitch_kmem_cache *cache, stitch_gfp_t flags,
+					     int nid)
+{
+	void *object;
+
+	if (node_is_refused(nid))
+		return NULL;
+	if (!is_for_node(nid, flags) || !gfp_may_wait(flags))
+		return stitch_kmem_cache_alloc(cache, flags);
+	if (fault_inject("kmem_cache_alloc_node()", inner(cache)->object_size, flags)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	object = alloc_of_node(inner(cache), leak_tracking() ? flags | STITCH__GFP_ZERO : flags,
+			       nid);
+	if (leak_tracking() && object)
+		leak_track(object, inner(cache)->object_size);
+	return object;
 }
 
 static void free_and_settle(struct kmem_cache *cache, void *object)

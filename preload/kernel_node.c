@@ -13,6 +13,7 @@
 #include "entry.h"
 #include "kmalloc/gfp.h"
 #include "kmalloc/kmalloc.h"
+#include "kernel_node.h"
 #include "kmalloc/pages.h"
 #include "mm/memmap.h"
 #include "mm/node.h"
@@ -31,22 +32,6 @@ __visible int stitch_page_to_nid(const struct stitch_page *page)
 	size_t pfn = ((uintptr_t)page - (uintptr_t)mm_map.memmap) / sizeof(struct page);
 
 	return pfn < mm_map.nr_pages && pfn_is_open(pfn) ? (int)page_to_nid(pfn_to_page(pfn)) : 0;
-}
-
-/* Where there is one node, or the request names a zone or none, or has no heap, the others do. */
-static bool is_for_node(int nid, stitch_gfp_t flags)
-{
-	return heap_ready() && nid >= 0 && zone.nr_nodes > 1 && !(flags & GFP_ZONES);
-}
-
-static bool is_refused(int nid)
-{
-	bool refused = nid < STITCH_NUMA_NO_NODE ||
-		       (heap_ready() && nid >= 0 && (unsigned int)nid >= zone.nr_nodes);
-
-	if (unlikely(refused))
-		errno = EINVAL;
-	return refused;
 }
 
 /* What all entries do after a request that may wait. */
@@ -87,7 +72,7 @@ __visible struct stitch_page *stitch_alloc_pages_node(int nid, stitch_gfp_t flag
 	size_t nr_pages = order <= MAX_PAGE_ORDER ? (size_t)1 << order : 0;
 	void *address;
 
-	if (is_refused(nid))
+	if (node_is_refused(nid))
 		return NULL;
 	if (!is_for_node(nid, flags) || !nr_pages)
 		return stitch_alloc_pages(flags, order);
@@ -141,7 +126,7 @@ __visible void *stitch_kmalloc_node(size_t bytes, stitch_gfp_t flags, int nid)
 {
 	void *object;
 
-	if (is_refused(nid))
+	if (node_is_refused(nid))
 		return NULL;
 	if (!is_for_node(nid, flags) || !bytes || bytes > STITCH_KMALLOC_MAX_SIZE)
 		return stitch_kmalloc(bytes, flags);

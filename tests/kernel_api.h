@@ -70,6 +70,7 @@
 #pragma weak stitch_kvfree
 #pragma weak stitch_kmem_cache_create
 #pragma weak stitch_kmem_cache_alloc
+#pragma weak stitch_kmem_cache_alloc_node
 #pragma weak stitch_kmem_cache_zalloc
 #pragma weak stitch_kmem_cache_free
 #pragma weak stitch_kmem_cache_alloc_bulk

@@ -194,6 +194,7 @@ static inline kmem_cache_t *stitch_create_2004(const char *name, size_t size, si
 	STITCH_SEVENTH(__VA_ARGS__, STITCH_CREATE_6, STITCH_CREATE_5, 0, 0, 0, 0)(__VA_ARGS__)
 #define KMEM_CACHE STITCH_KMEM_CACHE
 #define kmem_cache_alloc stitch_kmem_cache_alloc
+#define kmem_cache_alloc_node stitch_kmem_cache_alloc_node
 #define kmem_cache_zalloc stitch_kmem_cache_zalloc
 #define kmem_cache_free stitch_kmem_cache_free
 #define kmem_cache_alloc_bulk stitch_kmem_cache_alloc_bulk

@@ -11,6 +11,7 @@
 #include "kmalloc/owner.h"
 #include "mm/decay.h"
 #include "mm/emergency.h"
+#include "mm/node.h"
 #include "mm/reserve.h"
 
 #define ALLOC_TEXT "kmem_cache_alloc()"
@@ -51,33 +52,50 @@ static __slow void *alloc_reserved(const struct kmem_cache *cache, stitch_gfp_t 
 			   gfp_alloc_reserved(cache->object_size, own_align(cache), flags));
 }
 
-static void *alloc_inside(struct kmem_cache *cache, const struct alloc_track *track,
+/* What a request may be about besides the cache. */
+struct request {
+	uint8_t mark; /* as active_node; NO_NODE: of the thread's */
+	struct alloc_track track;
+};
+
+static struct slot *enter_for(const struct request *request)
+{
+	unsigned int mark = request->mark & ~NODE_STRICT;
+
+	return likely(mark == NO_NODE) ? slot_enter() : slot_enter_node(mark - 1);
+}
+
+static void *alloc_inside(struct kmem_cache *cache, const struct request *request,
 			  struct page **unbuilt, struct cache_fault *fault)
 {
-	struct slot *slot = slot_enter();
-	void *object = cache_slab_alloc(cache, slot, track, unbuilt, fault);
+	struct slot *slot = enter_for(request);
+	uint8_t before = active_node;
+	void *object;
 
+	active_node |= request->mark & NODE_STRICT;
+	object = cache_slab_alloc(cache, slot, &request->track, unbuilt, fault);
+	active_node = before;
 	slot_leave(slot);
 	return object;
 }
 
 /* The thread is inside, and leaves. */
 static void *alloc_and_leave(struct kmem_cache *cache, gate_pass *pass,
-			     const struct alloc_track *track)
+			     const struct request *request)
 {
 	struct cache_fault fault = { 0 };
 	struct page *unbuilt;
-	void *object = alloc_inside(cache, track, &unbuilt, &fault);
+	void *object = alloc_inside(cache, request, &unbuilt, &fault);
 
 	come_by();
 	gate_leave(pass);
 	if (unlikely(fault.what != NULL))
 		cache_fault_report(ALLOC_TEXT, &fault);
-	return unbuilt ? cache_slab_build(cache, unbuilt, track) : object;
+	return unbuilt ? cache_slab_build(cache, unbuilt, &request->track) : object;
 }
 
 /* As kmalloc_refused. */
-static __slow void *alloc_refused(struct kmem_cache *cache, const struct alloc_track *track)
+static __slow void *alloc_refused(struct kmem_cache *cache, const struct request *request)
 {
 	gate_pass *pass = gate_enter_soon();
 	void *object = pass ? NULL : emergency_alloc(cache->usable_size, own_align(cache));
@@ -86,19 +104,19 @@ static __slow void *alloc_refused(struct kmem_cache *cache, const struct alloc_t
 		return constructed(cache, object);
 	if (!pass)
 		pass = gate_enter_patiently();
-	return pass ? alloc_and_leave(cache, pass, track) : NULL;
+	return pass ? alloc_and_leave(cache, pass, request) : NULL;
 }
 
 static void *alloc_entering(struct kmem_cache *cache)
 {
-	struct alloc_track track = track_of(cache);
+	struct request request = { NO_NODE, track_of(cache) };
 	gate_pass *pass;
 
 	if (unlikely(cache->dying))
 		return NULL;
 	pass = gate_enter();
-	return likely(pass != NULL) ? alloc_and_leave(cache, pass, &track) :
-				      alloc_refused(cache, &track);
+	return likely(pass != NULL) ? alloc_and_leave(cache, pass, &request) :
+				      alloc_refused(cache, &request);
 }
 
 /* kmalloc alone would not keep the alignment while it is refused. */
@@ -145,6 +163,22 @@ void *cache_object_alloc(struct kmem_cache *cache, stitch_gfp_t flags)
 		return alloc_reserved(cache, flags);
 	object = alloc_once(cache);
 	return likely(object != NULL) ? object : alloc_harder(cache, flags);
+}
+
+static void *alloc_of_node(struct kmem_cache *cache, unsigned int nid, bool strict)
+{
+	uint8_t mark = node_mark(nid) | (strict ? NODE_STRICT : 0);
+	struct request request = { mark, track_of(cache) };
+	gate_pass *pass = cache->dying ? NULL : gate_enter_patiently();
+
+	return pass ? alloc_and_leave(cache, pass, &request) : NULL;
+}
+
+void *cache_object_alloc_node(struct kmem_cache *cache, unsigned int nid, bool strict)
+{
+	if (!cache->target)
+		return kmalloc_node(size_classes[cache->class].size, own_align(cache), nid, strict);
+	return alloc_of_node(cache->target, nid, strict);
 }
 
 /* --- freeing --------------------------------------------------------------------------------- */

@@ -17,6 +17,9 @@
 /* NULL: no memory. Not zeroed. */
 void *cache_object_alloc(struct kmem_cache *cache, stitch_gfp_t flags);
 
+/* Of this node (mm/node.h), not the thread's. Strict: or none, though others have some. */
+void *cache_object_alloc_node(struct kmem_cache *cache, unsigned int nid, bool strict);
+
 /* kmem_cache_free: any address but NULL; what is not of this cache is reported. */
 void cache_object_free(struct kmem_cache *cache, void *object);
 

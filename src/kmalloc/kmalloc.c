@@ -263,11 +263,9 @@ static bool is_of_node(const void *object, unsigned int nid)
 	return page_to_nid(pfn_to_page(virt_to_pfn(object))) == nid;
 }
 
-/* Of its shared slot, if the thread's own is not of it. */
 static void *node_inside(unsigned int class, unsigned int nid, bool strict)
 {
-	bool is_own = slot_is_held() && current_slot->nid == nid;
-	struct slot *slot = is_own ? current_slot : slot_enter_node(nid);
+	struct slot *slot = slot_enter_node(nid);
 	uint8_t before = active_node;
 	void *object;
 

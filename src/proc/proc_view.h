@@ -20,7 +20,7 @@
 #include "vmalloc/mapping.h"
 
 #define PROC_ROOT_SYMBOL "stitch_proc_root"
-#define PROC_ROOT_VERSION 0x5354435000000005u
+#define PROC_ROOT_VERSION 0x5354435000000006u
 
 /* What the library exports. Sizes tell a build with other structures. */
 struct proc_root {

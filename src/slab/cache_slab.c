@@ -3,6 +3,7 @@
 
 #include "core/lock.h"
 #include "core/memblock.h"
+#include "mm/node.h"
 #include "os/os.h"
 #include "slab/slab.h"
 
@@ -99,8 +100,8 @@ static void free_retired(struct slot *slot, struct list_head *gone)
 /* Where it belongs by what is taken of it. */
 static void slab_add_locked(struct kmem_cache *cache, struct page *head)
 {
-	list_add(&head->list,
-		 head->until_event == head->nr_objects ? &cache->full : &cache->partial);
+	list_add(&head->list, head->until_event == head->nr_objects ?
+				      &cache->full : &cache->partial[page_to_nid(head)]);
 	cache->nr_empty += !head->until_event;
 	cache->nr_taken += head->until_event;
 }
@@ -130,7 +131,7 @@ static void push_fresh(struct kmem_cache *cache, struct page *head)
 
 /* --- objects out and in ---------------------------------------------------------------------- */
 
-/* The lowest free object of a slab on `partial`. */
+/* The lowest free object of a slab that is partial. */
 static void *take_locked(struct kmem_cache *cache, struct page *head)
 {
 	unsigned int w = 0, i;
@@ -146,10 +147,15 @@ static void *take_locked(struct kmem_cache *cache, struct page *head)
 	return object_at(cache, head, i);
 }
 
-static void *take_any_locked(struct kmem_cache *cache)
+/* Of the node that the thread asks first; if it need not be near, then of the others. */
+static void *take_any_locked(struct kmem_cache *cache, bool near)
 {
-	struct page *head = list_first_entry_or_null(&cache->partial, struct page, list);
+	unsigned int nid = node_wanted();
+	struct page *head = NULL;
 
+	for (unsigned int n = 0; n < (near ? 1 : zone.nr_nodes) && !head; n++)
+		head = list_first_entry_or_null(&cache->partial[(nid + n) % zone.nr_nodes],
+						struct page, list);
 	return head ? take_locked(cache, head) : NULL;
 }
 
@@ -162,7 +168,7 @@ static void give_locked(struct kmem_cache *cache, struct page *head, uint32_t in
 	WRITE_ONCE(*word, *word | (uint64_t)1 << index % 64);
 	cache->nr_taken--;
 	if (head->until_event-- == head->nr_objects)
-		list_move(&head->list, &cache->partial);
+		list_move(&head->list, &cache->partial[page_to_nid(head)]);
 	if (head->until_event)
 		return;
 	if (++cache->nr_empty > KEPT_EMPTY)
@@ -209,10 +215,10 @@ static struct cache_sheaf *new_sheaf_locked(void)
 /* The thread's, made now if it has none yet; held. NULL: not now. */
 static struct cache_sheaf *own_sheaf_locked(struct kmem_cache *cache)
 {
-	unsigned int i = current_slot->id % NR_CACHE_SHEAVES;
+	unsigned int i = current_slot->cache_sheaf;
 	struct cache_sheaf *sheaf;
 
-	if (!cache->sheaf_limit)
+	if (!cache->sheaf_limit || i == NO_CACHE_SHEAF)
 		return NULL;
 	if (!atomic_load_explicit(&cache->sheaf[i], memory_order_relaxed)) {
 		sheaf = new_sheaf_locked();
@@ -222,12 +228,12 @@ static struct cache_sheaf *own_sheaf_locked(struct kmem_cache *cache)
 }
 
 /* Half of what it holds at most; the count last (kmem_cache.h). */
-static void refill_locked(struct kmem_cache *cache, struct cache_sheaf *sheaf)
+static void refill_locked(struct kmem_cache *cache, struct cache_sheaf *sheaf, bool near)
 {
 	uint32_t wanted = (cache->sheaf_limit + 1) / 2, nr = sheaf->nr;
 	void *object;
 
-	while (nr < wanted && (object = take_any_locked(cache)))
+	while (nr < wanted && (object = take_any_locked(cache, near)))
 		sheaf->objects[nr++] = object;
 	barrier();
 	WRITE_ONCE(sheaf->nr, nr);
@@ -252,32 +258,38 @@ static void flush_locked(struct kmem_cache *cache, struct cache_sheaf *sheaf, ui
 /* --- what is asked of it --------------------------------------------------------------------- */
 
 /* The next that is whole; broken ones stay taken, and are told of. */
-static void *take_whole_locked(struct kmem_cache *cache, const struct alloc_track *track,
-			       struct cache_fault *fault)
+static void *take_whole_locked(struct kmem_cache *cache, bool near,
+			       const struct alloc_track *track, struct cache_fault *fault)
 {
 	void *object;
 
 	do
-		object = take_any_locked(cache);
+		object = take_any_locked(cache, near);
 	while (object && (cache->flags & CACHE_DEBUG_FLAGS) &&
 	       !cache_debug_alloc(cache, object, track, fault));
 	return object;
 }
 
-static void *alloc_locked(struct kmem_cache *cache, const struct alloc_track *track,
+/* The request is for the thread's own node. */
+static bool is_own_node(void)
+{
+	return likely(zone.nr_nodes == 1) || current_slot->nid == node_wanted();
+}
+
+static void *alloc_locked(struct kmem_cache *cache, bool near, const struct alloc_track *track,
 			  struct cache_fault *fault)
 {
-	void *object = take_whole_locked(cache, track, fault);
-	struct cache_sheaf *sheaf = object ? own_sheaf_locked(cache) : NULL;
+	void *object = take_whole_locked(cache, near, track, fault);
+	struct cache_sheaf *sheaf = object && is_own_node() ? own_sheaf_locked(cache) : NULL;
 
 	if (sheaf) {
-		refill_locked(cache, sheaf);
+		refill_locked(cache, sheaf, near);
 		cache_sheaf_leave(sheaf);
 	}
 	return object;
 }
 
-static void *alloc_from_slabs(struct kmem_cache *cache, struct page *more,
+static void *alloc_from_slabs(struct kmem_cache *cache, bool near, struct page *more,
 			      const struct alloc_track *track, struct cache_fault *fault)
 {
 	void *object;
@@ -286,24 +298,43 @@ static void *alloc_from_slabs(struct kmem_cache *cache, struct page *more,
 	if (more)
 		slab_add_locked(cache, more);
 	cache_collect_fresh_locked(cache);
-	object = alloc_locked(cache, track, fault);
+	object = alloc_locked(cache, near, track, fault);
 	lock_release(LOCK_CACHES);
 	return object;
 }
 
+/* NULL: the node has no page more. */
+static struct page *slab_new_near(struct kmem_cache *cache, struct slot *slot)
+{
+	uint8_t mark = active_node;
+	struct page *head;
+
+	if (unlikely(zone.nr_nodes > 1))
+		active_node |= NODE_STRICT;
+	head = slab_new(cache, slot);
+	active_node = mark;
+	return head;
+}
+
+static bool may_be_of_others(void)
+{
+	return unlikely(zone.nr_nodes > 1) && !(active_node & NODE_STRICT);
+}
+
+/* Other nodes' slabs are used up before one more of theirs is made. */
 void *cache_slab_alloc(struct kmem_cache *cache, struct slot *slot, const struct alloc_track *track,
 		       struct page **unbuilt, struct cache_fault *fault)
 {
-	void *object = alloc_from_slabs(cache, NULL, track, fault);
-	struct page *head;
+	void *object = alloc_from_slabs(cache, true, NULL, track, fault);
+	struct page *head = object ? NULL : slab_new_near(cache, slot);
+	bool near = object || head || !may_be_of_others();
 
-	*unbuilt = NULL;
-	if (object)
-		return object;
-	head = slab_new(cache, slot);
-	if (head && cache->ctor)
-		*unbuilt = head;
-	return head && !cache->ctor ? alloc_from_slabs(cache, head, track, fault) : NULL;
+	if (!near) {
+		object = alloc_from_slabs(cache, false, NULL, track, fault);
+		head = object ? NULL : slab_new(cache, slot);
+	}
+	*unbuilt = cache->ctor ? head : NULL;
+	return head && !cache->ctor ? alloc_from_slabs(cache, near, head, track, fault) : object;
 }
 
 void *cache_slab_build(struct kmem_cache *cache, struct page *head, const struct alloc_track *track)
@@ -398,9 +429,10 @@ static void shrink_locked(struct kmem_cache *cache, struct list_head *gone)
 
 	cache_collect_fresh_locked(cache);
 	drain_sheaves_locked(cache, gone);
-	list_for_each_entry_safe(head, next, &cache->partial, list)
-		if (!head->until_event)
-			slab_retire_locked(cache, head, gone);
+	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++)
+		list_for_each_entry_safe(head, next, &cache->partial[nid], list)
+			if (!head->until_event)
+				slab_retire_locked(cache, head, gone);
 }
 
 size_t cache_slab_shrink(struct kmem_cache *cache, struct slot *slot)
@@ -480,7 +512,9 @@ size_t cache_slab_visit_live(struct kmem_cache *cache, cache_object_fn *fn, void
 	lock_acquire(LOCK_CACHES);
 	cache_collect_fresh_locked(cache);
 	nr = visit_list_locked(cache, &cache->full, fn, context, max);
-	nr += visit_list_locked(cache, &cache->partial, fn, context, nr < max ? max - nr : 0);
+	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++)
+		nr += visit_list_locked(cache, &cache->partial[nid], fn, context,
+					nr < max ? max - nr : 0);
 	lock_release(LOCK_CACHES);
 	return nr;
 }

@@ -10,8 +10,9 @@
 #include "slab/cache_debug.h"
 
 /*
- * An object, from the slabs that there are or from a new one; with it the thread's sheaf is
- * filled. *fault: a free object that was written to, and is not given out any more.
+ * An object, from the slabs that the slot's node has or from a new one, at last from those of
+ * others (mm/node.h); with it the thread's sheaf is filled, if that is of this node. *fault: a free
+ * object that was written to, and is not given out any more.
  *
  * NULL: no memory; or, if *unbuilt is set, a new slab whose objects are to be constructed first:
  * without locks, by cache_slab_build.

@@ -251,7 +251,8 @@ static void set_up(struct kmem_cache *cache, const struct kmem_cache_args *args)
 	cache->class = NR_SIZE_CLASSES;
 	cache->target = cache;
 	cache->nr_refs = 1;
-	INIT_LIST_HEAD(&cache->partial);
+	for (unsigned int nid = 0; nid < MAX_NODES; nid++)
+		INIT_LIST_HEAD(&cache->partial[nid]);
 	INIT_LIST_HEAD(&cache->full);
 	set_geometry(cache);
 }
@@ -426,6 +427,20 @@ static bool validate_list(const struct kmem_cache *cache, const struct list_head
 	return true;
 }
 
+static bool validate_partial(const struct kmem_cache *cache, struct census *census)
+{
+	const struct page *head;
+
+	for (unsigned int nid = 0; nid < MAX_NODES; nid++) {
+		if (!validate_list(cache, &cache->partial[nid], census))
+			return false;
+		list_for_each_entry(head, &cache->partial[nid], list)
+			if (page_to_nid(head) != nid)
+				return false;
+	}
+	return true;
+}
+
 static bool validate_sheaf(const struct kmem_cache *cache, const struct cache_sheaf *sheaf)
 {
 	for (uint32_t i = 0; i < sheaf->nr; i++)
@@ -443,7 +458,7 @@ static bool validate_cache(struct kmem_cache *cache)
 	for (unsigned int i = 0; i < NR_CACHE_SHEAVES; i++)
 		if (cache->sheaf[i] && !validate_sheaf(cache, cache->sheaf[i]))
 			return false;
-	return validate_list(cache, &cache->partial, &census) &&
+	return validate_partial(cache, &census) &&
 	       validate_list(cache, &cache->full, &census) &&
 	       census.nr_slabs == cache->nr_slabs && census.nr_empty == cache->nr_empty &&
 	       census.nr_taken == cache->nr_taken;

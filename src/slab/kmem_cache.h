@@ -21,7 +21,8 @@
  * Invariants of a slab's head, where taken == objects that are not free in the bitmap:
  *	identity == kind PAGE_CACHE, order, entry of the cache; entry == that of all its pages
  *	until_event == taken
- *	on the list `full` if taken == nr_objects, else on `partial`; or on the stack `fresh`
+ *	on the list `full` if taken == nr_objects, else on its node's `partial`; or on the stack
+ *	`fresh`
  *	no bit at or above nr_objects is set
  * and of a cache: nr_slabs counts all of these, nr_empty those on `partial` with taken == 0,
  * nr_taken the objects taken.
@@ -30,6 +31,7 @@
 #define SLAB_KMEM_CACHE_H
 
 #include "mm/memmap.h"
+#include "mm/zone.h"
 #include "slab/slot.h"
 
 /* include/stitch/slab.h has the same values. */
@@ -47,7 +49,8 @@
 
 /* SLAB's array_cache limits, enable_cpucache(). */
 #define CACHE_SHEAF_MAX 120u
-#define NR_CACHE_SHEAVES 16u
+
+_Static_assert(NR_CACHE_SHEAVES >= MAX_NODES, "each node has one");
 
 struct cache_sheaf {
 	_Atomic uintptr_t held_by; /* thread pointer; 0: nobody */
@@ -68,8 +71,9 @@ struct kmem_cache {
 	uint32_t class;	      /* of an alias of malloc's; else NR_SIZE_CLASSES */
 	void (*ctor)(void *object);
 	struct kmem_cache *target; /* whose objects it gives out; itself, if no alias */
-	_Atomic(struct cache_sheaf *) sheaf[NR_CACHE_SHEAVES];
-	struct list_head partial, full;
+	/* By slot.cache_sheaf; that of slot_none is always NULL. */
+	_Atomic(struct cache_sheaf *) sheaf[NR_CACHE_SHEAVES + 1];
+	struct list_head partial[MAX_NODES], full;
 	_Atomic(struct page *) fresh; /* constructed slabs; linked by list.next */
 	size_t nr_slabs, nr_empty, nr_taken;
 	uint32_t next_colour;
@@ -140,8 +144,7 @@ static inline bool cache_object_is_taken(const struct kmem_cache *cache, const v
 static __inline_always struct cache_sheaf *cache_sheaf_try(struct kmem_cache *cache)
 {
 	struct cache_sheaf *sheaf = atomic_load_explicit(
-		&cache->sheaf[READ_ONCE(current_slot)->id % NR_CACHE_SHEAVES],
-		memory_order_acquire);
+		&cache->sheaf[READ_ONCE(current_slot)->cache_sheaf], memory_order_acquire);
 	uintptr_t nobody = 0;
 
 	if (unlikely(!sheaf) ||

@@ -20,7 +20,10 @@ static void *const empty_sheaf[2] = { NULL, SHEAF_END };
 		[0 ... NR_SIZE_CLASSES] = (void **)(uintptr_t)&empty_sheaf[1] \
 	}
 
-struct slot slots_of_nobody[2] = { { .top = EMPTY_TOPS }, { .top = EMPTY_TOPS } };
+struct slot slots_of_nobody[2] = {
+	{ .top = EMPTY_TOPS, .cache_sheaf = NO_CACHE_SHEAF },
+	{ .top = EMPTY_TOPS, .cache_sheaf = NO_CACHE_SHEAF },
+};
 
 _Thread_local struct slot *current_slot __tls_initial_exec = &slot_none;
 
@@ -69,11 +72,20 @@ uint32_t slot_count_held(void)
 	return count;
 }
 
+/* Each node has a part of them. */
+static uint16_t cache_sheaf_of(uint32_t id, unsigned int nid)
+{
+	unsigned int nr = NR_CACHE_SHEAVES / zone.nr_nodes;
+
+	return (uint16_t)(nid * nr + id % nr);
+}
+
 static void slot_init(struct slot *slot, uint32_t id, unsigned int memcg, unsigned int nid)
 {
 	slot->id = id;
 	slot->memcg = (uint16_t)memcg;
 	slot->nid = (uint16_t)nid;
+	slot->cache_sheaf = cache_sheaf_of(id, nid);
 	slot->tag = PAGEMAP_SLOT(id);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		slot->top[class] = slot_none.top[class];
@@ -160,6 +172,8 @@ void slot_see_all_frees(void)
 
 struct slot *slot_enter_node(unsigned int nid)
 {
+	if (slot_is_held() && current_slot->nid == nid)
+		return current_slot;
 	lock_acquire(LOCK_SHARED_SLOT);
 	slots.mark_before = active_node;
 	active_node = node_mark(nid);

@@ -60,6 +60,10 @@ struct slot_class {
 	uint16_t nr_visits;	  /* allocations since it was closed (sheaf.h) */
 };
 
+/* Of each kmem_cache (kmem_cache.h). */
+#define NR_CACHE_SHEAVES 16u
+#define NO_CACHE_SHEAF NR_CACHE_SHEAVES
+
 enum slot_state { SLOT_FREE, SLOT_HELD, SLOT_SHARED, SLOT_LEFT, SLOT_LOST };
 
 struct slot {
@@ -78,6 +82,7 @@ struct slot {
 	uint32_t id;
 	uint16_t memcg;
 	uint16_t nid;
+	uint16_t cache_sheaf; /* which of a kmem_cache's; all who have it are of one node */
 	/* enum slot_state; written under LOCK_SLOTS, but HELD -> LEFT by its thread */
 	_Atomic uint32_t state;
 	uint32_t sheaf_bytes;	 /* memory of the sheaves' arrays; bounded (sheaf.c) */
@@ -134,7 +139,7 @@ static inline bool slot_frees_unseen(void)
  * at once.
  */
 struct slot *slot_enter(void);
-/* The shared one of the node: for memory of another node than the thread's. */
+/* As slot_enter, of this node: the shared one, if the thread's own is of another. */
 struct slot *slot_enter_node(unsigned int nid);
 void slot_leave(struct slot *slot);
 

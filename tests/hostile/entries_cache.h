@@ -33,6 +33,8 @@ static inline bool entry_call_cache(const char *name)
 {
 	SAYS(stitch_kmem_cache_create, entry_cache() != NULL)
 	GIVES(stitch_kmem_cache_alloc, 8, stitch_kmem_cache_alloc(entry_cache(), STITCH_GFP_KERNEL))
+	GIVES(stitch_kmem_cache_alloc_node, 8,
+	      stitch_kmem_cache_alloc_node(entry_cache(), STITCH_GFP_KERNEL, 0))
 	GIVES(stitch_kmem_cache_zalloc, 8,
 	      stitch_kmem_cache_zalloc(entry_cache(), STITCH_GFP_KERNEL))
 	SAYS(stitch_kmem_cache_free, entry_cache_free())

@@ -226,8 +226,43 @@ static void pages_of(int nid, stitch_gfp_t flags)
 	}
 }
 
+/* Also where objects of other nodes are free. */
+static void cache_of(struct stitch_kmem_cache *cache, int nid, stitch_gfp_t flags)
+{
+	void *objects[NR_ALIKE];
+
+	for (int n = 0; n < NR_ALIKE; n++) {
+		objects[n] = stitch_kmem_cache_alloc_node(cache, flags, nid);
+		expect(objects[n], nid, "kmem_cache_alloc_node");
+		CHECK(*(unsigned char *)objects[n] == 7, "not constructed");
+	}
+	for (int n = 0; n < NR_ALIKE; n++)
+		stitch_kmem_cache_free(cache, objects[n]);
+}
+
+static void construct(void *object)
+{
+	memset(object, 7, 300);
+}
+
+static void caches(void)
+{
+	struct stitch_kmem_cache *cache = stitch_kmem_cache_create("nodes", 300, 0, 0, construct);
+
+	CHECK(cache, "no cache");
+	for (int round = 0; round < 2; round++)
+		for (int nid = 0; nid < NR_NODES; nid++) {
+			cache_of(cache, nid, STITCH_GFP_KERNEL);
+			cache_of(cache, nid, STITCH_GFP_KERNEL | STITCH__GFP_THISNODE);
+		}
+	CHECK(!stitch_kmem_cache_alloc_node(cache, STITCH_GFP_KERNEL, NR_NODES) &&
+		      errno == EINVAL, "node 4");
+	stitch_kmem_cache_destroy(cache);
+}
+
 static void asked_for(void)
 {
+	caches();
 	for (int nid = 0; nid < NR_NODES; nid++) {
 		objects_of(nid, STITCH_GFP_KERNEL);
 		objects_of(nid, STITCH_GFP_KERNEL | STITCH__GFP_THISNODE);

@@ -529,7 +529,7 @@ ISOLATED_TEST(a_sheaf_is_taken)
 	heap_up("");
 	cache = own_cache("busy", 100);
 	object = new_object(cache);
-	sheaf = cache->sheaf[current_slot->id % NR_CACHE_SHEAVES];
+	sheaf = cache->sheaf[current_slot->cache_sheaf];
 	ASSERT(sheaf);
 	nr = sheaf->nr;
 	EXPECT(nr > 0);
@@ -562,7 +562,7 @@ ISOLATED_TEST(a_sheaf_was_taken_before_a_fork)
 	heap_up("");
 	cache = own_cache("busy", 100);
 	new_object(cache);
-	sheaf = cache->sheaf[current_slot->id % NR_CACHE_SHEAVES];
+	sheaf = cache->sheaf[current_slot->cache_sheaf];
 	sheaf->held_by = 1;
 	mm_fork_prepare();
 	child = fork();

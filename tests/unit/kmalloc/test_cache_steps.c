@@ -85,12 +85,12 @@ static void fill_sheaf(void)
 
 	while (nr < 2 * cache->sheaf_limit)
 		some[nr++] = new_object(cache);
-	while (cache->sheaf[current_slot->id % NR_CACHE_SHEAVES]->nr < cache->sheaf_limit)
+	while (cache->sheaf[current_slot->cache_sheaf]->nr < cache->sheaf_limit)
 		cache_object_free(cache, some[--nr]);
 	while (nr--)
 		cache_slab_free(cache, current_slot, some[nr], &(struct alloc_track){ 0 },
 				&(struct cache_fault){ 0 });
-	EXPECT_EQ(cache->sheaf[current_slot->id % NR_CACHE_SHEAVES]->nr, cache->sheaf_limit);
+	EXPECT_EQ(cache->sheaf[current_slot->cache_sheaf]->nr, cache->sheaf_limit);
 }
 
 static void prepare(enum before before)
