@@ -84,13 +84,14 @@ void background_arm(void);
 void background_after_fork(void);
 void background_start(void);
 
-/* After every allocation by a slow path that may wait, outside the gate: a soft limit. */
 /* The program's functions are called with its errno and cancellation kept (core/hooks.h). */
 void program_state_use(void);
 
+/* After every allocation by a slow path that may wait, outside the gate: a soft limit. */
 static inline void relief_consider(stitch_gfp_t flags)
 {
-	if (shrinkers_are_there() && zone_is_crowded() && !(flags & STITCH__GFP_NORETRY))
+	if (shrinkers_are_there() && zone_is_crowded() && !kswapd_wake() &&
+	    !(flags & STITCH__GFP_NORETRY))
 		shrinkers_relieve(flags);
 }
 

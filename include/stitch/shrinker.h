@@ -11,7 +11,8 @@
  *	enough. Not for requests that are larger than limit=, or without one than all that the
  *	program has ever had in use; nor without DIRECT_RECLAIM, or with NORETRY.
  *
- *	while the program uses more than soft_limit= allows, by who allocates just then;
+ *	while the program uses more than soft_limit= allows, by who allocates just then, or by the
+ *	background thread, which that one wakes;
  *
  *	by the thread of background_thread=1, whose stack has 256 KiB, while memory is short in the
  *	process's control group or on the machine;

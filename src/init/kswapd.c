@@ -86,11 +86,40 @@ uint32_t kswapd_look(uint32_t nap_ms)
 	return KSWAPD_BUSY_MS;
 }
 
+bool kswapd_wake(void)
+{
+	uint32_t state = KSWAPD_RUNNING;
+
+	if (atomic_load_explicit(&kswapd_state, memory_order_relaxed) == KSWAPD_ASKED)
+		return true;
+	if (!atomic_compare_exchange_strong(&kswapd_state, &state, KSWAPD_ASKED))
+		return state == KSWAPD_ASKED;
+	os_futex_wake(&kswapd_state, 1);
+	return true;
+}
+
+/* Who allocates meanwhile need not wake it: the next time is after a pause anyway. */
+static void relieve_soft_limit(void)
+{
+	uint32_t asked = KSWAPD_ASKED;
+
+	shrinkers_relieve(STITCH_GFP_KERNEL);
+	os_futex_wait_for(&kswapd_state, KSWAPD_ASKED, RELIEF_PAUSE_MS * 1000);
+	atomic_compare_exchange_strong(&kswapd_state, &asked, KSWAPD_RUNNING);
+}
+
+static bool is_running(uint32_t state)
+{
+	return state == KSWAPD_RUNNING || state == KSWAPD_ASKED;
+}
+
 void kswapd_run(void)
 {
-	uint32_t nap_ms = KSWAPD_BUSY_MS;
+	uint32_t nap_ms = KSWAPD_BUSY_MS, state;
 
-	while (atomic_load(&kswapd_state) == KSWAPD_RUNNING) {
+	while (is_running(state = atomic_load(&kswapd_state))) {
+		if (state == KSWAPD_ASKED)
+			relieve_soft_limit();
 		nap_ms = kswapd_look(nap_ms);
 		os_futex_wait_for(&kswapd_state, KSWAPD_RUNNING, nap_ms * 1000);
 	}

@@ -5,7 +5,8 @@
  * pthread_create, since libc must know of it (setuid changes all threads that libc knows).
  *
  * Once a second it asks whether memory is short (core/pressure.h): then everything that is free
- * goes back, whatever its age, and shrinkers are called.
+ * goes back, whatever its age, and shrinkers are called. Whoever finds the heap above a soft limit
+ * wakes it to call them.
  *
  * There is none before the heap could have something to give back, so that small programs stay
  * single-threaded. It is made by a thread that has just allocated, never by one that frees: libc
@@ -22,6 +23,7 @@ enum kswapd_state {
 	KSWAPD_OFF,
 	KSWAPD_WANTED, /* who allocates may make the thread */
 	KSWAPD_RUNNING,
+	KSWAPD_ASKED, /* running; a soft limit is to be relieved */
 	KSWAPD_STOPPED, /* for good, in this process */
 };
 
@@ -42,6 +44,12 @@ bool kswapd_begin(void);
 
 /* Of the thread: until kswapd_stop. */
 void kswapd_run(void);
+
+/*
+ * The heap is above a soft limit, the low mark of the kernel: call shrinkers. False: there is no
+ * thread to do it. Never waits.
+ */
+bool kswapd_wake(void);
 
 /* One look. The last pause was nap_ms long; returns how long the next is. */
 uint32_t kswapd_look(uint32_t nap_ms);

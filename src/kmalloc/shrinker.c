@@ -20,8 +20,6 @@ enum shrinker_state { SHRINKER_OFF, SHRINKER_ON, SHRINKER_LEAVING };
 /* How often, and how long, who could not ask waits for another thread that asks, trims or forks. */
 #define NR_WAITS 50u
 #define WAIT_US 1000u
-/* Between two calls of all shrinkers for a zone that is crowded. */
-#define RELIEF_PAUSE_MS 20u
 /* After so long without, the next crowd is another one. */
 #define FORGET_MS 5000u
 

@@ -33,6 +33,9 @@ bool shrinkers_help(stitch_gfp_t flags, size_t bytes, unsigned int *nr_tries);
  */
 void shrinkers_relieve(stitch_gfp_t flags);
 
+/* Between two of these. */
+#define RELIEF_PAUSE_MS 20u
+
 extern _Atomic uint32_t nr_shrinkers;
 
 static inline bool shrinkers_are_there(void)

@@ -16,6 +16,7 @@ static struct {
 	pthread_mutex_t lock;
 	void *blocks[1000];
 	_Atomic unsigned long nr_blocks, nr_freed, nr_counts;
+	pthread_t counted_by;
 	stitch_gfp_t gfp_mask;
 	bool allocates;
 } cache = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -26,6 +27,7 @@ static unsigned long cache_count(struct stitch_shrinker *shrinker,
 	(void)shrinker;
 	cache.gfp_mask = control->gfp_mask;
 	cache.nr_counts++;
+	cache.counted_by = pthread_self();
 	return cache.nr_blocks;
 }
 
@@ -241,8 +243,8 @@ static void limited(void)
 	cache_down();
 }
 
-/* Nobody fails, and the cache goes. */
-static void softly_limited(void)
+/* Nobody fails, and the cache goes; by the background thread, if there shall be one. */
+static void softly_limited(bool by_thread)
 {
 	cache.nr_counts = 0;
 	cache_up(MIB(10));
@@ -258,6 +260,7 @@ static void softly_limited(void)
 	CHECK(cache.nr_freed, "the cache has all its blocks");
 	/* Harder and harder: a 4096th of them is none, and so at first. */
 	CHECK(cache.nr_counts > 4, "all at once: %lu attempts", (unsigned long)cache.nr_counts);
+	CHECK(!pthread_equal(cache.counted_by, pthread_self()) == by_thread, "who has asked?");
 	cache_down();
 }
 
@@ -267,7 +270,7 @@ int main(int argc, char **argv)
 		if (!strncmp(argv[1], "limit", 5))
 			limited();
 		else
-			softly_limited();
+			softly_limited(strstr(argv[1], "thread"));
 		return 0;
 	}
 	CHECK(on_stitchmalloc(), "this test is about stitchmalloc's functions");
@@ -275,5 +278,6 @@ int main(int argc, char **argv)
 	run_with_options("limit=64M,leaks=sample:1M");
 	run_with_options("limit=64M,hardened=1");
 	run_with_options("soft_limit=20M");
+	run_with_options("soft_limit=20M,retain=1M,background_thread=1");
 	return 0;
 }

@@ -204,6 +204,65 @@ static unsigned long count(struct stitch_shrinker *shrinker, struct stitch_shrin
 
 static struct stitch_shrinker cache = { .count_objects = count, .scan_objects = count };
 
+static pthread_t shrinks_in;
+
+static unsigned long count_once(struct stitch_shrinker *shrinker,
+				struct stitch_shrink_control *control)
+{
+	shrinks_in = pthread_self();
+	return count(shrinker, control);
+}
+
+ISOLATED_TEST(woken_for_a_soft_limit)
+{
+	pthread_t thread;
+
+	boot();
+	cache.count_objects = count_once;
+	ASSERT(!shrinker_register(&cache));
+	EXPECT(!kswapd_wake());
+	kswapd_want(0);
+	EXPECT(!kswapd_wake());
+	build_and_free();
+	ASSERT(kswapd_begin());
+	os_fake_clock_set(1000000);
+	ASSERT(!pthread_create(&thread, NULL, run, NULL));
+	for (unsigned int round = 0; round < 3; round++) {
+		WRITE_ONCE(nr_shrinks, 0);
+		EXPECT(kswapd_wake());
+		while (!READ_ONCE(nr_shrinks))
+			usleep(1000);
+		os_fake_clock_advance(RELIEF_PAUSE_MS);
+		while (atomic_load(&kswapd_state) == KSWAPD_ASKED)
+			usleep(1000);
+	}
+	EXPECT(pthread_equal(shrinks_in, thread));
+	kswapd_stop();
+	EXPECT(!kswapd_wake());
+	pthread_join(thread, NULL);
+	expect_valid();
+}
+
+/* Stopped while it is asked. */
+ISOLATED_TEST(stopped_while_asked)
+{
+	pthread_t thread;
+
+	boot();
+	kswapd_want(0);
+	build_and_free();
+	ASSERT(kswapd_begin());
+	EXPECT(kswapd_wake());
+	EXPECT(kswapd_wake());
+	EXPECT_EQ(os_fake_calls(OS_CALL_FUTEX_WAKE), 1);
+	ASSERT(!pthread_create(&thread, NULL, run, NULL));
+	while (!os_fake_calls(OS_CALL_FUTEX_WAIT_FOR))
+		; /* until it pauses */
+	kswapd_stop();
+	pthread_join(thread, NULL);
+	EXPECT_EQ(kswapd_state, KSWAPD_STOPPED);
+}
+
 /* Once a second somebody asks; then all goes, however young. */
 ISOLATED_TEST(under_pressure_everything_goes)
 {
