@@ -27,6 +27,10 @@
 #define RESERVE_SHARE 32u
 /* Once in so many stitches a few pages are faulted in, and a few touched, to time that. */
 #define SAMPLE_INTERVAL 32u
+/* Timing huge pages, which take long to clear, takes no more than this share of what moving does. */
+#define HUGE_SAMPLE_SHARE 20u
+/* What one takes, before one was timed. */
+#define HUGE_SAMPLE_NS 1000000u
 /* Where nothing is moved they would be faulted in in any case: each time for huge pages. */
 #define SAMPLE_INTERVAL_UNMOVED 8u
 /* So many areas go without huge pages that are dear, before one is tried again. */
@@ -467,11 +471,26 @@ static void stitch_whole(struct stitch *st, bool from_ranges)
 	rewind_holes(st, false);
 }
 
+/* The shortest that are worth moving; LONG_RUN: no shorter ones are. */
+static size_t least_run(const struct stitch *st)
+{
+	size_t least = min_run();
+
+	if (params.stitch != STITCH_UFFD)
+		least = max_size(least, cost_least_run(is_for_huge_pages(st)));
+	return min_size(least, LONG_RUN);
+}
+
 static void stitch_from(struct stitch *st, bool from_ranges)
 {
+	size_t least;
+
 	stitch_whole(st, from_ranges);
 	if (is_worth_it(st, LONG_RUN))
 		stitch_runs(st, LONG_RUN, from_ranges);
+	least = least_run(st);
+	if (least > min_run() && least < LONG_RUN && is_worth_it(st, least))
+		stitch_runs(st, least, from_ranges);
 	if (is_worth_it(st, min_run()))
 		stitch_runs(st, min_run(), from_ranges);
 }
@@ -519,21 +538,59 @@ static bool sample_faults(struct stitch *st)
 	return nr_pages == PAGEBLOCK_PAGES;
 }
 
-/* Once in so many requests, and when huge pages are tried again. */
-static void sample_in_time(struct stitch *st, unsigned int interval)
-{
-	static unsigned int nr_since = SAMPLE_INTERVAL;
-	static bool huge_is_due;
+/* When something was timed last, and whether huge pages are to be tried again. */
+static struct {
+	unsigned int nr_since; /* requests */
+	size_t ns_before;      /* that moving had taken */
+	bool huge_is_due;
+} sampled = { .nr_since = SAMPLE_INTERVAL };
 
-	if (++nr_since < interval && !(huge_is_due && is_for_huge_pages(st)))
-		return;
-	nr_since = 0;
-	st->sampling = true;
+static void sample_huge(struct stitch *st)
+{
+	sampled.ns_before = stitch_counts.ns;
 	if (!sample_faults(st))
 		return;
-	huge_is_due = cost_finds_huge_dear();
-	if (huge_is_due)
+	sampled.huge_is_due = cost_finds_huge_dear();
+	if (sampled.huge_is_due)
 		huge_refrain(NR_REFRAINING);
+}
+
+static bool may_sample_huge(void)
+{
+	size_t ns = stitch_costs.huge.nr_measured ? stitch_costs.huge.ns * PAGEBLOCK_PAGES :
+						    HUGE_SAMPLE_NS;
+
+	return stitch_counts.ns - sampled.ns_before >= ns * HUGE_SAMPLE_SHARE;
+}
+
+static bool sample_is_due(const struct stitch *st, unsigned int interval)
+{
+	return ++sampled.nr_since >= interval || (sampled.huge_is_due && is_for_huge_pages(st));
+}
+
+/* Once in so many requests, and when huge pages are tried again. */
+static void sample_in_time(struct stitch *st)
+{
+	if (!sample_is_due(st, SAMPLE_INTERVAL))
+		return;
+	sampled.nr_since = 0;
+	st->sampling = true;
+	if (!is_for_huge_pages(st))
+		sample_faults(st);
+	else if (sampled.huge_is_due || may_sample_huge())
+		sample_huge(st);
+}
+
+/* Nothing is moved: the pages would be faulted in in any case. */
+static void sample_unmoved(struct stitch *st)
+{
+	if (!sample_is_due(st, is_for_huge_pages(st) ? 1 : SAMPLE_INTERVAL_UNMOVED))
+		return;
+	sampled.nr_since = 0;
+	if (is_for_huge_pages(st))
+		sample_huge(st);
+	else
+		sample_faults(st);
 }
 
 /* --- a request -------------------------------------------------------------------------------- */
@@ -564,19 +621,26 @@ size_t stitch_count_available(void)
 static void purge_as_much(const struct stitch *st)
 {
 	size_t nr_faulted = st->nr_missing, nr_pages;
+	uint64_t start;
 
 	if (is_for_huge_pages(st))
 		nr_faulted += align_up(st->end, PAGEBLOCK_PAGES) - st->end;
 	else
 		nr_faulted = cost_expect_touched(nr_faulted);
 	nr_pages = min_size(nr_faulted, stitch_count_available());
-	if (nr_pages >= STITCH_MIN_PAGES)
-		count(&stitch_counts.purged, decay_drop_locked(nr_pages));
+	if (nr_pages < STITCH_MIN_PAGES)
+		return;
+	start = os_clock_ns();
+	nr_pages = decay_drop_locked(nr_pages);
+	if (!nr_pages)
+		return;
+	cost_note_pages(&stitch_costs.purge, nr_pages, os_clock_ns() - start);
+	count(&stitch_counts.purged, nr_pages);
 }
 
 static void stitch_locked(struct stitch *st, size_t spare, size_t nr_spare)
 {
-	sample_in_time(st, SAMPLE_INTERVAL);
+	sample_in_time(st);
 	stitch_all(st, spare, nr_spare);
 	count(&stitch_counts.requests, st->nr_moved > 0);
 	count(&stitch_counts.runs, st->nr_runs);
@@ -631,7 +695,7 @@ void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare)
 	} else {
 		count(&stitch_counts.no_mover, 1);
 		purge_as_much(&st); /* also for those that are sampled */
-		sample_in_time(&st, is_for_huge_pages(&st) ? 1 : SAMPLE_INTERVAL_UNMOVED);
+		sample_unmoved(&st);
 	}
 	stitch_unlock();
 }

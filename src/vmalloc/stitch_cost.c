@@ -9,7 +9,7 @@
  */
 struct stitch_costs stitch_costs = {
 	.run.ns = 1450, .page.ns = 90, .touch.ns = 14, .fresh.ns = 2100, .huge.ns = 450,
-	.remap.ns = 6500, .repopulated.ns = 630,
+	.purge.ns = 90, .remap.ns = 6500, .repopulated.ns = 630,
 };
 
 /*
@@ -97,17 +97,30 @@ static void forget_some(struct cost *cost)
 /* The first page of a huge one that is touched brings all of them. */
 static uint64_t ns_saved(size_t nr_pages, bool huge)
 {
+	uint64_t purge = stitch_costs.purge.ns;
+
 	if (huge)
-		return nr_pages * (uint64_t)stitch_costs.huge.ns;
-	return touched_share(nr_pages * (uint64_t)stitch_costs.fresh.ns);
+		return nr_pages * (stitch_costs.huge.ns + purge);
+	return touched_share(nr_pages * (stitch_costs.fresh.ns + purge));
+}
+
+/* In tenths of ns. */
+static uint64_t page_price(void)
+{
+	return ((uint64_t)stitch_costs.page.ns + stitch_costs.touch.ns) * 10;
 }
 
 bool cost_is_worth_moving(size_t nr_pages, bool huge)
 {
-	uint64_t page = (uint64_t)stitch_costs.page.ns + stitch_costs.touch.ns;
-
-	return (stitch_costs.run.ns + nr_pages * page) * 10 <=
+	return stitch_costs.run.ns * 10ull + nr_pages * page_price() <=
 	       ns_saved(nr_pages, huge) * WORTH_TENTHS;
+}
+
+size_t cost_least_run(bool huge)
+{
+	uint64_t saved = ns_saved(1, huge) * WORTH_TENTHS, price = page_price();
+
+	return saved > price ? div_round_up(stitch_costs.run.ns * 10ull, saved - price) : SIZE_MAX;
 }
 
 void cost_note_batch(size_t nr_pages, uint64_t ns)

@@ -26,6 +26,7 @@ struct stitch_costs {
 	struct cost run, page;	 /* of a move: per run, and per page of it */
 	struct cost touch;	 /* of the first access to a moved page */
 	struct cost fresh, huge; /* of a page fault, and of a huge one for each of its pages */
+	struct cost purge;	 /* of dropping a page in place of one that is faulted in */
 	struct cost remap;	 /* of a run moved out of the heap (vmalloc/gather.h) */
 	struct cost repopulated; /* for each page that a fork has left shared, to make it our own */
 	struct cost_total batches; /* of moves in the heap, failed ones too; of ordinary pages */
@@ -67,7 +68,10 @@ void cost_note_pages(struct cost *cost, size_t nr_pages, uint64_t ns);
  */
 bool cost_allows_moving(size_t nr_pages, bool huge);
 
-/* The same without that: what is asked once more in the middle. */
+/* The shortest of these runs; a very large number: none is. */
+size_t cost_least_run(bool huge);
+
+/* As cost_allows_moving without that: what is asked once more in the middle. */
 bool cost_is_worth_moving(size_t nr_pages, bool huge);
 
 /*

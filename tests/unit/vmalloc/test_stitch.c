@@ -23,6 +23,9 @@
 #define AREA_PAGES (2 * UNIT_PAGES)
 /* Faulted in to learn the cost, by the first stitch. */
 #define SAMPLED 8u
+/* Of stitch.c. */
+#define HUGE_SAMPLE_NS 1000000u
+#define HUGE_SAMPLE_SHARE 20u
 #define THP_FILE "/sys/kernel/mm/transparent_hugepage/enabled"
 
 static size_t runs[NR_RUNS];
@@ -237,6 +240,7 @@ MM_TEST(memory_does_not_grow_by_what_cannot_be_stitched)
 	EXPECT_EQ(stitch_counts.pages, 0);
 	EXPECT(nr_free - zone.nr_free_touched >= AREA_PAGES - SAMPLED);
 	EXPECT(stitch_counts.purged >= AREA_PAGES - SAMPLED);
+	EXPECT_EQ(stitch_costs.purge.nr_measured, 1);
 	EXPECT_EQ(stitch_counts.not_enough, 1);
 }
 
@@ -254,6 +258,26 @@ MM_TEST(what_costs_too_much_is_not_done)
 	set_cost(&stitch_costs.page, 100);
 	take_area(AREA_PAGES);
 	EXPECT(stitch_counts.pages > 0);
+}
+
+/* Four pages are not worth a move here, and sixteen are. */
+MM_TEST(shorter_runs_are_moved_where_the_shortest_cost_too_much)
+{
+	static size_t short_runs[2048];
+
+	boot_heap(MIB(512));
+	for (unsigned int i = 0; i < ARRAY_SIZE(short_runs); i++) {
+		short_runs[i] = page_to_pfn(run_alloc(16, 1));
+		write_pages(short_runs[i], 16);
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(short_runs); i += 2)
+		ASSERT(run_free(pfn_to_page(short_runs[i])));
+	set_cost(&stitch_costs.fresh, 2000);
+	set_cost(&stitch_costs.run, 10000);
+	set_cost(&stitch_costs.page, 100);
+	take_area(AREA_PAGES);
+	EXPECT(stitch_counts.pages > AREA_PAGES / 2);
+	EXPECT(stitch_counts.purged < AREA_PAGES / 2);
 }
 
 /* --- who may -------------------------------------------------------------------------------- */
@@ -338,6 +362,28 @@ MM_TEST(huge_pages_that_cost_more_than_others_are_done_without_for_a_while)
 	while (nr_low < 1000 && part_of(take_area(UNIT_PAGES)) == RANGE_LOW)
 		nr_low++;
 	EXPECT(nr_low >= 16 && nr_low < 100);
+}
+
+/* The first request for huge pages. Returns whether a page fault was timed. */
+static bool times_huge(size_t ns_of_moves)
+{
+	boot();
+	os_fake_file_set(THP_FILE, "[always] madvise never\n");
+	huge_boot();
+	stitch_counts.ns = ns_of_moves;
+	EXPECT_EQ(part_of(take_area(UNIT_PAGES)), RANGE_HIGH);
+	EXPECT(stitch_counts.pages > 0);
+	return stitch_costs.fresh.nr_measured + stitch_costs.huge.nr_measured;
+}
+
+MM_TEST(a_huge_page_is_not_timed_before_moving_has_taken_long)
+{
+	EXPECT(!times_huge(HUGE_SAMPLE_NS * HUGE_SAMPLE_SHARE - 1));
+}
+
+MM_TEST(a_huge_page_is_timed_then)
+{
+	EXPECT(times_huge(HUGE_SAMPLE_NS * HUGE_SAMPLE_SHARE));
 }
 
 MM_TEST(a_program_that_has_registered_part_of_the_heap_keeps_it)

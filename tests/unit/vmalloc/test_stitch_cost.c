@@ -46,6 +46,34 @@ TEST(long_runs_are_worth_more_than_short_ones)
 	EXPECT(cost_allows_moving(16, false));
 }
 
+TEST(the_least_run_is_the_shortest_that_is_worth_it)
+{
+	for (uint32_t run = 700; run < 20000; run += 300) {
+		reset();
+		stitch_costs.run.ns = run;
+		for (unsigned int huge = 0; huge < 2; huge++) {
+			size_t least = cost_least_run(huge);
+
+			EXPECT(cost_is_worth_moving(least, huge));
+			EXPECT(!cost_is_worth_moving(least - 1, huge));
+		}
+	}
+	stitch_costs.touch.ns = 190; /* 280 ns a page, which is all that 400 are worth */
+	EXPECT_EQ(cost_least_run(true), SIZE_MAX);
+}
+
+/* As many pages are dropped as are faulted in. */
+TEST(a_fault_costs_a_purge)
+{
+	reset();
+	EXPECT(!cost_is_worth_moving(7, true));
+	stitch_costs.purge.ns = 50;
+	EXPECT(cost_is_worth_moving(7, true));
+	EXPECT(!cost_is_worth_moving(1, false));
+	stitch_costs.purge.ns = 300;
+	EXPECT(cost_is_worth_moving(1, false));
+}
+
 TEST(what_was_refused_is_tried_again_after_a_while)
 {
 	unsigned int nr_refused = 0;
