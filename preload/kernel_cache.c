@@ -191,11 +191,27 @@ __visible void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch
 static void *alloc_of_node(struct kmem_cache *cache, stitch_gfp_t flags, int nid)
 {
 	bool had_slot = mm_thread_has_slot(), strict = flags & STITCH__GFP_THISNODE;
-	void *object = cache_object_alloc_node(cache, (unsigned int)nid, strict);
+	unsigned int nr_tries = 0;
+	void *object;
 
+	do
+		object = cache_object_alloc_node(cache, (unsigned int)nid, strict);
+	while (!object && strict && gfp_try_harder(flags, cache->object_size, &nr_tries));
 	if (unlikely(!object) && !strict)
 		object = cache_object_alloc(cache, flags);
 	return settled(cache, object, flags, had_slot);
+}
+
+/* From the thread's sheaf, where others' objects may have been freed, too. */
+static void *pop_of_node(struct kmem_cache *cache, int nid)
+{
+	void *object = current_slot->nid == nid ? pop(cache) : NULL;
+
+	if (!object || (int)page_to_nid(pfn_to_page(virt_to_pfn(object))) == nid)
+		return object;
+	if (!push(cache, object))
+		cache_object_free(cache, object);
+	return NULL;
 }
 
 __visible void *stitch_kmem_cache_alloc_node(struct stitch_kmem_cache *cache, stitch_gfp_t flags,
@@ -207,6 +223,9 @@ __visible void *stitch_kmem_cache_alloc_node(struct stitch_kmem_cache *cache, st
 		return NULL;
 	if (!is_for_node(nid, flags) || !gfp_may_wait(flags))
 		return stitch_kmem_cache_alloc(cache, flags);
+	object = gfp_is_plain(flags) ? pop_of_node(inner(cache), nid) : NULL;
+	if (object)
+		return object;
 	if (fault_inject("kmem_cache_alloc_node()", inner(cache)->object_size, flags)) {
 		errno = ENOMEM;
 		return NULL;

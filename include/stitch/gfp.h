@@ -54,10 +54,10 @@ typedef unsigned int stitch_gfp_t;
 #define STITCH__GFP_NOMEMALLOC 0x80000u
 
 /*
- * What it may do. DIRECT_RECLAIM: everything that malloc may (above). KSWAPD_RECLAIM: accepted,
- * without effect: to wake a thread would be a system call. IO, FS: what shrinkers of the program
- * may do (stitch/shrinker.h); the allocator itself writes nothing. WRITE: accepted, without
- * effect.
+ * What it may do. DIRECT_RECLAIM: everything that malloc may (above); also to wake the background
+ * thread (stitch/shrinker.h). KSWAPD_RECLAIM: accepted, without effect: who may not wait makes no
+ * system call for others. IO, FS: what shrinkers of the program may do (stitch/shrinker.h); the
+ * allocator itself writes nothing. WRITE: accepted, without effect.
  */
 #define STITCH__GFP_IO 0x40u
 #define STITCH__GFP_FS 0x80u
@@ -80,9 +80,9 @@ typedef unsigned int stitch_gfp_t;
 /*
  * What is given. ZERO: all bytes are zero. COLD (removed from Linux in 4.15; here on a bit that it
  * leaves free): pages that no processor's cache is likely to hold, not those that the thread has
- * freed last. THISNODE: of pages, and of stitch_kmalloc_node(): they are of the node that is asked
- * for, else the thread's, or there are none (stitch/mm.h; who may not wait and has no slot yet is
- * of no node). COMP, HARDWALL, ACCOUNT, ZEROTAGS:
+ * freed last. THISNODE: of pages, stitch_kmalloc_node() and stitch_kmem_cache_alloc_node(): they
+ * are of the node that is asked for, pages else of the thread's, or there are none (stitch/mm.h;
+ * who may not wait and has no slot yet is of no node). COMP, HARDWALL, ACCOUNT, ZEROTAGS:
  * accepted, without effect.
  */
 #define STITCH__GFP_ZERO 0x100u

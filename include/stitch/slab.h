@@ -127,8 +127,10 @@ void *stitch_kmem_cache_alloc(struct stitch_kmem_cache *cache, stitch_gfp_t flag
 void *stitch_kmem_cache_zalloc(struct stitch_kmem_cache *cache, stitch_gfp_t flags);
 /*
  * An object of a slab of this node as long as it has any, with STITCH__GFP_THISNODE of it or not at
- * all (of who may not wait: of any; stitch/mm.h has the rest); STITCH_NUMA_NO_NODE: as
- * stitch_kmem_cache_alloc. Kernel: kmem_cache_alloc_node.
+ * all (of who may not wait: of any; stitch/mm.h has the rest). Where the node is full the free
+ * objects that its threads keep do not count, nor, for a cache that shares malloc's slabs, pages
+ * behind a slab of another node. STITCH_NUMA_NO_NODE: as stitch_kmem_cache_alloc. Kernel:
+ * kmem_cache_alloc_node.
  */
 void *stitch_kmem_cache_alloc_node(struct stitch_kmem_cache *cache, stitch_gfp_t flags, int nid);
 /* object: of this cache, or NULL. Kernel: kmem_cache_free. */

@@ -10,6 +10,9 @@
 #include "os/os.h"
 #include "os/os_move.h"
 
+/* Until who allocates calls the shrinkers itself. */
+#define MAX_WAKE_MS (10 * RELIEF_PAUSE_MS)
+
 _Atomic uint32_t kswapd_state = KSWAPD_OFF;
 
 /* The process that wants the thread. */
@@ -86,16 +89,28 @@ uint32_t kswapd_look(uint32_t nap_ms)
 	return KSWAPD_BUSY_MS;
 }
 
+/* When it was woken last. */
+static uint64_t asked_ms;
+
+/*
+ * A thread that has not come to it for long has no processor, or there is none: in a child of a
+ * raw clone, which nobody has told.
+ */
+static bool will_come(void)
+{
+	return os_clock_ms() - READ_ONCE(asked_ms) < MAX_WAKE_MS;
+}
+
 bool kswapd_wake(void)
 {
-	uint32_t state = KSWAPD_RUNNING;
+	uint32_t state = atomic_load_explicit(&kswapd_state, memory_order_relaxed);
 
-	if (atomic_load_explicit(&kswapd_state, memory_order_relaxed) == KSWAPD_ASKED)
-		return true;
-	if (!atomic_compare_exchange_strong(&kswapd_state, &state, KSWAPD_ASKED))
-		return state == KSWAPD_ASKED;
-	os_futex_wake(&kswapd_state, 1);
-	return true;
+	if (likely(state != KSWAPD_RUNNING))
+		return state == KSWAPD_ASKED && will_come();
+	WRITE_ONCE(asked_ms, os_clock_ms());
+	if (atomic_compare_exchange_strong(&kswapd_state, &state, KSWAPD_ASKED))
+		os_futex_wake(&kswapd_state, 1);
+	return state != KSWAPD_STOPPED;
 }
 
 /* Who allocates meanwhile need not wake it: the next time is after a pause anyway. */

@@ -47,7 +47,7 @@ void kswapd_run(void);
 
 /*
  * The heap is above a soft limit, the low mark of the kernel: call shrinkers. False: there is no
- * thread to do it. Never waits.
+ * thread that does it. Never waits.
  */
 bool kswapd_wake(void);
 

@@ -7,9 +7,6 @@
 #include "os/os.h"
 #include "slab/slab.h"
 
-/* Of empty slabs so many stay: a cache that comes and goes would make and destroy it for ever. */
-#define KEPT_EMPTY 1u
-
 /* How long shrinking waits for a hit of another thread, which is a few instructions. */
 #define SPINS_FOR_SHEAF 200u
 #define NAPS_FOR_SHEAF 20u
@@ -147,16 +144,36 @@ static void *take_locked(struct kmem_cache *cache, struct page *head)
 	return object_at(cache, head, i);
 }
 
+static struct page *first_partial_locked(struct kmem_cache *cache, unsigned int nid)
+{
+	return list_first_entry_or_null(&cache->partial[nid], struct page, list);
+}
+
 /* Of the node that the thread asks first; if it need not be near, then of the others. */
 static void *take_any_locked(struct kmem_cache *cache, bool near)
 {
 	unsigned int nid = node_wanted();
-	struct page *head = NULL;
+	struct page *head = first_partial_locked(cache, nid);
 
-	for (unsigned int n = 0; n < (near ? 1 : zone.nr_nodes) && !head; n++)
-		head = list_first_entry_or_null(&cache->partial[(nid + n) % zone.nr_nodes],
-						struct page, list);
+	for (unsigned int n = 1; !head && !near && n < zone.nr_nodes; n++)
+		head = first_partial_locked(cache, (nid + n) % zone.nr_nodes);
 	return head ? take_locked(cache, head) : NULL;
+}
+
+/*
+ * One of each node stays, as the last that is taken from: an object that comes and goes would make
+ * and destroy it for ever.
+ */
+static void note_empty_locked(struct kmem_cache *cache, struct page *head, struct list_head *gone)
+{
+	struct list_head *partial = &cache->partial[page_to_nid(head)];
+	struct page *last = list_last_entry(partial, struct page, list);
+
+	cache->nr_empty++;
+	if (last != head && !last->until_event)
+		slab_retire_locked(cache, head, gone);
+	else
+		list_move_tail(&head->list, partial);
 }
 
 /* A taken one, back. Empty slabs that are too many go to `gone`. */
@@ -169,10 +186,8 @@ static void give_locked(struct kmem_cache *cache, struct page *head, uint32_t in
 	cache->nr_taken--;
 	if (head->until_event-- == head->nr_objects)
 		list_move(&head->list, &cache->partial[page_to_nid(head)]);
-	if (head->until_event)
-		return;
-	if (++cache->nr_empty > KEPT_EMPTY)
-		slab_retire_locked(cache, head, gone);
+	if (!head->until_event)
+		note_empty_locked(cache, head, gone);
 }
 
 /* False, and *fault, if it is none of the cache, or free already. */

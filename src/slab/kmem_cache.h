@@ -6,11 +6,15 @@
  * head's struct page; they belong to the cache and to no slot. LOCK_CACHES protects slabs, lists
  * and counters of all caches.
  *
- * In front of the slabs are sheaves, arrays of free objects that threads choose by the number of
- * their slot. Whoever wants one tries its word and never waits: where another thread is, or one
- * of whose signal handlers asks, the slabs serve. A hit changes one word, so that a sheaf is whole
- * at every instant; in the child of a fork the words of absent threads are cleared. A sheaf is
- * filled from above (the count last) and emptied from above (the count first).
+ * Partial slabs are listed by node (mm/node.h). Objects are of the node that is wanted, of a new
+ * slab there, at last of others: their free objects before one more slab of theirs.
+ *
+ * In front of the slabs are sheaves, arrays of free objects of which each slot has one
+ * (slot.cache_sheaf); those of a node are for its threads alone. Whoever wants one tries its word
+ * and never waits: where another thread is, or one of whose signal handlers asks, the slabs serve.
+ * A hit changes one word, so that a sheaf is whole at every instant; in the child of a fork the
+ * words of absent threads are cleared. A sheaf is filled from above (the count last) and emptied
+ * from above (the count first).
  *
  * A debug cache (CACHE_DEBUG_FLAGS; every cache where caches are forbidden, core/params.h) has no
  * sheaves, so that each free meets the bitmap.
@@ -71,7 +75,7 @@ struct kmem_cache {
 	uint32_t class;	      /* of an alias of malloc's; else NR_SIZE_CLASSES */
 	void (*ctor)(void *object);
 	struct kmem_cache *target; /* whose objects it gives out; itself, if no alias */
-	/* By slot.cache_sheaf; that of slot_none is always NULL. */
+	/* By slot.cache_sheaf; that of slot_none is NULL where there are several nodes. */
 	_Atomic(struct cache_sheaf *) sheaf[NR_CACHE_SHEAVES + 1];
 	struct list_head partial[MAX_NODES], full;
 	_Atomic(struct page *) fresh; /* constructed slabs; linked by list.next */

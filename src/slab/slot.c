@@ -21,8 +21,8 @@ static void *const empty_sheaf[2] = { NULL, SHEAF_END };
 	}
 
 struct slot slots_of_nobody[2] = {
-	{ .top = EMPTY_TOPS, .cache_sheaf = NO_CACHE_SHEAF },
-	{ .top = EMPTY_TOPS, .cache_sheaf = NO_CACHE_SHEAF },
+	{ .top = EMPTY_TOPS },
+	{ .top = EMPTY_TOPS },
 };
 
 _Thread_local struct slot *current_slot __tls_initial_exec = &slot_none;
@@ -37,6 +37,7 @@ static _Thread_local uint8_t nr_visits __tls_initial_exec;
 static struct {
 	struct slot **tables[MAX_TABLES];
 	uint32_t nr_slots; /* ids 1..nr_slots are in the tables */
+	uint32_t nr_of_node[MAX_NODES];
 	struct slot *visited; /* by slot_visit_held, at this moment; no lock */
 	uint8_t mark_before;  /* active_node of who has the shared slot; LOCK_SHARED_SLOT */
 	struct {
@@ -72,20 +73,21 @@ uint32_t slot_count_held(void)
 	return count;
 }
 
-/* Each node has a part of them. */
-static uint16_t cache_sheaf_of(uint32_t id, unsigned int nid)
+/* Each node has a part of them, which its slots take by turns. */
+static uint16_t next_cache_sheaf_locked(unsigned int nid)
 {
 	unsigned int nr = NR_CACHE_SHEAVES / zone.nr_nodes;
 
-	return (uint16_t)(nid * nr + id % nr);
+	return (uint16_t)(nid * nr + slots.nr_of_node[nid]++ % nr);
 }
+
 
 static void slot_init(struct slot *slot, uint32_t id, unsigned int memcg, unsigned int nid)
 {
 	slot->id = id;
 	slot->memcg = (uint16_t)memcg;
 	slot->nid = (uint16_t)nid;
-	slot->cache_sheaf = cache_sheaf_of(id, nid);
+	slot->cache_sheaf = next_cache_sheaf_locked(nid);
 	slot->tag = PAGEMAP_SLOT(id);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		slot->top[class] = slot_none.top[class];
@@ -128,6 +130,9 @@ bool slots_ready(unsigned int memcg)
 {
 	bool done = true;
 
+	/* Of several nodes the first one's sheaf would serve threads of any. */
+	if (!memcg && zone.nr_nodes > 1)
+		slot_none.cache_sheaf = slot_gone.cache_sheaf = NO_CACHE_SHEAF;
 	lock_acquire(LOCK_SHARED_SLOT);
 	lock_acquire(LOCK_SLOTS);
 	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++) {

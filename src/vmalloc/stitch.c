@@ -27,7 +27,7 @@
 #define RESERVE_SHARE 32u
 /* Once in so many stitches a few pages are faulted in, and a few touched, to time that. */
 #define SAMPLE_INTERVAL 32u
-/* Timing huge pages, which take long to clear, takes no more than this share of what moving does. */
+/* What moving has taken, over that of timing a huge page, which is long to clear. */
 #define HUGE_SAMPLE_SHARE 20u
 /* What one takes, before one was timed. */
 #define HUGE_SAMPLE_NS 1000000u

@@ -255,6 +255,7 @@ static void caches(void)
 			cache_of(cache, nid, STITCH_GFP_KERNEL);
 			cache_of(cache, nid, STITCH_GFP_KERNEL | STITCH__GFP_THISNODE);
 		}
+	errno = 0;
 	CHECK(!stitch_kmem_cache_alloc_node(cache, STITCH_GFP_KERNEL, NR_NODES) &&
 		      errno == EINVAL, "node 4");
 	stitch_kmem_cache_destroy(cache);

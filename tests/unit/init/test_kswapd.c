@@ -243,6 +243,21 @@ ISOLATED_TEST(woken_for_a_soft_limit)
 	expect_valid();
 }
 
+/* As a child of a raw clone has it: there is no thread, though it looks so. */
+ISOLATED_TEST(nobody_comes)
+{
+	boot();
+	kswapd_want(0);
+	build_and_free();
+	ASSERT(kswapd_begin());
+	EXPECT(kswapd_wake());
+	os_fake_clock_advance(100);
+	EXPECT(kswapd_wake());
+	os_fake_clock_advance(100);
+	EXPECT(!kswapd_wake());
+	EXPECT_EQ(kswapd_state, KSWAPD_ASKED);
+}
+
 /* Stopped while it is asked. */
 ISOLATED_TEST(stopped_while_asked)
 {

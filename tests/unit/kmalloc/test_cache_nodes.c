@@ -82,7 +82,8 @@ ISOLATED_TEST(a_sheaf_is_filled_from_its_node)
 {
 	boot("numa_fake=4");
 	object_of(3);
-	EXPECT(!own_sheaf());
+	for (unsigned int i = 0; i < NR_CACHE_SHEAVES; i++)
+		EXPECT(!cache->sheaf[i]);
 	new_object(cache);
 	ASSERT(own_sheaf());
 	EXPECT(own_sheaf()->nr > 0);
@@ -100,13 +101,13 @@ ISOLATED_TEST(a_sheaf_is_of_threads_of_one_node)
 	nr = own_sheaf()->nr;
 	object_of(3);
 	EXPECT_EQ(own_sheaf()->nr, nr);
-	for (unsigned int nid = 0; nid < NR; nid++)
-		for (unsigned int i = 0; i < 2 * NR_CACHE_SHEAVES / NR; i++) {
-			be_on(nid);
-			new_object(cache);
-			ASSERT_EQ(current_slot->nid, nid);
-			EXPECT_EQ(current_slot->cache_sheaf / (NR_CACHE_SHEAVES / NR), nid);
-		}
+	/* Threads come to the nodes by turns. */
+	for (unsigned int i = 0; i < NR_CACHE_SHEAVES; i++) {
+		be_on(i % NR);
+		new_object(cache);
+		ASSERT_EQ(current_slot->nid, i % NR);
+		EXPECT_EQ(current_slot->cache_sheaf / (NR_CACHE_SHEAVES / NR), i % NR);
+	}
 	for (unsigned int i = 0; i < NR_CACHE_SHEAVES; i++)
 		EXPECT(cache->sheaf[i]);
 	expect_caches_valid();
@@ -145,13 +146,56 @@ ISOLATED_TEST(a_node_has_no_page_more)
 	expect_caches_valid();
 }
 
-/* Its slabs are built without the node's mark. */
+static void construct_on_own(void *object)
+{
+	void *other = kmalloc(50);
+
+	EXPECT_EQ(nid_of(other), 1);
+	EXPECT(!(active_node & NODE_STRICT));
+	kfree(other);
+	*(uint64_t *)object = MAGIC;
+}
+
+/* What the constructor does is of the thread's node. */
 ISOLATED_TEST(constructed_slabs_of_a_node)
 {
 	boot("numa_fake=4");
-	cache = cache_of("built", 3000, 0, 0, construct);
-	for (unsigned int i = 0; i < MANY; i++)
-		EXPECT_EQ(*(uint64_t *)object_of(i % NR), MAGIC);
+	kfree(kmalloc(50));
+	cache = cache_of("built", 3000, 0, 0, construct_on_own);
+	for (unsigned int i = 0; i < MANY; i++) {
+		void *object = cache_object_alloc_node(cache, i % NR, i & 8);
+
+		ASSERT(object);
+		EXPECT_EQ(nid_of(object), i % NR);
+		EXPECT_EQ(*(uint64_t *)object, MAGIC);
+	}
+	expect_caches_valid();
+}
+
+/* One of each node stays; it is not taken from as long as there are others. */
+ISOLATED_TEST(empty_slabs)
+{
+	void *objects[NR][2 * 64];
+	unsigned int nr;
+
+	boot("numa_fake=4,hardened=1"); /* no sheaves */
+	nr = cache->nr_objects;
+	ASSERT(nr <= 64);
+	for (unsigned int nid = 0; nid < NR; nid++)
+		for (unsigned int i = 0; i < 2 * nr; i++)
+			objects[nid][i] = object_of(nid);
+	EXPECT_EQ(cache->nr_slabs, 2 * NR);
+	for (unsigned int nid = 0; nid < NR; nid++) {
+		cache_object_free(cache, objects[nid][0]);
+		for (unsigned int i = nr; i < 2 * nr; i++)
+			cache_object_free(cache, objects[nid][i]);
+	}
+	EXPECT_EQ(cache->nr_slabs, 2 * NR);
+	EXPECT_EQ(cache->nr_empty, NR);
+	for (unsigned int nid = 0; nid < NR; nid++) {
+		EXPECT_EQ(object_of(nid), objects[nid][0]);
+		EXPECT_EQ(object_of(nid), objects[nid][nr]);
+	}
 	expect_caches_valid();
 }
 
@@ -164,9 +208,23 @@ ISOLATED_TEST(shrinking_looks_on_all_nodes)
 		objects[nid] = object_of(nid);
 	for (unsigned int nid = 0; nid < NR; nid++)
 		cache_object_free(cache, objects[nid]);
+	EXPECT_EQ(cache->nr_empty, NR);
 	cache_shrink(cache);
 	EXPECT_EQ(cache->nr_slabs, 0);
 	expect_caches_valid();
+}
+
+/* Of an alias the class's slabs are asked. */
+ISOLATED_TEST(a_cache_that_shares_its_slabs)
+{
+	boot("numa_fake=4");
+	cache = cache_of("alias", 64, 0, 0, NULL);
+	ASSERT(!cache->target);
+	for (unsigned int i = 0; i < MANY; i++) {
+		object_of(i % NR);
+		EXPECT_EQ(nid_of(cache_object_alloc_node(cache, i % NR, true)), i % NR);
+	}
+	expect_valid();
 }
 
 RUN_TESTS
