@@ -81,7 +81,6 @@ static uint16_t next_cache_sheaf_locked(unsigned int nid)
 	return (uint16_t)(nid * nr + slots.nr_of_node[nid]++ % nr);
 }
 
-
 static void slot_init(struct slot *slot, uint32_t id, unsigned int memcg, unsigned int nid)
 {
 	slot->id = id;

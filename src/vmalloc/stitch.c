@@ -557,8 +557,8 @@ static void sample_huge(struct stitch *st)
 
 static bool may_sample_huge(void)
 {
-	size_t ns = stitch_costs.huge.nr_measured ? stitch_costs.huge.ns * PAGEBLOCK_PAGES :
-						    HUGE_SAMPLE_NS;
+	const struct cost *huge = &stitch_costs.huge;
+	size_t ns = huge->nr_measured ? (size_t)huge->ns * PAGEBLOCK_PAGES : HUGE_SAMPLE_NS;
 
 	return stitch_counts.ns - sampled.ns_before >= ns * HUGE_SAMPLE_SHARE;
 }
