@@ -472,11 +472,19 @@ static __slow size_t usable_detour(void *object)
 	return leak_usable(object, heap_usable(object));
 }
 
-__visible size_t ENTRY(malloc_usable_size)(void *object)
+static __slow size_t usable_slow(void *object)
 {
 	if (!object)
 		return 0;
 	return likely(!mm_has_detours()) ? heap_usable(object) : usable_detour(object);
+}
+
+/* Some programs ask at every malloc and free of theirs. */
+__visible size_t ENTRY(malloc_usable_size)(void *object)
+{
+	size_t bytes = CONFIG_VALGRIND || mm_has_detours() ? 0 : sheaf_usable(object);
+
+	return likely(bytes) ? bytes : usable_slow(object);
 }
 
 __visible void ENTRY(cfree)(void *object)

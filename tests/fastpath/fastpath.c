@@ -14,6 +14,7 @@
  *	fastpath --trace N  print the file and offset of each instruction of malloc(N) and free
  */
 #define _GNU_SOURCE /* dladdr */
+#include <malloc.h>
 #include <dlfcn.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
@@ -36,6 +37,7 @@
 #define HIT_BUDGET 48
 #define BATCH_BUDGET 80
 #define PAIR_BUDGET 150
+#define USABLE_BUDGET 36
 #define MAX_TRACE 4096
 
 /* ---- counting: regions of a thread's instructions ---- */
@@ -216,6 +218,27 @@ static void run_hit(const struct work *work)
 	free(neighbour);
 }
 
+static __attribute__((noinline)) void usable_loop(void *object, unsigned int nr)
+{
+	size_t volatile bytes;
+
+	region_begin();
+	for (unsigned int i = 0; i < nr; i++)
+		bytes = malloc_usable_size(object);
+	region_end();
+	(void)bytes;
+}
+
+/* redis asks at every malloc and free of its own. */
+static void run_usable(const struct work *work)
+{
+	void *object = malloc(work->bytes);
+
+	malloc_usable_size(object); /* bound lazily */
+	usable_loop(object, work_rounds(work));
+	free(object);
+}
+
 static void shuffle(void **objects, unsigned int nr)
 {
 	static uint64_t random = 1;
@@ -326,7 +349,8 @@ static uint64_t region_cost(enum counting how)
 static double measure(const struct work *work)
 {
 	unsigned int rounds = method == BY_STEPS ? work->step_rounds : work->rounds;
-	unsigned int nr_regions = work->run == run_hit ? 1 : 2 * rounds;
+	bool is_loop = work->run == run_hit || work->run == run_usable;
+	unsigned int nr_regions = is_loop ? 1 : 2 * rounds;
 	uint64_t cost = nr_regions * region_cost(method);
 	uint64_t least = UINT64_MAX;
 
@@ -408,6 +432,8 @@ static void judge_works(void)
 		  false, PAIR_BUDGET },
 		{ "64 B from thread to thread, 10,000 at a time", run_pair, 64, BATCH, 5, 20, 1,
 		  false, PAIR_BUDGET },
+		{ "malloc_usable_size, 64 B", run_usable, 64, 1, 0, 1000000, 100, false,
+		  USABLE_BUDGET },
 	};
 
 	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++)
