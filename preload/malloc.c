@@ -24,6 +24,7 @@
 #include "init/mm_init.h"
 #include "kmalloc/kmalloc.h"
 #include "os/os.h"
+#include "slab/slab.h"
 
 void *ENTRY(malloc)(size_t bytes);
 void ENTRY(free)(void *object);
@@ -479,10 +480,25 @@ static __slow size_t usable_slow(void *object)
 	return likely(!mm_has_detours()) ? heap_usable(object) : usable_detour(object);
 }
 
+/* Of an object of a slab; 0 for what is none, or free. */
+static __inline_always size_t usable_fast(const void *object)
+{
+	size_t pfn = object_to_pfn(object);
+	uint32_t entry;
+
+	if (CONFIG_VALGRIND || mm_has_detours() || unlikely(pfn >= mm_map.nr_pages))
+		return 0;
+	entry = pagemap_read(pfn);
+	if (unlikely(!pagemap_is_slab(entry)) || unlikely(sheaf_top_is(entry, object)) ||
+	    unlikely(slab_place_of(pfn_to_page(pfn), pagemap_class(entry), object) != SLAB_TAKEN))
+		return 0;
+	return size_classes[pagemap_class(entry)].size;
+}
+
 /* Some programs ask at every malloc and free of theirs. */
 __visible size_t ENTRY(malloc_usable_size)(void *object)
 {
-	size_t bytes = CONFIG_VALGRIND || mm_has_detours() ? 0 : sheaf_usable(object);
+	size_t bytes = usable_fast(object);
 
 	return likely(bytes) ? bytes : usable_slow(object);
 }

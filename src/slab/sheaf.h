@@ -86,24 +86,6 @@ static __inline_always bool sheaf_free(void *object)
 	return true;
 }
 
-/*
- * The usable size of an object of this thread's slabs, which the address is trusted to be, as that
- * of a free is. 0: take the slow path; `object` is any address.
- */
-static __inline_always size_t sheaf_usable(const void *object)
-{
-	size_t pfn = object_to_pfn(object);
-	struct slot *slot = current_slot;
-	uint32_t class;
-
-	if (unlikely(pfn >= mm_map.nr_pages))
-		return 0;
-	class = pagemap_read(pfn) ^ slot->tag;
-	if (unlikely(class >= NR_SIZE_CLASSES) || unlikely(slot->top[class][-1] == object))
-		return 0;
-	return size_classes[class].size;
-}
-
 /* --- closed sheaves -------------------------------------------------------------------------- */
 
 /* Of so many allocations from a closed sheaf one takes the slow path, and looks at the clock. */

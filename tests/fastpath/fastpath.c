@@ -37,7 +37,7 @@
 #define HIT_BUDGET 48
 #define BATCH_BUDGET 80
 #define PAIR_BUDGET 150
-#define USABLE_BUDGET 36
+#define USABLE_BUDGET 92
 #define MAX_TRACE 4096
 
 /* ---- counting: regions of a thread's instructions ---- */
