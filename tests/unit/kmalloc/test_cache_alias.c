@@ -71,4 +71,21 @@ ISOLATED_TEST(no_aliases_in_leak_checks)
 	EXPECT(cache_of("named", 64, 0, 0, NULL)->class == NR_SIZE_CLASSES);
 }
 
+/* Of a node the slabs of malloc's class are asked. */
+ISOLATED_TEST(nodes)
+{
+	struct kmem_cache *cache;
+
+	heap_up("numa_fake=4");
+	cache = cache_of("alias", 64, 0, 0, NULL);
+	ASSERT(!cache->target);
+	for (unsigned int i = 0; i < 600; i++) {
+		void *object = cache_object_alloc_node(cache, i % 4, i & 8);
+
+		ASSERT(object);
+		EXPECT_EQ(page_to_nid(pfn_to_page(virt_to_pfn(object))), i % 4);
+	}
+	expect_valid();
+}
+
 RUN_TESTS

@@ -214,17 +214,4 @@ ISOLATED_TEST(shrinking_looks_on_all_nodes)
 	expect_caches_valid();
 }
 
-/* Of an alias the class's slabs are asked. */
-ISOLATED_TEST(a_cache_that_shares_its_slabs)
-{
-	boot("numa_fake=4");
-	cache = cache_of("alias", 64, 0, 0, NULL);
-	ASSERT(CONFIG_VALGRIND || !cache->target);
-	for (unsigned int i = 0; i < MANY; i++) {
-		object_of(i % NR);
-		EXPECT_EQ(nid_of(cache_object_alloc_node(cache, i % NR, true)), i % NR);
-	}
-	expect_valid();
-}
-
 RUN_TESTS
