@@ -84,6 +84,9 @@ static void use_in_threads(void)
 {
 	pthread_t threads[3];
 
+#ifdef __SANITIZE_ADDRESS__
+	return; /* a child may find its malloc locked for ever, which threads that start call */
+#endif
 	for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
 		ASSERT(!pthread_create(&threads[i], NULL, allocate_as_thread, NULL));
 	for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
