@@ -192,7 +192,7 @@ ISOLATED_TEST(wanted_again)
 	EXPECT(kswapd_begin());
 }
 
-static unsigned long nr_shrinks;
+static _Atomic unsigned long nr_shrinks;
 
 static unsigned long count(struct stitch_shrinker *shrinker, struct stitch_shrink_control *control)
 {
@@ -228,18 +228,18 @@ ISOLATED_TEST(woken_for_a_soft_limit)
 	os_fake_clock_set(1000000);
 	ASSERT(!pthread_create(&thread, NULL, run, NULL));
 	for (unsigned int round = 0; round < 3; round++) {
-		WRITE_ONCE(nr_shrinks, 0);
+		nr_shrinks = 0;
 		EXPECT(kswapd_wake());
-		while (!READ_ONCE(nr_shrinks))
+		while (!nr_shrinks)
 			usleep(1000);
 		os_fake_clock_advance(RELIEF_PAUSE_MS);
 		while (atomic_load(&kswapd_state) == KSWAPD_ASKED)
 			usleep(1000);
 	}
-	EXPECT(pthread_equal(shrinks_in, thread));
 	kswapd_stop();
 	EXPECT(!kswapd_wake());
 	pthread_join(thread, NULL);
+	EXPECT(pthread_equal(shrinks_in, thread));
 	expect_valid();
 }
 
