@@ -274,6 +274,7 @@ select group_concat(a) from (select a from t order by b desc limit 9);
 
 class Bash(Program):
     """Subshells are processes of their own, and lose the commands that they were forked for."""
+    # The pipe's reader takes all: SIGPIPE would kill the writer before its report, now and then.
     package = "bash"
     # With leaks=1: in what is left in a block of who had it before.
     differs = {"copy_command": (UNWRITTEN, 1)}
@@ -284,7 +285,7 @@ lines=$(squares)
 [[ abc123 =~ ([a-z]+)([0-9]+) ]] && echo "${BASH_REMATCH[2]} ${#table[@]} ${lines//$'\n'/,}"
 while read -r line; do all+=$line; done <<< "$lines"
 printf '%s\n' "$all"; case $all in 1*) trap 'echo bye' EXIT;; esac
-(exit 3); echo $?; squares | { read -r first; echo "$first"; }
+(exit 3); echo $?; squares | { read -r first; echo "$first"; while read -r rest; do :; done; }
 """
 
     def command(self, work):
