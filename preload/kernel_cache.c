@@ -14,8 +14,8 @@
 #include "debug/leak_track.h"
 #include "debug/alloc_profile.h"
 #include "entry.h"
-#include "kmalloc/cache_objects.h"
 #include "kernel_node.h"
+#include "kmalloc/cache_objects.h"
 #include "kmalloc/gfp.h"
 #include "stitch/slab.h"
 

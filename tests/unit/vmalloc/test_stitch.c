@@ -222,19 +222,28 @@ MM_TEST(the_reserve_is_left)
 	EXPECT(stitch_counts.pages < AREA_PAGES / 2);
 }
 
+/* 128 MiB of runs of so many pages, every other of which is free. */
+static void boot_with_short_runs(size_t nr_pages)
+{
+	static size_t short_runs[16384];
+	size_t nr_runs = MIB(128) / PAGE_SIZE / nr_pages;
+
+	ASSERT(nr_runs <= ARRAY_SIZE(short_runs));
+	boot_heap(MIB(512));
+	for (size_t i = 0; i < nr_runs; i++) {
+		short_runs[i] = page_to_pfn(run_alloc(nr_pages, 1));
+		write_pages(short_runs[i], nr_pages);
+	}
+	for (size_t i = 0; i < nr_runs; i += 2)
+		ASSERT(run_free(pfn_to_page(short_runs[i])));
+}
+
 /* Runs that are too short to be worth it are dropped in place of what will be faulted in. */
 MM_TEST(memory_does_not_grow_by_what_cannot_be_stitched)
 {
-	static size_t short_runs[16384];
 	size_t nr_free;
 
-	boot_heap(MIB(512));
-	for (unsigned int i = 0; i < ARRAY_SIZE(short_runs); i++) {
-		short_runs[i] = page_to_pfn(run_alloc(2, 1));
-		write_pages(short_runs[i], 2);
-	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(short_runs); i += 2)
-		ASSERT(run_free(pfn_to_page(short_runs[i])));
+	boot_with_short_runs(2);
 	nr_free = zone.nr_free_touched;
 	take_area(AREA_PAGES);
 	EXPECT_EQ(stitch_counts.pages, 0);
@@ -263,15 +272,7 @@ MM_TEST(what_costs_too_much_is_not_done)
 /* Four pages are not worth a move here, and sixteen are. */
 MM_TEST(shorter_runs_are_moved_where_the_shortest_cost_too_much)
 {
-	static size_t short_runs[2048];
-
-	boot_heap(MIB(512));
-	for (unsigned int i = 0; i < ARRAY_SIZE(short_runs); i++) {
-		short_runs[i] = page_to_pfn(run_alloc(16, 1));
-		write_pages(short_runs[i], 16);
-	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(short_runs); i += 2)
-		ASSERT(run_free(pfn_to_page(short_runs[i])));
+	boot_with_short_runs(16);
 	set_cost(&stitch_costs.fresh, 2000);
 	set_cost(&stitch_costs.run, 10000);
 	set_cost(&stitch_costs.page, 100);
