@@ -113,21 +113,33 @@ static __slow void *malloc_sampled(size_t bytes, bool hit)
 	return note_sample(object, bytes, hit, had_slot);
 }
 
-/* The fast path of leaks=sample. NULL: hit, or nothing in the sheaf. */
-static __inline_always void *counted_pop(size_t bytes, bool *hit)
+/* The fast path of leaks=sample, for a block that is counted. NULL: nothing in the sheaf. */
+static __inline_always void *counted_pop(size_t bytes)
 {
-	*hit = leak_sample_hits(bytes);
-	if (unlikely(*hit || bytes > SIZE_CLASS_MAX_BYTES) || CONFIG_VALGRIND)
-		return NULL;
-	return sheaf_pop(current_slot, size_class_of(bytes));
+	return CONFIG_VALGRIND ? NULL : sheaf_pop(current_slot, size_class_of(bytes));
+}
+
+/* Calls without a frame, as a fast path. */
+static __slow void *malloc_passing(size_t bytes)
+{
+	return malloc_sampled(bytes, leak_sample_draw());
+}
+
+static __slow void *malloc_counted_large(size_t bytes)
+{
+	return malloc_sampled(bytes, leak_sample_hits(bytes));
 }
 
 static __attribute__((noinline, hot)) void *malloc_counted(size_t bytes)
 {
-	bool hit;
-	void *object = counted_pop(bytes, &hit);
+	void *object;
 
-	return likely(object) ? object : malloc_sampled(bytes, hit);
+	if (unlikely(bytes > SIZE_CLASS_MAX_BYTES))
+		return malloc_counted_large(bytes);
+	if (leak_sample_passes(bytes))
+		return malloc_passing(bytes);
+	object = counted_pop(bytes);
+	return likely(object) ? object : malloc_sampled(bytes, false);
 }
 
 static __slow void *calloc_sampled(size_t bytes, bool hit)
@@ -147,10 +159,11 @@ static __slow void *calloc_sampled(size_t bytes, bool hit)
 
 static __attribute__((noinline, hot)) void *calloc_counted(size_t bytes)
 {
-	bool hit;
-	void *object = counted_pop(bytes, &hit);
+	bool passed = leak_sample_passes(bytes);
+	void *object = likely(!passed && bytes <= SIZE_CLASS_MAX_BYTES) ? counted_pop(bytes) : NULL;
 
-	return likely(object) ? memset(object, 0, bytes) : calloc_sampled(bytes, hit);
+	return likely(object) ? memset(object, 0, bytes) :
+				calloc_sampled(bytes, passed && leak_sample_draw());
 }
 
 static __slow void *memalign_sampled(size_t align, size_t bytes)
@@ -237,9 +250,11 @@ static __slow void *malloc_detour(size_t bytes)
 /* Without a frame, for the sake of those that are counted. */
 __attribute__((noinline)) void *malloc_miss(size_t bytes)
 {
-	if (likely(!mm_has_detours()))
+	unsigned int detours = mm_detours_now();
+
+	if (likely(!detours))
 		return malloc_slow(bytes);
-	return mm_only_samples() ? malloc_counted(bytes) : malloc_detour(bytes);
+	return mm_only_sample(detours) ? malloc_counted(bytes) : malloc_detour(bytes);
 }
 
 static __slow void *calloc_slow(size_t bytes)
@@ -269,7 +284,7 @@ static __attribute__((noinline)) void *calloc_miss(size_t bytes)
 {
 	if (likely(!mm_has_detours()))
 		return calloc_slow(bytes);
-	return mm_only_samples() ? calloc_counted(bytes) : calloc_detour(bytes);
+	return mm_only_sample(mm_detours_now()) ? calloc_counted(bytes) : calloc_detour(bytes);
 }
 
 static void *memalign_plain(size_t align, size_t bytes)

@@ -22,7 +22,7 @@ ALLOWED = {("src/core/memcheck.h", "valgrind/memcheck.h"),
            ("src/debug/unwind.c", "unwind.h"),
            *(("src/debug/orc.c", header) for header in ("dlfcn.h", "elf.h", "link.h")),
            *(("src/debug/symbolise.c", header) for header in (
-               "backtrace.h", "dlfcn.h", "libiberty/demangle.h", "link.h"))}
+               "backtrace.h", "dlfcn.h", "gnu/libc-version.h", "libiberty/demangle.h", "link.h"))}
 DIRECTIVE = re.compile(r"^\s*#\s*include\s*(.*)")
 TARGET = re.compile(r'<([^>]+)>|"([^"]+)"')
 

@@ -4,7 +4,7 @@
  * L7. A Poisson process over the bytes that a thread allocates: an object is sampled if an event
  * falls into it, with probability 1 - exp(-bytes / leak_sample), whatever came before. So one of
  * the sample that has `bytes` bytes stands for 1 / probability such objects, and sums
- * of these are unbiased. Callable from signal handlers.
+ * of these are unbiased. An object of no bytes is never one. Callable from signal handlers.
  */
 #ifndef DEBUG_LEAK_SAMPLE_H
 #define DEBUG_LEAK_SAMPLE_H
@@ -21,14 +21,19 @@ extern _Thread_local int64_t leak_sample_left __tls_initial_exec;
 /* An event has been passed: draw the next. False: it was the thread's start. */
 bool leak_sample_draw(void);
 
-/* Count an allocation: is it of the sample? */
-static __inline_always bool leak_sample_hits(size_t bytes)
+/* Count an allocation. True: it is of the sample if leak_sample_draw says so. */
+static __inline_always bool leak_sample_passes(size_t bytes)
 {
-	int64_t counted = (int64_t)min_size(bytes, LEAK_SAMPLE_MAX_BYTES) + !bytes;
-	int64_t left = leak_sample_left - 2 * counted;
+	int64_t left = leak_sample_left - 2 * (int64_t)min_size(bytes, LEAK_SAMPLE_MAX_BYTES);
 
 	leak_sample_left = left;
-	return unlikely(left < 0) && leak_sample_draw();
+	return unlikely(left < 0);
+}
+
+/* The same, is it of the sample? */
+static inline bool leak_sample_hits(size_t bytes)
+{
+	return leak_sample_passes(bytes) && leak_sample_draw();
 }
 
 /* A distance to the next event, exponential with mean leak_sample=, from 64 random bits. */

@@ -94,6 +94,16 @@ static bool has_mark(depot_stack_handle stack)
 }
 
 /*
+ * libc's start of the program or of a thread, below main: libc_start_call_main, libc_start_main,
+ * _start, or start_thread and clone. Most stacks have them, and their lines tell nothing, but for
+ * them libc's debug information would be read, if it is installed: 0.1 s.
+ */
+static bool is_start(uintptr_t pc, unsigned int nr_below)
+{
+	return nr_below < 3 && symbolise_is_libc(pc);
+}
+
+/*
  * A return address is that of the next instruction: one byte before is the call. Returns whether fn
  * has seen all.
  */
@@ -105,7 +115,10 @@ static bool visit_frames(depot_stack_handle stack, leak_frame_fn *fn, void *cont
 
 	for (unsigned int i = 0; i < nr && !frames.stopped; i++) {
 		frames.pc = pcs[i] - 1;
-		symbolise(frames.pc, visit_symbol, &frames);
+		if (is_start(frames.pc, nr - 1 - i))
+			symbolise_exported(frames.pc, visit_symbol, &frames);
+		else
+			symbolise(frames.pc, visit_symbol, &frames);
 	}
 	return !frames.stopped;
 }

@@ -5,6 +5,7 @@
 #include "debug/symbolise.h"
 
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
 #include <link.h>
 #include <string.h>
 
@@ -20,12 +21,15 @@
 #define NAME_BYTES 1024u
 #define MANGLED_BYTES 4096u
 #define PATH_BYTES 4096u
+#define MAX_MODULE_STATES 128u /* with more modules in one report the first are read again */
 
 /* --- modules ---------------------------------------------------------------------------------- */
 
 struct module_search {
 	uintptr_t pc;
 	bool found;
+	unsigned long long nr_loads; /* ever, by the loader */
+	const ElfW(Phdr) *headers;
 	uintptr_t bias;
 	const char *path;
 	const unsigned char *build_id;
@@ -68,9 +72,11 @@ static int visit_module(struct dl_phdr_info *info, size_t bytes, void *argument)
 	struct module_search *search = argument;
 
 	(void)bytes;
+	search->nr_loads = info->dlpi_adds;
 	if (!covers(info, search->pc))
 		return 0;
 	search->found = true;
+	search->headers = info->dlpi_phdr;
 	search->bias = info->dlpi_addr;
 	search->path = info->dlpi_name;
 	for (unsigned int i = 0; i < info->dlpi_phnum && !search->build_id; i++)
@@ -98,23 +104,43 @@ static void note_module(struct symbol *symbol, const char *path, uintptr_t bias)
 	symbol->offset -= bias;
 }
 
-void symbolise_module_lockless(uintptr_t pc, struct symbol *symbol)
+static const struct link_map *link_map_of(uintptr_t pc)
 {
 	struct dl_find_object found;
 
+	return _dl_find_object((void *)pc, &found) ? NULL : found.dlfo_link_map; // NOLINT
+}
+
+void symbolise_module_lockless(uintptr_t pc, struct symbol *symbol)
+{
+	const struct link_map *found = link_map_of(pc);
+
 	*symbol = (struct symbol){ .offset = pc };
-	if (!_dl_find_object((void *)pc, &found)) // NOLINT
-		note_module(symbol, found.dlfo_link_map->l_name, found.dlfo_link_map->l_addr);
+	if (found)
+		note_module(symbol, found->l_name, found->l_addr);
+}
+
+static void find_module(uintptr_t pc, struct module_search *search, struct symbol *symbol)
+{
+	*search = (struct module_search){ .pc = pc };
+	*symbol = (struct symbol){ .offset = pc };
+	dl_iterate_phdr(visit_module, search);
+	if (search->found)
+		note_module(symbol, search->path, search->bias);
 }
 
 void symbolise_module(uintptr_t pc, struct symbol *symbol)
 {
-	struct module_search search = { .pc = pc };
+	struct module_search search;
 
-	*symbol = (struct symbol){ .offset = pc };
-	dl_iterate_phdr(visit_module, &search);
-	if (search.found)
-		note_module(symbol, search.path, search.bias);
+	find_module(pc, &search, symbol);
+}
+
+bool symbolise_is_libc(uintptr_t pc)
+{
+	const struct link_map *libc = link_map_of((uintptr_t)gnu_get_libc_version);
+
+	return libc && link_map_of(pc) == libc && link_map_of((uintptr_t)symbolise) != libc;
 }
 
 bool symbolise_build_id(uintptr_t pc, char *text, size_t bytes)
@@ -261,34 +287,79 @@ static void take_symbol(void *argument, uintptr_t pc, const char *name, uintptr_
 	lookup->from_table = name;
 }
 
-static int count_loads(struct dl_phdr_info *info, size_t bytes, void *argument)
+struct module_state {
+	const ElfW(Phdr) *headers; /* in memory, which tell modules apart */
+	struct backtrace_state *state;
+};
+
+static struct {
+	struct module_state modules[MAX_MODULE_STATES];
+	unsigned int nr;
+	unsigned long long nr_loads;  /* by the loader, of modules, when they were made */
+	const ElfW(Phdr) *in_question;
+} states;
+
+struct module_walk {
+	int (*fn)(struct dl_phdr_info *info, size_t bytes, void *argument);
+	void *argument;
+};
+
+static int visit_module_in_question(struct dl_phdr_info *info, size_t bytes, void *argument)
 {
-	(void)bytes;
-	*(unsigned long long *)argument = info->dlpi_adds;
-	return 1;
+	const struct module_walk *walk = argument;
+
+	return info->dlpi_phdr == states.in_question ? walk->fn(info, bytes, walk->argument) : 0;
 }
 
-/* libbacktrace looks for modules once: a new state after a dlopen. The old one's memory stays. */
-static struct backtrace_state *current_state(void)
+/* What libbacktrace calls for dl_iterate_phdr (tools/cmake/symbolise.cmake). */
+int symbolise_iterate_phdr(int (*fn)(struct dl_phdr_info *info, size_t bytes, void *argument),
+			   void *argument);
+int symbolise_iterate_phdr(int (*fn)(struct dl_phdr_info *info, size_t bytes, void *argument),
+			   void *argument)
 {
-	static struct backtrace_state *state;
-	static unsigned long long known_loads;
-	unsigned long long nr_loads = 0;
+	struct module_walk walk = { fn, argument };
 
-	dl_iterate_phdr(count_loads, &nr_loads);
-	if (!state || nr_loads != known_loads)
-		state = backtrace_create_state(symbolise_program_path(), 0, ignore_error, NULL);
-	known_loads = nr_loads;
-	return state;
+	return dl_iterate_phdr(visit_module_in_question, &walk);
+}
+
+/* The memory of those that are forgotten stays libbacktrace's. */
+static void forget_states(unsigned long long nr_loads)
+{
+	states.nr = 0;
+	states.nr_loads = nr_loads;
+}
+
+/*
+ * libbacktrace reads the files of a state's modules at the first question: libc's debug information
+ * takes 0.1 s, which no program should pay that has no frames in it. Hence a state for each module.
+ * A dlopen may put another in an old one's place.
+ */
+static struct backtrace_state *state_of(const struct module_search *module, const char *path)
+{
+	struct module_state *end = &states.modules[states.nr], *state = states.modules;
+
+	while (state < end && state->headers != module->headers)
+		state++;
+	if (state == end) {
+		state->headers = module->headers;
+		state->state = backtrace_create_state(path, 0, ignore_error, NULL);
+		states.nr++;
+	}
+	states.in_question = module->headers;
+	return state->state;
 }
 
 void symbolise(uintptr_t pc, symbol_fn *fn, void *context)
 {
 	struct lookup lookup = { .fn = fn, .context = context };
-	struct backtrace_state *state = current_state();
+	struct module_search module;
 
-	symbolise_module(pc, &lookup.symbol);
-	if (lookup.symbol.module && state) {
+	find_module(pc, &module, &lookup.symbol);
+	if (states.nr == MAX_MODULE_STATES || states.nr_loads != module.nr_loads)
+		forget_states(module.nr_loads);
+	if (module.found) {
+		struct backtrace_state *state = state_of(&module, lookup.symbol.module);
+
 		backtrace_pcinfo(state, pc, take_frame, ignore_error, &lookup);
 		backtrace_syminfo(state, pc, take_symbol, ignore_error, &lookup);
 	}
@@ -299,15 +370,25 @@ void symbolise(uintptr_t pc, symbol_fn *fn, void *context)
 
 #else /* !CONFIG_SYMBOLISE */
 
+static const char *demangle(const char *mangled)
+{
+	return mangled;
+}
+
 void symbolise(uintptr_t pc, symbol_fn *fn, void *context)
+{
+	symbolise_exported(pc, fn, context);
+}
+
+#endif
+
+void symbolise_exported(uintptr_t pc, symbol_fn *fn, void *context)
 {
 	struct symbol symbol;
 	Dl_info info;
 
 	symbolise_module(pc, &symbol);
 	if (symbol.module && dladdr((void *)pc, &info)) // NOLINT
-		symbol.function = info.dli_sname;
+		symbol.function = demangle(info.dli_sname);
 	fn(context, &symbol);
 }
-
-#endif

@@ -30,6 +30,9 @@ typedef void symbol_fn(void *context, const struct symbol *symbol);
  */
 void symbolise(uintptr_t pc, symbol_fn *fn, void *context);
 
+/* The same, once, by what the loader knows: names of exported functions, and no file is read. */
+void symbolise_exported(uintptr_t pc, symbol_fn *fn, void *context);
+
 /* The same without looking into files: module and offset only. */
 void symbolise_module(uintptr_t pc, struct symbol *symbol);
 
@@ -39,6 +42,9 @@ void symbolise_module(uintptr_t pc, struct symbol *symbol);
  */
 void symbolise_module_lockless(uintptr_t pc, struct symbol *symbol);
 const char *symbolise_program_path(void);
+
+/* Whether the pc is in libc, being a module of its own: not in a static program. */
+bool symbolise_is_libc(uintptr_t pc);
 
 /* The build-id of the pc's module as hexadecimal digits. False: it has none, or it is too long. */
 bool symbolise_build_id(uintptr_t pc, char *text, size_t bytes);

@@ -34,15 +34,19 @@ enum mm_detour {
 
 extern _Atomic uint8_t mm_detours __hidden;
 
-static inline bool mm_has_detours(void)
+static inline unsigned int mm_detours_now(void)
 {
-	return unlikely(atomic_load_explicit(&mm_detours, memory_order_acquire));
+	return atomic_load_explicit(&mm_detours, memory_order_acquire);
 }
 
-static inline bool mm_only_samples(void)
+static inline bool mm_has_detours(void)
 {
-	return CONFIG_LEAKS &&
-	       likely(atomic_load_explicit(&mm_detours, memory_order_relaxed) == MM_DETOUR_SAMPLES);
+	return unlikely(mm_detours_now());
+}
+
+static inline bool mm_only_sample(unsigned int detours)
+{
+	return CONFIG_LEAKS && likely(detours == MM_DETOUR_SAMPLES);
 }
 
 /*

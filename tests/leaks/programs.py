@@ -76,7 +76,7 @@ ALLOCATORS = re.compile(r"vgpreload_|libstitchmalloc")
 WRAPPERS = {"malloc", "calloc", "realloc", "Perl_safesysmalloc", "Perl_safesyscalloc",
             "Perl_safesysrealloc", "xmalloc", "xrealloc", "ngx_alloc", "ngx_calloc"}
 # What Valgrind calls it, and what its symbol is.
-ALIASES = {"(below main)": "libc_start_call_main"}
+ALIASES = {"(below main)": "libc_start_main"}
 
 
 def number(text):

@@ -410,6 +410,17 @@ def test_stripped(bench):
     check(all(frame[4] is None for frame in found), "lines from nowhere", result)
 
 
+def test_below_main(bench):
+    """Of libc's start no lines are looked for, which every program would pay with 0.1 s. Of what
+    the program calls of libc there are, if libc has its debug information (libc6-dbg)."""
+    result = bench.act("lose_sorting=100", program="stripped")
+    libc = [frame for frame in frames(result.err) if "/libc.so" in (frame[5] or "")]
+    check(len(libc) > 3, "libc's frames", result)
+    same([frame[2:4] for frame in libc[-2:]], [(None, None), ("__libc_start_main", None)], result)
+    if resolved(libc[0][5], libc[0][6])[0][1] != "??":
+        check(all(frame[3] for frame in libc[:-2]), "no lines of qsort", result)
+
+
 def test_closed_module(bench):
     """Its frames are said to be in no module; those around them are as ever."""
     result = bench.act(f"load_and_close={bench.work}/first.so", "exit=7")

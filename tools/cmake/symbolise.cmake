@@ -19,7 +19,13 @@ if(EXISTS "${libbacktrace}" AND EXISTS "${gcc_folder}/include/backtrace.h" AND l
 	set_source_files_properties(src/debug/symbolise.c PROPERTIES
 		COMPILE_DEFINITIONS CONFIG_SYMBOLISE=1
 		INCLUDE_DIRECTORIES "${PROJECT_BINARY_DIR}/libbacktrace;${libiberty_headers}")
-	set(symbolise_archives ${libbacktrace} ${libiberty})
+	# That reads the files of all modules at the first question. A copy of it asks
+	# src/debug/symbolise.c which modules there are, and is told of the one in question.
+	set(symbolise_archives ${PROJECT_BINARY_DIR}/libbacktrace/libbacktrace.a ${libiberty})
+	execute_process(COMMAND ${CMAKE_OBJCOPY}
+		--redefine-sym dl_iterate_phdr=symbolise_iterate_phdr
+		${libbacktrace} ${PROJECT_BINARY_DIR}/libbacktrace/libbacktrace.a
+		COMMAND_ERROR_IS_FATAL ANY)
 	target_link_libraries(stitch_symbolise INTERFACE ${symbolise_archives})
 else()
 	message(STATUS "leak reports will not name lines: "

@@ -72,6 +72,20 @@ static NOINLINE void lose_other(const char *bytes)
 	object = NULL;
 }
 
+static int lose_and_compare(const void *a, const void *b)
+{
+	lose_one(*(const char *const *)a);
+	return a < b;
+}
+
+/* Below frames of libc, which are below main. */
+static NOINLINE void lose_sorting(const char *bytes)
+{
+	const char *texts[] = {bytes, bytes};
+
+	qsort(texts, 2, sizeof(*texts), lose_and_compare);
+}
+
 static NOINLINE void lose_ten(const char *bytes)
 {
 	for (int i = 0; i < MANY; i++) {
@@ -582,6 +596,7 @@ static const struct {
 	{"lose", lose_one},
 	{"lose_other", lose_other},
 	{"lose_ten", lose_ten},
+	{"lose_sorting", lose_sorting},
 	{"lose_pair", lose_pair},
 	{"lose_deep", lose_deep},
 	{"lose_without_tables", lose_without_tables},

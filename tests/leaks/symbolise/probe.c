@@ -7,13 +7,15 @@
  *		gone: the file is removed, so that nothing is known but module and offset
  *	MODULE	the path of a shared object, or `self`: the program
  *
- * All calls of malloc and its like are counted: the symboliser must not make any.
+ * All calls of malloc and its like are counted: the symboliser must not make any. Calls of open
+ * tell that no files are read but those of the module in question.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -80,6 +82,31 @@ void *realloc(void *block, size_t bytes)
 	return copy;
 }
 
+/* --- what is opened --------------------------------------------------------------------------- */
+
+#ifndef PROBE_STATIC
+static const char *in_question;
+static unsigned int nr_opened, nr_foreign;
+
+static int is_of_module(struct dl_phdr_info *info, size_t bytes, void *path)
+{
+	(void)bytes;
+	return !strcmp(info->dlpi_name, path);
+}
+
+/* As libbacktrace calls it. Modules are opened by the names that the loader has for them. */
+int open(const char *path, int flags, ...)
+{
+	if (is_counting) {
+		nr_opened++;
+		if (in_question && strcmp(path, in_question) &&
+		    dl_iterate_phdr(is_of_module, (void *)path))
+			nr_foreign++;
+	}
+	return openat(AT_FDCWD, path, flags);
+}
+#endif
+
 /* --- asking ----------------------------------------------------------------------------------- */
 
 #define MAX_TEXT 2048u
@@ -116,6 +143,7 @@ static void take(void *context, const struct symbol *symbol)
 struct question {
 	uintptr_t pc;
 	struct answer *answer;
+	bool exported_only;
 };
 
 static void *ask_on_thread(void *argument)
@@ -123,7 +151,10 @@ static void *ask_on_thread(void *argument)
 	struct question *question = argument;
 
 	is_counting = true;
-	symbolise(question->pc, take, question->answer);
+	if (question->exported_only)
+		symbolise_exported(question->pc, take, question->answer);
+	else
+		symbolise(question->pc, take, question->answer);
 	is_counting = false;
 	return NULL;
 }
@@ -132,10 +163,10 @@ static void *ask_on_thread(void *argument)
 static size_t max_stack_bytes;
 
 /* On a stack that tells how much of it was used. */
-static void ask(uintptr_t pc, struct answer *answer)
+static void ask_for(uintptr_t pc, struct answer *answer, bool exported_only)
 {
 	static unsigned char stack[STACK_BYTES] __attribute__((aligned(4096)));
-	struct question question = {pc, answer};
+	struct question question = {pc, answer, exported_only};
 	pthread_attr_t attributes;
 	pthread_t thread;
 	size_t unused = 0;
@@ -150,6 +181,11 @@ static void ask(uintptr_t pc, struct answer *answer)
 		unused++;
 	if (STACK_BYTES - unused > max_stack_bytes)
 		max_stack_bytes = STACK_BYTES - unused;
+}
+
+static void ask(uintptr_t pc, struct answer *answer)
+{
+	ask_for(pc, answer, false);
 }
 
 /* --- judging ---------------------------------------------------------------------------------- */
@@ -269,6 +305,20 @@ static void judge_program(enum level level)
 }
 
 #ifndef PROBE_STATIC
+/* What the loader knows, whatever there is besides; and no file is opened to find it. */
+static void judge_exported(enum level level, fixture_marks_fn *fill)
+{
+	static struct answer answer;
+	struct mark marks[MAX_MARKS] = {0};
+	unsigned int nr = fill(marks), nr_opened_before = nr_opened;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		ask_for(marks[i].pc, &answer, true);
+		judge_name_only(&marks[i], &answer, level == MANGLED ? MANGLED : EXPORTED);
+	}
+	CHECK(nr_opened == nr_opened_before, "files are opened for exported names");
+}
+
 static void judge_shared_object(enum level level, const char *path)
 {
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -282,7 +332,11 @@ static void judge_shared_object(enum level level, const char *path)
 	if (level == GONE)
 		unlink(path);
 	fill = (fixture_marks_fn *)dlsym(handle, "fixture_marks");
+	judge_exported(level, fill);
+	in_question = path;
 	judge(level, path, map->l_addr, fill);
+	in_question = NULL;
+	CHECK(!nr_foreign, "%u files of other modules are read for %s", nr_foreign, path);
 	/* Gone again: it must not be named after what is not there any more. */
 	struct mark marks[MAX_MARKS] = {0};
 	static struct answer answer;
