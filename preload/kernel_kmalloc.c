@@ -370,11 +370,8 @@ __visible void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags)
 /* What a size class gives: the first that holds so many bytes and has their alignment. */
 static size_t class_bytes(size_t bytes)
 {
-	size_t class = size_class_of(bytes);
+	unsigned int class = size_class_of_aligned(natural_align(bytes), bytes);
 
-	while (class < NR_SIZE_CLASSES &&
-	       size_class_align(&size_classes[class]) < natural_align(bytes))
-		class++;
 	if (!bytes)
 		return 0;
 	return class < NR_SIZE_CLASSES ? size_classes[class].size : align_up(bytes, OS_PAGE_SIZE);

@@ -3,22 +3,23 @@
 
 Steps of 16 bytes up to 256, then eight to an octave. From 256 bytes on a class is the largest
 multiple of 16 that fits n times into a block of 2^k pages (n = 8..15), so that slabs waste
-little: 4 KiB for the octave up to 512 bytes, and so on to 64 KiB for the one up to 8 KiB.
+little: 4 KiB for the octave up to 512 bytes, and so on to 128 KiB for the one up to 16 KiB.
 Usage: tools/gen_size_classes.py > src/slab/size_class.def
 """
 
 PAGE = 4096
 GRAIN = 16
-LARGEST = 8192
-LARGEST_ORDER = 4  # 64 KiB
+LARGEST = 16384
+LARGEST_ORDER = 4  # 64 KiB; above half of LARGEST one more
 MAX_OBJECTS = 256  # SLAB_MAX_OBJECTS
 WASTE = 1 / 8      # of a slab, at most; include/linux/slub: calculate_order accepts as much
+LARGE_WASTE = 1 / 4  # the same above half of LARGEST, where it is pages that nobody touches
 
 
 def sizes():
     result = list(range(GRAIN, 256 + 1, GRAIN))
     block = PAGE
-    while block * 8 // PAGE <= 8 << LARGEST_ORDER and result[-1] < LARGEST:
+    while result[-1] < LARGEST:
         for n in range(15, 7, -1):
             size = block // n // GRAIN * GRAIN
             if size > result[-1]:
@@ -27,18 +28,26 @@ def sizes():
     return result
 
 
+def is_large(size):
+    return size > LARGEST // 2
+
+
+def largest_order(size):
+    return LARGEST_ORDER + is_large(size)
+
+
 def min_order(size):
     """Smallest slab that wastes little."""
-    for order in range(LARGEST_ORDER + 1):
+    for order in range(largest_order(size) + 1):
         slab = PAGE << order
-        if slab >= size and (slab % size) / slab <= WASTE:
+        if slab >= size and (slab % size) / slab <= (LARGE_WASTE if is_large(size) else WASTE):
             return order
     raise SystemExit(f"no slab order for {size}")
 
 
 def max_order(size):
-    """The largest slab of at most 64 KiB and MAX_OBJECTS objects: busy classes rarely need one."""
-    return max(order for order in range(min_order(size), LARGEST_ORDER + 1)
+    """The largest slab of that order and MAX_OBJECTS objects: busy classes rarely need one."""
+    return max(order for order in range(min_order(size), largest_order(size) + 1)
                if (PAGE << order) // size <= MAX_OBJECTS)
 
 

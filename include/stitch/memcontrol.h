@@ -91,7 +91,7 @@ struct stitch_mem_cgroup *stitch_mem_cgroup_from_obj(const void *object);
 struct stitch_mem_cgroup_stat {
 	size_t current, peak; /* with what is within it: now, and at the most */
 	size_t max;	      /* STITCH_MEMCG_MAX: no limit */
-	size_t slab;	      /* its own: objects up to 8 KiB, */
+	size_t slab;	      /* its own: objects up to 16 KiB, */
 	size_t pages;	      /* ... up to 2 MiB, */
 	size_t vmalloc;	      /* ... above */
 	unsigned long failcnt; /* times that its own limit refused pages: more than one a request */

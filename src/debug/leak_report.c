@@ -280,12 +280,18 @@ static size_t sort_groups(void)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+static bool is_of_class(size_t usable)
+{
+	return usable <= SIZE_CLASS_MAX_BYTES &&
+	       size_classes[size_class_of(usable)].size == usable;
+}
+
 void leak_cache_name(const struct leak_group *group, char *name)
 {
 	if (group->cache && kmem_caches.table[group->cache])
 		format_text(name, LEAK_CACHE_NAME_BYTES, "%s",
 			    kmem_caches.table[group->cache]->name);
-	else if (group->usable <= SIZE_CLASS_MAX_BYTES)
+	else if (is_of_class(group->usable))
 		size_class_name(&size_classes[size_class_of(group->usable)], name);
 	else
 		format_text(name, LEAK_CACHE_NAME_BYTES, "%zu pages", group->usable / PAGE_SIZE);

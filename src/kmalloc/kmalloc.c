@@ -248,16 +248,6 @@ void *kzalloc(size_t bytes)
 	return page ? page_address(page) : zeroed(address_or_null(stocked), bytes);
 }
 
-/* The smallest class that holds bytes and keeps the alignment; NR_SIZE_CLASSES: none does. */
-static unsigned int aligned_class(size_t align, size_t bytes)
-{
-	unsigned int class = (unsigned int)size_class_of(bytes);
-
-	while (class < NR_SIZE_CLASSES && size_class_align(&size_classes[class]) < align)
-		class++;
-	return class;
-}
-
 static bool is_of_node(const void *object, unsigned int nid)
 {
 	return page_to_nid(pfn_to_page(virt_to_pfn(object))) == nid;
@@ -279,7 +269,7 @@ static void *node_inside(unsigned int class, unsigned int nid, bool strict)
 
 __slow void *kmalloc_node(size_t bytes, size_t align, unsigned int nid, bool strict)
 {
-	unsigned int class = aligned_class(align, bytes);
+	unsigned int class = size_class_of_aligned(align, bytes);
 	gate_pass *pass;
 	void *object;
 
@@ -315,7 +305,7 @@ void *kmalloc_aligned(size_t align, size_t bytes)
 	if (bytes > KMALLOC_MAX_BYTES)
 		return NULL;
 	if (bytes <= SIZE_CLASS_MAX_BYTES && align <= PAGE_SIZE)
-		class = aligned_class(align, bytes);
+		class = size_class_of_aligned(align, bytes);
 	object = class < NR_SIZE_CLASSES ? sheaf_pop(current_slot, class) : NULL;
 	if (object)
 		return object;

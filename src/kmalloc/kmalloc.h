@@ -1,7 +1,7 @@
 /*
  * kmalloc.h - size dispatch: what malloc, free and realloc mean, without errno.
  *
- * L6. bytes <= 8 KiB: an object of a size class (slab/). Up to 2 MiB: a run of pages (mm/).
+ * L6. bytes <= 16 KiB: an object of a size class (slab/). Up to 2 MiB: a run of pages (mm/).
  * Above: an area of the address space (vmalloc/). All functions need mm_init() (init/mm_init.h)
  * to have succeeded, may be called by any thread at any time, never touch errno, and return NULL
  * when memory or address space is not to be had or the size is above KMALLOC_MAX_BYTES.
@@ -69,7 +69,7 @@ struct kmalloc_usage {
 	size_t reserved;	/* address space of the heap */
 	size_t opened;		/* readable and writable part of it */
 	size_t metadata;	/* struct pages, page map, slots: opened bytes */
-	size_t small_live;	/* usable bytes of live objects up to 8 KiB; in a sheaf is free */
+	size_t small_live;	/* usable bytes of live objects up to 16 KiB; in a sheaf is free */
 	size_t small_cached;	/* free objects held in sheaves, inboxes and outboxes */
 	size_t small_free;	/* free objects in slabs */
 	size_t run_live;	/* page runs handed out */

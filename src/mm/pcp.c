@@ -77,16 +77,13 @@ static bool is_hole(const struct page *page, size_t nr_pages)
 	return !nr_touched;
 }
 
-/*
- * A large block is for a class of which there are several slabs: it is going to be used all
- * over, and one call costs less than a fault a page.
- */
-static struct page *zone_take(unsigned int order)
+/* One call costs less than a fault a page. */
+static struct page *zone_take(unsigned int order, bool populate)
 {
 	size_t nr_pages = (size_t)1 << order;
 	struct page *page = zone_alloc(zone_take_locked, USE_SLAB, nr_pages, nr_pages);
 
-	if (page && order >= POPULATE_MIN_ORDER && is_hole(page, nr_pages))
+	if (page && populate && order >= POPULATE_MIN_ORDER && is_hole(page, nr_pages))
 		os_populate(page_address(page), nr_pages * PAGE_SIZE);
 	return page;
 }
@@ -118,9 +115,9 @@ static void fill(struct pcp *pcp, unsigned int order, unsigned int nr_blocks)
 }
 
 /* The block to return, and then a batch's rest for the list. NULL: no memory. */
-static struct page *refill(struct pcp *pcp, unsigned int order)
+static struct page *refill(struct pcp *pcp, unsigned int order, bool populate)
 {
-	struct page *first = zone_take(order);
+	struct page *first = zone_take(order, populate);
 
 	if (first && likely(is_of_node(pcp, first)))
 		fill(pcp, order, batch_of(order) - 1);
@@ -149,14 +146,14 @@ static void free_to_zone(struct page *page, unsigned int order)
 	zone_unlock();
 }
 
-struct page *pcp_alloc(struct pcp *pcp, unsigned int order)
+struct page *pcp_alloc(struct pcp *pcp, unsigned int order, bool populate)
 {
 	struct page *page;
 
 	if (order > PCP_MAX_ORDER)
-		return zone_take(order);
+		return zone_take(order, populate);
 	page = pop(pcp, order);
-	return page ? page : refill(pcp, order);
+	return page ? page : refill(pcp, order, populate);
 }
 
 void pcp_free(struct pcp *pcp, struct page *page, unsigned int order)

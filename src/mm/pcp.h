@@ -33,8 +33,11 @@ struct pcp {
 };
 
 void pcp_init(struct pcp *pcp, unsigned int memcg, unsigned int nid);
-/* As alloc_pages and free_pages, for any order. */
-struct page *pcp_alloc(struct pcp *pcp, unsigned int order);
+/*
+ * As alloc_pages and free_pages, for any order. populate: all of it is going to be used, so that
+ * frames for a large block are had at once.
+ */
+struct page *pcp_alloc(struct pcp *pcp, unsigned int order, bool populate);
 void pcp_free(struct pcp *pcp, struct page *page, unsigned int order);
 
 /* A run of exactly nr_pages that run_alloc once gave and that is not zero, or NULL. */

@@ -61,7 +61,7 @@ static void slab_init(const struct kmem_cache *cache, struct page *head, uint32_
 /* Counted, but on no list yet. */
 static struct page *slab_new(struct kmem_cache *cache, struct slot *slot)
 {
-	struct page *head = pcp_alloc(&slot->pcp, cache->order);
+	struct page *head = pcp_alloc(&slot->pcp, cache->order, true);
 	uint32_t colour;
 
 	if (!head)

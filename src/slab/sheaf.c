@@ -105,7 +105,7 @@ static void resize(struct slot *slot, unsigned int class, unsigned int capacity)
 }
 
 /*
- * Twice the size, if budget and memory allow. The first array is free of the budget: 56 classes
+ * Twice the size, if budget and memory allow. The first array is free of the budget: 64 classes
  * with 16 pointers each are 8 KiB.
  */
 static void grow(struct slot *slot, unsigned int class)

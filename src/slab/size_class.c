@@ -6,7 +6,7 @@
 #include "base/format.h"
 
 /*
- * What a sheaf may hold at most: 512 KiB of the smallest objects, 64 KiB of the largest, and 8 to
+ * What a sheaf may hold at most: 512 KiB of the smallest objects, 128 KiB of the largest, and 8 to
  * 8192 of them. How much of that a thread gets is a matter of demand and budget (sheaf.c).
  */
 #define MAX_CACHED(size) \
@@ -42,7 +42,7 @@ void size_class_stop_malloc(void)
 	_Static_assert((uint32_t)(((size) >> (shift)) * (inverse)) == 1, "exact division"); \
 	_Static_assert(PAGE_SIZE << (min_order) >= (size), "a slab holds an object"); \
 	_Static_assert((PAGE_SIZE << (max_order)) / (size) <= SLAB_MAX_OBJECTS, "and few enough"); \
-	_Static_assert((min_order) <= (max_order) && (max_order) <= 4, "slabs end at 64 KiB");
+	_Static_assert((min_order) <= (max_order) && (max_order) <= 5, "slabs end at 128 KiB");
 #include "slab/size_class.def"
 #undef SIZE_CLASS
 

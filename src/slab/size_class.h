@@ -1,5 +1,5 @@
 /*
- * size_class.h - the caches of malloc: kmalloc-16 ... kmalloc-8k.
+ * size_class.h - the caches of malloc: kmalloc-16 ... kmalloc-16k.
  *
  * L4. Generated table (tools/gen_size_classes.py) and what must hold of it. Constant.
  * Internal waste is at most 12.5 % above 128 bytes, 15 bytes below.
@@ -16,10 +16,10 @@ enum {
 #include "slab/size_class.def"
 };
 #undef SIZE_CLASS
-_Static_assert(NR_SIZE_CLASSES < 64, "the page map gives a class 8 bits, bit masks 64");
+_Static_assert(NR_SIZE_CLASSES < 256, "the page map gives a class 8 bits");
 
 /* The largest object, and the grain of all sizes and addresses. */
-#define SIZE_CLASS_MAX_BYTES 8192u
+#define SIZE_CLASS_MAX_BYTES 16384u
 #define SIZE_CLASS_GRAIN 16u
 #define GRAIN_SHIFT 4u
 
@@ -50,14 +50,19 @@ static inline size_t size_class_of(size_t bytes)
 	return size_class_index[(bytes + SIZE_CLASS_GRAIN - 1) / SIZE_CLASS_GRAIN];
 }
 
-/* The same for objects that are multiples of `align`, a power of two; NR_SIZE_CLASSES: none is. */
+/*
+ * The same for objects that are multiples of `align`, a power of two up to a page. NR_SIZE_CLASSES:
+ * pages of its own are smaller.
+ */
 static inline unsigned int size_class_of_aligned(size_t align, size_t bytes)
 {
-	size_t class = size_class_of(bytes);
+	size_t pages = align_up(max_size(bytes, 1), PAGE_SIZE);
+	unsigned int class = (unsigned int)size_class_of(bytes);
 
-	while (class < NR_SIZE_CLASSES && lowest_bit(size_classes[class].size) < align)
-		class++;
-	return (unsigned int)class;
+	while (lowest_bit(size_classes[class].size) < align)
+		if (size_classes[++class].size > pages)
+			return NR_SIZE_CLASSES;
+	return class;
 }
 
 /*

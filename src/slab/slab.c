@@ -59,12 +59,13 @@ static struct page *slab_new(struct slot *slot, unsigned int class_index)
 	const struct size_class *class = &size_classes[class_index];
 	struct slot_class *cache = &slot->class[class_index];
 	unsigned int order = slab_order(cache, class);
-	struct page *head = pcp_alloc(&slot->pcp, order);
+	bool populate = cache->nr_slabs; /* of the first one little may ever be used */
+	struct page *head = pcp_alloc(&slot->pcp, order, populate);
 	size_t spare;
 
 	if (!head && order > class->min_order) {
 		order = class->min_order; /* no large block is left, but small ones may be */
-		head = pcp_alloc(&slot->pcp, order);
+		head = pcp_alloc(&slot->pcp, order, populate);
 	}
 	if (!head)
 		return NULL;

@@ -32,7 +32,7 @@
 #include "fastpath/trap.h"
 
 #define LIBRARY "libstitchmalloc"
-#define MAX_HIT 8192 /* bytes of the largest size class */
+#define MAX_HIT 16384 /* bytes of the largest size class */
 #define BATCH 10000
 #define HIT_BUDGET 48
 #define BATCH_BUDGET 80
@@ -378,7 +378,7 @@ static void judge(const char *name, double figure, double budget)
 /* A hit costs the same at every size, down to the odd byte; the dearest counts. */
 static void judge_hits(void)
 {
-	static const size_t shown[] = { 16, 64, 256, 1024, 4096, 8192 };
+	static const size_t shown[] = { 16, 64, 256, 1024, 4096, 8192, 16384 };
 	struct work work = { .run = run_hit, .count = 1, .warm = 200, .rounds = 1000,
 			     .step_rounds = 24 };
 	size_t step = method == BY_STEPS ? 16 : 1;

@@ -67,7 +67,7 @@ static void come_to_an_end(void)
 	char *block;
 
 	fill(1 << 20);
-	fill(16384);
+	fill(20000);
 	block = blocks[0];
 	CHECK(!realloc(block, 40 << 20) && errno == ENOMEM, "realloc beyond the limit");
 	CHECK(block[0] == 1 && block[(1 << 20) - 1] == 1, "a block that could not be resized");

@@ -42,7 +42,7 @@ static void expect_zero_emergency(size_t bytes)
 	kfree(object);
 }
 
-static const size_t sizes[] = { 0, 1, 100, 8192, 8193, 70000, MIB(1), MIB(3) };
+static const size_t sizes[] = { 0, 1, 100, 16384, 16385, 70000, MIB(1), MIB(3) };
 
 static void expect_all_served(void)
 {

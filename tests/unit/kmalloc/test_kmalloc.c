@@ -10,12 +10,13 @@
 #include "mm/pagerun.h"
 
 /* The edges of every route. */
-static const size_t edges[] = { 0, 1, 15, 16, 17, 4096, 8191, 8192, 8193, 12288, 12289, MIB(1),
-				MIB(2) - 1, MIB(2), MIB(2) + 1, MIB(4), MIB(4) + 1, MIB(9) };
+static const size_t edges[] = { 0, 1, 15, 16, 17, 4096, 8191, 8192, 8193, 12288, 16383, 16384,
+				16385, 20480, 20481, MIB(1), MIB(2) - 1,
+				MIB(2), MIB(2) + 1, MIB(4), MIB(4) + 1, MIB(9) };
 
 static enum owner_kind expected_kind(size_t bytes)
 {
-	return bytes <= 8192 ? OWNER_SLAB : bytes <= MIB(2) ? OWNER_RUN : OWNER_AREA;
+	return bytes <= KIB(16) ? OWNER_SLAB : bytes <= MIB(2) ? OWNER_RUN : OWNER_AREA;
 }
 
 ISOLATED_TEST(three_routes)
@@ -28,7 +29,7 @@ ISOLATED_TEST(three_routes)
 		EXPECT(is_aligned((uintptr_t)object, KMALLOC_MIN_ALIGN));
 		EXPECT_EQ(owner_of(object).kind, expected_kind(edges[i]));
 		EXPECT(ksize(object) >= edges[i]);
-		EXPECT(edges[i] <= 8192 || ksize(object) < edges[i] + PAGE_SIZE);
+		EXPECT(edges[i] <= KIB(16) || ksize(object) < edges[i] + PAGE_SIZE);
 		memset(object, 0xa5, ksize(object));
 		EXPECT_EQ(ksize(object), ksize(object));
 		kfree(object);

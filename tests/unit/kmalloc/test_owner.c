@@ -117,7 +117,7 @@ ISOLATED_TEST(runs_and_areas)
 	static const struct {
 		size_t bytes;
 		enum owner_kind kind;
-	} cases[] = { { 8193, OWNER_RUN }, { KIB(100), OWNER_RUN }, { MIB(2), OWNER_RUN },
+	} cases[] = { { KIB(16) + 1, OWNER_RUN }, { KIB(100), OWNER_RUN }, { MIB(2), OWNER_RUN },
 		      { MIB(2) + 1, OWNER_AREA }, { MIB(20), OWNER_AREA } };
 
 	heap_up("");

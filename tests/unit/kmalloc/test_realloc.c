@@ -72,15 +72,15 @@ ISOLATED_TEST(runs_grow_and_shrink_in_place)
 	fill(run, KIB(40));
 	EXPECT_EQ(krealloc(run, KIB(400)), run);
 	EXPECT_EQ(ksize(run), KIB(400));
-	EXPECT_EQ(krealloc(run, KIB(12)), run);
-	EXPECT_EQ(ksize(run), KIB(12));
-	EXPECT(is_filled(run, KIB(12)));
+	EXPECT_EQ(krealloc(run, KIB(20)), run);
+	EXPECT_EQ(ksize(run), KIB(20));
+	EXPECT(is_filled(run, KIB(20)));
 	next = kmalloc(KIB(24));
 	fill(next, KIB(24));
-	EXPECT_EQ(next, run + KIB(12)); /* first fit: the space is taken now */
-	run = krealloc(run, KIB(16));
-	EXPECT(run > next || run + KIB(16) <= next);
-	EXPECT(is_filled(run, KIB(12)));
+	EXPECT_EQ(next, run + KIB(20)); /* first fit: the space is taken now */
+	run = krealloc(run, KIB(24));
+	EXPECT(run > next || run + KIB(24) <= next);
+	EXPECT(is_filled(run, KIB(20)));
 	EXPECT(is_filled(next, KIB(24)));
 	EXPECT_EQ(ksize(next), KIB(24));
 	expect_valid();

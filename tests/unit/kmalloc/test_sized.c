@@ -24,7 +24,8 @@ static void expect_wrong(const void *object, size_t align, size_t bytes, const c
 
 static const size_t sizes[] = { 0,    1,    16,	  17,	100,	    112,	113,
 				1000, 4095, 4096, 4097, 8191,	    8192,	8193,
-				9000, 12288, 12289, MIB(1), MIB(2), MIB(2) + 1, MIB(9) };
+				9000, 12288, 16384, 16385, 20480, MIB(1), MIB(2),
+				MIB(2) + 1, MIB(9) };
 
 /* What was asked for is right, and so is all that gives the same object. */
 ISOLATED_TEST(right_sizes)

@@ -101,9 +101,9 @@ ISOLATED_TEST(runs_areas_and_peak)
 	EXPECT_EQ(usage.nr_areas, 1);
 	EXPECT_EQ(usage.peak_live, KIB(104) + MIB(7));
 	kfree(area);
-	run = krealloc(run, KIB(8) + 1);
+	run = krealloc(run, KIB(16) + 1);
 	read_usage();
-	EXPECT_EQ(usage.run_live, KIB(12));
+	EXPECT_EQ(usage.run_live, KIB(20));
 	EXPECT_EQ(usage.area_live, 0);
 	EXPECT_EQ(usage.nr_areas, 0);
 	EXPECT_EQ(usage.peak_live, KIB(104) + MIB(7)); /* still the highest */

@@ -108,10 +108,10 @@ MM_TEST(a_pcp_keeps_nothing_of_other_groups)
 	boot();
 	active_memcg = charged_memcg = 0;
 	pcp_init(&pcp, inner, 0);
-	others = pcp_alloc(&pcp, 4); /* an order that it does not keep */
+	others = pcp_alloc(&pcp, 4, true); /* an order that it does not keep */
 	run = take_run(0, 4);
 	active_memcg = charged_memcg = (uint8_t)inner;
-	own = pcp_alloc(&pcp, 4);
+	own = pcp_alloc(&pcp, 4, true);
 	ASSERT(own && others && run);
 	EXPECT_EQ(usage(inner), 16);
 	EXPECT(!pcp_run_free(&pcp, run));

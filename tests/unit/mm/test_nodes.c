@@ -250,10 +250,10 @@ MM_TEST(a_stock_keeps_blocks_of_its_node_only)
 	boot();
 	pcp_init(&pcp, 0, 1);
 	be_on(2);
-	others = pcp_alloc(&pcp, 4);
+	others = pcp_alloc(&pcp, 4, true);
 	run = take_run(4);
 	be_on(1);
-	own = pcp_alloc(&pcp, 0);
+	own = pcp_alloc(&pcp, 0, true);
 	ASSERT(own && others && run);
 	EXPECT_EQ(page_to_nid(own), 1);
 	EXPECT_EQ(pcp.count[3], 0);
@@ -275,7 +275,7 @@ MM_TEST(a_stock_is_not_filled_from_other_nodes)
 	boot();
 	pcp_init(&pcp, 0, 1);
 	fill_node(1);
-	page = pcp_alloc(&pcp, 0);
+	page = pcp_alloc(&pcp, 0, true);
 	ASSERT(page);
 	EXPECT_EQ(page_to_nid(page), 2);
 	EXPECT_EQ(pcp.count[0], 0);
@@ -296,14 +296,14 @@ MM_TEST(the_rest_of_a_batch_is_not_of_other_nodes)
 	pcp_init(&other, 0, 1);
 	be_on(1);
 	active_node |= NODE_STRICT;
-	while ((page = pcp_alloc(&pcp, 0)))
+	while ((page = pcp_alloc(&pcp, 0, true)))
 		last = page;
 	ASSERT(last);
 	EXPECT_EQ(page_to_nid(last), 1);
 	be_on(1);
 	pcp_free(&other, last, 0);
 	pcp_drain(&other);
-	EXPECT_EQ(pcp_alloc(&pcp, 0), last);
+	EXPECT_EQ(pcp_alloc(&pcp, 0, true), last);
 	EXPECT_EQ(pcp.count[0], 0);
 	EXPECT(validate_zone());
 }

@@ -45,7 +45,7 @@ MM_TEST(a_refill_is_a_batch)
 		struct page *page;
 
 		boot(MIB(64));
-		page = pcp_alloc(&pcp, order);
+		page = pcp_alloc(&pcp, order, true);
 		ASSERT(page);
 		EXPECT_EQ(page->kind, PAGE_NONE);
 		EXPECT(is_aligned(page_to_pfn(page), (size_t)1 << order));
@@ -60,7 +60,7 @@ MM_TEST(the_zone_is_asked_once_a_batch)
 
 	boot(MIB(64));
 	for (unsigned int i = 0; i < 5 * BATCH; i++) {
-		struct page *page = pcp_alloc(&pcp, 0);
+		struct page *page = pcp_alloc(&pcp, 0, true);
 
 		ASSERT(page && page_to_pfn(page) < 64 && !seen[page_to_pfn(page)]);
 		seen[page_to_pfn(page)] = true;
@@ -74,13 +74,13 @@ MM_TEST(what_was_freed_last_is_handed_out_first)
 	struct page *first, *second;
 
 	boot(MIB(64));
-	first = pcp_alloc(&pcp, 1);
-	second = pcp_alloc(&pcp, 1);
+	first = pcp_alloc(&pcp, 1, true);
+	second = pcp_alloc(&pcp, 1, true);
 	ASSERT(first && second);
 	pcp_free(&pcp, first, 1);
 	pcp_free(&pcp, second, 1);
-	EXPECT_EQ(pcp_alloc(&pcp, 1), second);
-	EXPECT_EQ(pcp_alloc(&pcp, 1), first);
+	EXPECT_EQ(pcp_alloc(&pcp, 1, true), second);
+	EXPECT_EQ(pcp_alloc(&pcp, 1, true), first);
 }
 
 MM_TEST(above_two_batches_the_coldest_batch_goes_back)
@@ -89,7 +89,7 @@ MM_TEST(above_two_batches_the_coldest_batch_goes_back)
 
 	boot(MIB(64));
 	for (unsigned int i = 0; i < 3 * BATCH; i++)
-		ASSERT((pages[i] = pcp_alloc(&pcp, 0)));
+		ASSERT((pages[i] = pcp_alloc(&pcp, 0, true)));
 	for (unsigned int i = 0; i < 2 * BATCH; i++)
 		pcp_free(&pcp, pages[i], 0);
 	EXPECT_EQ(pages_on_lists(), 2 * BATCH);
@@ -101,7 +101,7 @@ MM_TEST(above_two_batches_the_coldest_batch_goes_back)
 	for (unsigned int i = 0; i < BATCH; i++)
 		EXPECT(is_touched(page_to_pfn(pages[i])));
 	EXPECT(!is_touched(page_to_pfn(pages[BATCH])));
-	EXPECT_EQ(pcp_alloc(&pcp, 0), pages[2 * BATCH]);
+	EXPECT_EQ(pcp_alloc(&pcp, 0, true), pages[2 * BATCH]);
 	EXPECT(validate_zone());
 }
 
@@ -111,7 +111,7 @@ MM_TEST(costly_orders_pass_by)
 
 	boot(MIB(64));
 	for (unsigned int order = PCP_MAX_ORDER + 1; order <= MAX_PAGE_ORDER; order++) {
-		page = pcp_alloc(&pcp, order);
+		page = pcp_alloc(&pcp, order, true);
 		ASSERT(page);
 		EXPECT_EQ(pages_on_lists(), 0);
 		EXPECT_EQ(zone.nr_used[USE_SLAB], (size_t)1 << order);
@@ -128,7 +128,7 @@ MM_TEST(a_drain_gives_everything_back)
 
 	boot(MIB(64));
 	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
-		ASSERT((pages[order] = pcp_alloc(&pcp, order)));
+		ASSERT((pages[order] = pcp_alloc(&pcp, order, true)));
 	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
 		pcp_free(&pcp, pages[order], order);
 	EXPECT_EQ(pages_on_lists(), 4 * BATCH);
@@ -245,19 +245,19 @@ MM_TEST(no_memory_no_page_and_what_there_is_is_handed_out)
 
 	boot(MIB(16));
 	refuse_memory(true);
-	EXPECT(!pcp_alloc(&pcp, 0));
-	EXPECT(!pcp_alloc(&pcp, 3));
-	EXPECT(!pcp_alloc(&pcp, 5));
+	EXPECT(!pcp_alloc(&pcp, 0, true));
+	EXPECT(!pcp_alloc(&pcp, 3, true));
+	EXPECT(!pcp_alloc(&pcp, 5, true));
 	EXPECT_EQ(pages_on_lists(), 0);
 	EXPECT(validate_zone());
 	refuse_memory(false);
 	for (unsigned int i = 0; i < 4; i++)
-		ASSERT(pcp_alloc(&pcp, i < 3 ? MAX_PAGE_ORDER : 9));
+		ASSERT(pcp_alloc(&pcp, i < 3 ? MAX_PAGE_ORDER : 9, true));
 	for (unsigned int order = 8; order > 1; order--)
-		ASSERT(pcp_alloc(&pcp, order) || order <= PCP_MAX_ORDER);
+		ASSERT(pcp_alloc(&pcp, order, true) || order <= PCP_MAX_ORDER);
 	pcp_drain(&pcp);
 	/* Less than a batch may be left. */
-	while (pcp_alloc(&pcp, 0))
+	while (pcp_alloc(&pcp, 0, true))
 		nr_pages++;
 	EXPECT(nr_pages > 0);
 	EXPECT_EQ(zone.nr_used[USE_SLAB], 4 * UNIT_PAGES);
@@ -265,24 +265,25 @@ MM_TEST(no_memory_no_page_and_what_there_is_is_handed_out)
 	EXPECT(validate_zone());
 }
 
-/* Large blocks get their frames at once, if they have none. */
+/* Large blocks get their frames at once, if they have none and are going to be used. */
 MM_TEST(large_blocks_are_populated)
 {
 	unsigned char resident[16];
 	struct page *page, *small;
 
 	boot(MIB(64));
-	small = pcp_alloc(&pcp, 1);
+	small = pcp_alloc(&pcp, 1, true);
 	ASSERT(small);
+	EXPECT(pcp_alloc(&pcp, 4, false));
 	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 0);
-	page = pcp_alloc(&pcp, 4);
+	page = pcp_alloc(&pcp, 4, true);
 	ASSERT(page);
 	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 1);
 	ASSERT_EQ(os_mincore(page_address(page), sizeof(resident) * PAGE_SIZE, resident), 0);
 	for (unsigned int i = 0; i < sizeof(resident); i++)
 		EXPECT_EQ(resident[i] & 1, 1);
 	pcp_free(&pcp, page, 4);
-	ASSERT_EQ((uintptr_t)pcp_alloc(&pcp, 4), (uintptr_t)page);
+	ASSERT_EQ((uintptr_t)pcp_alloc(&pcp, 4, true), (uintptr_t)page);
 	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 1); /* they are still there */
 }
 
@@ -291,9 +292,9 @@ MM_TEST(what_cannot_be_populated_is_handed_out_all_the_same)
 {
 	boot(MIB(64));
 	os_fake_fail(OS_CALL_POPULATE, 1, UINT_MAX, ENOMEM);
-	EXPECT(pcp_alloc(&pcp, 3));
+	EXPECT(pcp_alloc(&pcp, 3, true));
 	os_fake_feature(OS_FEATURE_POPULATE, false);
-	EXPECT(pcp_alloc(&pcp, 4));
+	EXPECT(pcp_alloc(&pcp, 4, true));
 	EXPECT(validate_zone());
 }
 

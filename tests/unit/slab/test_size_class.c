@@ -6,7 +6,7 @@
 #include "slab/size_class.h"
 #include "slab/slot.h"
 
-#define LARGEST_SLAB ((size_t)64 << 10)
+#define LARGEST_SLAB ((size_t)128 << 10)
 
 /* The table as read by eye: ascending, from the grain to the largest. */
 TEST(classes_ascend)
@@ -81,14 +81,19 @@ TEST(aligned_classes_are_the_smallest)
 	for (size_t align = 1; align <= 4096; align *= 2)
 		for (size_t bytes = 0; bytes <= SIZE_CLASS_MAX_BYTES; bytes++) {
 			unsigned int class = size_class_of_aligned(align, bytes);
+			size_t pages = align_up(bytes ? bytes : 1, PAGE_SIZE), less;
 
-			ASSERT(class < NR_SIZE_CLASSES);
+			for (less = size_class_of(bytes); less < class; less++)
+				ASSERT(size_classes[less].size % align ||
+				       size_classes[less].size > pages);
+			if (class == NR_SIZE_CLASSES)
+				continue; /* pages waste less */
 			ASSERT(size_classes[class].size >= bytes);
+			ASSERT(size_classes[class].size <= pages || class == size_class_of(bytes));
 			ASSERT_EQ(size_classes[class].size % align, 0);
-			for (size_t less = size_class_of(bytes); less < class; less++)
-				ASSERT(size_classes[less].size % align);
 		}
-	EXPECT_EQ(size_class_of_aligned(16384, 100), NR_SIZE_CLASSES);
+	EXPECT_EQ(size_class_of_aligned(4096, 12288), NR_SIZE_CLASSES);
+	EXPECT_EQ(size_class_of_aligned(4096, 12289), NR_SIZE_CLASSES - 1);
 }
 
 /* What slab.c and barn.c count on. */
@@ -103,7 +108,8 @@ TEST(slabs_and_sheaves_have_room)
 			EXPECT(nr_objects >= 1);
 			EXPECT(nr_objects <= SLAB_MAX_OBJECTS);
 		}
-		EXPECT(PAGE_SIZE << class->max_order <= LARGEST_SLAB);
+		EXPECT(PAGE_SIZE << class->max_order <=
+		       (class->size <= 8192 ? LARGEST_SLAB / 2 : LARGEST_SLAB));
 		EXPECT(is_power_of_two(class->max_cached));
 		EXPECT(class->max_cached >= 8 && class->max_cached <= 8192);
 		EXPECT((size_t)class->max_cached * class->size <= (size_t)512 << 10);
@@ -117,7 +123,7 @@ TEST(names_are_the_kernels)
 		const char *name;
 	} cases[] = { { 1, "kmalloc-16" }, { 64, "kmalloc-64" }, { 1000, "kmalloc-1k" },
 		      { 1024, "kmalloc-1k" }, { 1025, "kmalloc-1088" }, { 2048, "kmalloc-2k" },
-		      { 4096, "kmalloc-4k" }, { 8192, "kmalloc-8k" } };
+		      { 4096, "kmalloc-4k" }, { 8192, "kmalloc-8k" }, { 16000, "kmalloc-16k" } };
 	char name[SIZE_CLASS_NAME_BYTES];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {

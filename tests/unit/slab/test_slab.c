@@ -126,6 +126,20 @@ ISOLATED_TEST(orders_grow_with_use)
 	EXPECT_EQ(last, size_classes[class].max_order);
 }
 
+/* Of the first slab little may ever be used: it gets its frames by page faults, if any. */
+ISOLATED_TEST(later_slabs_are_populated)
+{
+	struct slot *slot = own_slot("");
+	unsigned int class = class_of(10912); /* three in 32 KiB */
+	void *objects[3];
+
+	ASSERT_EQ(size_classes[class].min_order, 3);
+	ASSERT_EQ(slab_take_bulk(slot, class, objects, 3), 3);
+	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 0);
+	ASSERT_EQ(slab_take_bulk(slot, class, objects, 3), 3);
+	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 1);
+}
+
 /* The last empty slab of a class stays; more than one do not; trim takes that one too. */
 ISOLATED_TEST(empty_slabs_go)
 {
