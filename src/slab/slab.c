@@ -6,6 +6,9 @@
 #include "core/misuse.h"
 #include "slab/remote.h"
 
+/* Of a class's first slab little may ever be used, and of a larger object: it is a buffer. */
+#define POPULATE_MAX_BYTES KIB(8)
+
 /* --- slabs come and go --------------------------------------------------------------------- */
 
 /* Large slabs save work, small ones memory: a slot earns a larger order with every doubling. */
@@ -59,7 +62,7 @@ static struct page *slab_new(struct slot *slot, unsigned int class_index)
 	const struct size_class *class = &size_classes[class_index];
 	struct slot_class *cache = &slot->class[class_index];
 	unsigned int order = slab_order(cache, class);
-	bool populate = cache->nr_slabs; /* of the first one little may ever be used */
+	bool populate = cache->nr_slabs && class->size <= POPULATE_MAX_BYTES;
 	struct page *head = pcp_alloc(&slot->pcp, order, populate);
 	size_t spare;
 

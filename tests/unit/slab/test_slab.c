@@ -126,17 +126,25 @@ ISOLATED_TEST(orders_grow_with_use)
 	EXPECT_EQ(last, size_classes[class].max_order);
 }
 
-/* Of the first slab little may ever be used: it gets its frames by page faults, if any. */
+/* Take two slabs of 32 KiB. */
+static void take_two_slabs(struct slot *slot, size_t bytes)
+{
+	unsigned int class = class_of(bytes), nr = (unsigned int)(KIB(32) / bytes);
+	void *objects[8];
+
+	ASSERT_EQ(size_classes[class].min_order, 3);
+	for (unsigned int i = 0; i < 2; i++)
+		ASSERT_EQ(slab_take_bulk(slot, class, objects, nr), nr);
+}
+
+/* Of the first slab little may ever be used, and of buffers: those get their frames by faults. */
 ISOLATED_TEST(later_slabs_are_populated)
 {
 	struct slot *slot = own_slot("");
-	unsigned int class = class_of(10912); /* three in 32 KiB */
-	void *objects[3];
 
-	ASSERT_EQ(size_classes[class].min_order, 3);
-	ASSERT_EQ(slab_take_bulk(slot, class, objects, 3), 3);
-	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 0);
-	ASSERT_EQ(slab_take_bulk(slot, class, objects, 3), 3);
+	take_two_slabs(slot, 5952);
+	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 1);
+	take_two_slabs(slot, 10912);
 	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 1);
 }
 
