@@ -43,7 +43,7 @@ static const struct usage_figure {
 	FIGURE(reserved, "bytes of address space of the heap"),
 	FIGURE(opened, "bytes of it that are readable and writable"),
 	FIGURE(metadata, "bytes of the allocator's own books"),
-	FIGURE(small_live, "bytes in objects up to 8 KiB"),
+	FIGURE(small_live, "bytes in objects up to 16 KiB"),
 	FIGURE(small_cached, "bytes in free objects that threads keep"),
 	FIGURE(small_free, "bytes in free objects of slabs"),
 	FIGURE(run_live, "bytes in page runs up to 2 MiB"),

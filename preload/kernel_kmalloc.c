@@ -367,7 +367,7 @@ __visible void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags)
 	return resized;
 }
 
-/* What a size class gives: the first that holds so many bytes and has their alignment. */
+/* What the first size class with their alignment gives; pages, if these are fewer bytes. */
 static size_t class_bytes(size_t bytes)
 {
 	unsigned int class = size_class_of_aligned(natural_align(bytes), bytes);

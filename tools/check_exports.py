@@ -26,7 +26,7 @@ IMPORTS = re.compile(r"mem\w+|str\w+|__(?:mem|str)\w+_chk|__errno_location|"
 # At exit, for a leak report: of preload/exit.c and lsan.c; of libgcc's unwinder, libbacktrace and
 # the demangler, which are linked in (libbacktrace: open to snprintf).
 REPORT_IMPORTS = re.compile(r"__cxa_at_quick_exit|exit|quick_exit|uname|"
-                            r"dladdr|gnu_get_libc_version|"
+                            r"gnu_get_libc_version|"
                             r"__lsan_default_suppressions|"
                             r"strerrordesc_np|sig(?:addset|emptyset|ismember|pending|timedwait)|"
                             r"sigabbrev_np|__libc_current_sigrt(?:min|max)|"

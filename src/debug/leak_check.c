@@ -185,7 +185,11 @@ static void look_inside(struct leak_check *check)
 		stop_and_look(check);
 }
 
-/* The loader's lock is ours: a thread that is parked may not have it when names are looked up. */
+/*
+ * The loader's lock for its list of modules is ours: a thread that is parked may not have it when
+ * names are looked up. (Its other one, of dlopen, dlsym and dladdr, is asked for by builds without
+ * libbacktrace only.)
+ */
 static void run_with_loader(void *argument)
 {
 	struct leak_check *check = argument;

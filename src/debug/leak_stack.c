@@ -94,13 +94,28 @@ static bool has_mark(depot_stack_handle stack)
 }
 
 /*
- * libc's start of the program or of a thread, below main: libc_start_call_main, libc_start_main,
- * _start, or start_thread and clone. Most stacks have them, and their lines tell nothing, but for
- * them libc's debug information would be read, if it is installed: 0.1 s.
+ * The outermost frames of a whole stack: two of libc and _start, or two of libc. Their names and
+ * lines tell nothing, but to have them libc's debug information would be read, if it is installed:
+ * 0.1 s. (dladdr would do, but for a lock of the loader's that a thread amid dlopen has.) NULL: the
+ * frame is another.
  */
-static bool is_start(uintptr_t pc, unsigned int nr_below)
+static const char *name_of_start(const uintptr_t *pcs, unsigned int nr, unsigned int number)
 {
-	return nr_below < 3 && symbolise_is_libc(pc);
+	bool of_thread = symbolise_is_libc(pcs[nr - 1] - 1);
+
+	if (nr == STACK_MAX_FRAMES || number + 3 - of_thread < nr ||
+	    !symbolise_is_libc(pcs[number] - 1))
+		return NULL;
+	return of_thread ? "(start of a thread)" : "(below main)";
+}
+
+static void visit_start(struct frames *frames, const char *name)
+{
+	struct symbol symbol;
+
+	symbolise_module(frames->pc, &symbol);
+	symbol.function = name;
+	visit_symbol(frames, &symbol);
 }
 
 /*
@@ -112,11 +127,14 @@ static bool visit_frames(depot_stack_handle stack, leak_frame_fn *fn, void *cont
 	struct frames frames = { .fn = fn, .context = context };
 	unsigned int nr;
 	const uintptr_t *pcs = fetch(stack, &nr);
+	bool has_end = !has_mark(stack);
 
 	for (unsigned int i = 0; i < nr && !frames.stopped; i++) {
+		const char *name = has_end ? name_of_start(pcs, nr, i) : NULL;
+
 		frames.pc = pcs[i] - 1;
-		if (is_start(frames.pc, nr - 1 - i))
-			symbolise_exported(frames.pc, visit_symbol, &frames);
+		if (name)
+			visit_start(&frames, name);
 		else
 			symbolise(frames.pc, visit_symbol, &frames);
 	}

@@ -336,30 +336,32 @@ static void forget_states(unsigned long long nr_loads)
  */
 static struct backtrace_state *state_of(const struct module_search *module, const char *path)
 {
-	struct module_state *end = &states.modules[states.nr], *state = states.modules;
+	struct backtrace_state *state;
 
-	while (state < end && state->headers != module->headers)
-		state++;
-	if (state == end) {
-		state->headers = module->headers;
-		state->state = backtrace_create_state(path, 0, ignore_error, NULL);
-		states.nr++;
-	}
+	if (states.nr_loads != module->nr_loads)
+		forget_states(module->nr_loads);
 	states.in_question = module->headers;
-	return state->state;
+	for (unsigned int i = 0; i < states.nr; i++)
+		if (states.modules[i].headers == module->headers)
+			return states.modules[i].state;
+	if (states.nr == MAX_MODULE_STATES)
+		forget_states(module->nr_loads);
+	state = backtrace_create_state(path, 0, ignore_error, NULL);
+	if (state)
+		states.modules[states.nr++] = (struct module_state){ module->headers, state };
+	return state;
 }
 
 void symbolise(uintptr_t pc, symbol_fn *fn, void *context)
 {
 	struct lookup lookup = { .fn = fn, .context = context };
+	struct backtrace_state *state = NULL;
 	struct module_search module;
 
 	find_module(pc, &module, &lookup.symbol);
-	if (states.nr == MAX_MODULE_STATES || states.nr_loads != module.nr_loads)
-		forget_states(module.nr_loads);
-	if (module.found) {
-		struct backtrace_state *state = state_of(&module, lookup.symbol.module);
-
+	if (module.found)
+		state = state_of(&module, lookup.symbol.module);
+	if (state) {
 		backtrace_pcinfo(state, pc, take_frame, ignore_error, &lookup);
 		backtrace_syminfo(state, pc, take_symbol, ignore_error, &lookup);
 	}
@@ -370,25 +372,15 @@ void symbolise(uintptr_t pc, symbol_fn *fn, void *context)
 
 #else /* !CONFIG_SYMBOLISE */
 
-static const char *demangle(const char *mangled)
-{
-	return mangled;
-}
-
 void symbolise(uintptr_t pc, symbol_fn *fn, void *context)
-{
-	symbolise_exported(pc, fn, context);
-}
-
-#endif
-
-void symbolise_exported(uintptr_t pc, symbol_fn *fn, void *context)
 {
 	struct symbol symbol;
 	Dl_info info;
 
 	symbolise_module(pc, &symbol);
 	if (symbol.module && dladdr((void *)pc, &info)) // NOLINT
-		symbol.function = demangle(info.dli_sname);
+		symbol.function = info.dli_sname;
 	fn(context, &symbol);
 }
+
+#endif

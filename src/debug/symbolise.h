@@ -30,9 +30,6 @@ typedef void symbol_fn(void *context, const struct symbol *symbol);
  */
 void symbolise(uintptr_t pc, symbol_fn *fn, void *context);
 
-/* The same, once, by what the loader knows: names of exported functions, and no file is read. */
-void symbolise_exported(uintptr_t pc, symbol_fn *fn, void *context);
-
 /* The same without looking into files: module and offset only. */
 void symbolise_module(uintptr_t pc, struct symbol *symbol);
 

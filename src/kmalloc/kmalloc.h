@@ -28,7 +28,7 @@ void *kmalloc_pages_of_own(size_t bytes);
 /*
  * An object of at most SIZE_CLASS_MAX_BYTES from the slabs of this node (mm/node.h), aligned to a
  * power of two up to a page. Strict: not of another node, though the node has none. NULL: none; or
- * no class is aligned so.
+ * whole pages are smaller.
  */
 void *kmalloc_node(size_t bytes, size_t align, unsigned int nid, bool strict);
 

@@ -28,8 +28,9 @@ static bool resize_pages(const struct owner *owner, size_t bytes)
 	size_t nr_pages = div_round_up(bytes, PAGE_SIZE);
 
 	if (owner->kind == OWNER_RUN)
-		return bytes > SIZE_CLASS_MAX_BYTES && nr_pages <= RUN_MAX_PAGES &&
-		       run_resize(owner->page, nr_pages);
+		return nr_pages == owner->page->nr_pages ||
+		       (bytes > SIZE_CLASS_MAX_BYTES && nr_pages <= RUN_MAX_PAGES &&
+			run_resize(owner->page, nr_pages));
 	return owner->kind == OWNER_AREA && nr_pages > RUN_MAX_PAGES &&
 	       area_resize(owner->page, nr_pages);
 }

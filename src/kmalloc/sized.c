@@ -25,7 +25,8 @@ static bool is_right(const struct owner *owner, size_t align, size_t bytes, bool
 
 	if (bytes > usable)
 		return false;
-	if (owner->kind == OWNER_RUN && bytes <= SIZE_CLASS_MAX_BYTES && params_take_samples())
+	if (owner->kind == OWNER_RUN && bytes <= SIZE_CLASS_MAX_BYTES &&
+	    (may_be_resized || params_take_samples()))
 		return usable == align_up(max_size(bytes, 1), PAGE_SIZE);
 	if (may_be_resized && owner->kind == OWNER_SLAB && bytes >= usable / 2)
 		return true;

@@ -12,7 +12,7 @@ _Thread_local uint8_t charged_memcg __tls_initial_exec;
 /* Members have been counted anew so often: a thread that was on its way then counts once more. */
 static _Atomic uint32_t nr_recounts;
 
-/* What a request for an object may take: a slab of the highest order that small ones have. */
+/* What a request for an object may take: a slab of the highest order that a class begins with. */
 #define SMALL_REQUEST_PAGES 16u
 
 static struct mem_cgroup *group(unsigned int id)

@@ -57,19 +57,40 @@ static void slab_init(struct page *head, unsigned int order, uint32_t entry, uin
 	tag_pages(head, entry);
 }
 
+static unsigned int order_of_one(const struct size_class *class)
+{
+	unsigned int order = 0;
+
+	while (PAGE_SIZE << order < class->size)
+		order++;
+	return order;
+}
+
+/* When no large block is left small ones may be, and one object is better than none. */
+static struct page *slab_pages(struct slot *slot, const struct slot_class *cache,
+			       const struct size_class *class, unsigned int *order)
+{
+	const unsigned int orders[] = { slab_order(cache, class), class->min_order,
+					order_of_one(class) };
+	bool populate = cache->nr_slabs && class->size <= POPULATE_MAX_BYTES;
+	struct page *head = NULL;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders) && !head; i++) {
+		*order = orders[i];
+		if (!i || orders[i] < orders[i - 1])
+			head = pcp_alloc(&slot->pcp, *order, populate);
+	}
+	return head;
+}
+
 static struct page *slab_new(struct slot *slot, unsigned int class_index)
 {
 	const struct size_class *class = &size_classes[class_index];
 	struct slot_class *cache = &slot->class[class_index];
-	unsigned int order = slab_order(cache, class);
-	bool populate = cache->nr_slabs && class->size <= POPULATE_MAX_BYTES;
-	struct page *head = pcp_alloc(&slot->pcp, order, populate);
+	unsigned int order;
+	struct page *head = slab_pages(slot, cache, class, &order);
 	size_t spare;
 
-	if (!head && order > class->min_order) {
-		order = class->min_order; /* no large block is left, but small ones may be */
-		head = pcp_alloc(&slot->pcp, order, populate);
-	}
 	if (!head)
 		return NULL;
 	spare = (PAGE_SIZE << order) % class->size;

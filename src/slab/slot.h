@@ -46,6 +46,7 @@ _Static_assert(sizeof(struct batch) == 512, "eight cache lines");
 #define NR_OUTBOX_ROWS 16u
 #define OUTBOX_ROW 64u
 #define NR_OUTBOXES (NR_OUTBOX_ROWS * OUTBOX_ROW)
+_Static_assert(NR_SIZE_CLASSES <= OUTBOX_ROW, "no two classes share a box");
 
 /* One size class in one slot: the cold part. The hot one is the slot's top[class]. */
 struct slot_class {

@@ -59,8 +59,8 @@ static inline size_t pick_size(struct rng *rng, const struct profile *profile)
 	switch (pick_shape(rng, profile)) {
 	case TINY:
 		return rng_below(rng, 1025);
-	case EDGE: /* every multiple of 16 up to 8 KiB: whatever the size classes are */
-		return 16 * (1 + rng_below(rng, 513)) + off - 1;
+	case EDGE: /* every multiple of 16 up to 16 KiB: whatever the size classes are */
+		return 16 * (1 + rng_below(rng, 1025)) + off - 1;
 	case PAGE:
 		return 4096 * (1 + rng_below(rng, (size_t)2 << rng_below(rng, 9))) + off - 1;
 	case CURVE:

@@ -13,11 +13,10 @@ report()
 		grep -v '^==='
 }
 
-# Addresses differ from run to run. Of libc's start, below main, reports have exported names only,
-# and the frames behind it are no others'.
+# Addresses differ from run to run. Of libc's start of a thread reports have no names of functions.
 without_addresses()
 {
-	sed -E 's/0x[0-9a-f]+//g' | grep -vE 'start_thread|clone3|#[0-9]+  \(.*/libc\.so'
+	sed -E 's/0x[0-9a-f]+//g' | grep -vE 'start_thread|clone3|\(start of a thread\)'
 }
 
 for program in inlined.c deep_64.c static_function.c libc_qsort.c new.cc map.cc std_thread.cc; do

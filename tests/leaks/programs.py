@@ -75,8 +75,6 @@ ALLOCATORS = re.compile(r"vgpreload_|libstitchmalloc")
 # The programs' own functions in front of malloc tell nothing.
 WRAPPERS = {"malloc", "calloc", "realloc", "Perl_safesysmalloc", "Perl_safesyscalloc",
             "Perl_safesysrealloc", "xmalloc", "xrealloc", "ngx_alloc", "ngx_calloc"}
-# What Valgrind calls it, and what its symbol is.
-ALIASES = {"(below main)": "libc_start_main"}
 
 
 def number(text):
@@ -87,7 +85,7 @@ def function_of(frames):
     """The innermost one with a name."""
     for name, module in frames:
         if name and name != "???" and name not in WRAPPERS and not ALLOCATORS.search(module):
-            return ALIASES.get(name, name.lstrip("_"))
+            return name.lstrip("_")
     return "?"
 
 

@@ -34,7 +34,7 @@ static size_t pick_size(struct rng *rng)
 		return KIB(64) + rng_below(rng, MIB(2));
 	case 2:
 	case 3:
-		return KIB(4) + rng_below(rng, KIB(5)); /* the largest classes: few in a slab */
+		return KIB(4) + rng_below(rng, KIB(13)); /* the largest classes: few in a slab */
 	default:
 		return KIB(8) + 1 + rng_below(rng, KIB(64));
 	}

@@ -86,7 +86,7 @@ void *realloc(void *block, size_t bytes)
 
 #ifndef PROBE_STATIC
 static const char *in_question;
-static unsigned int nr_opened, nr_foreign;
+static unsigned int nr_foreign;
 
 static int is_of_module(struct dl_phdr_info *info, size_t bytes, void *path)
 {
@@ -97,12 +97,9 @@ static int is_of_module(struct dl_phdr_info *info, size_t bytes, void *path)
 /* As libbacktrace calls it. Modules are opened by the names that the loader has for them. */
 int open(const char *path, int flags, ...)
 {
-	if (is_counting) {
-		nr_opened++;
-		if (in_question && strcmp(path, in_question) &&
-		    dl_iterate_phdr(is_of_module, (void *)path))
-			nr_foreign++;
-	}
+	if (is_counting && in_question && strcmp(path, in_question) &&
+	    dl_iterate_phdr(is_of_module, (void *)path))
+		nr_foreign++;
 	return openat(AT_FDCWD, path, flags);
 }
 #endif
@@ -143,7 +140,6 @@ static void take(void *context, const struct symbol *symbol)
 struct question {
 	uintptr_t pc;
 	struct answer *answer;
-	bool exported_only;
 };
 
 static void *ask_on_thread(void *argument)
@@ -151,10 +147,7 @@ static void *ask_on_thread(void *argument)
 	struct question *question = argument;
 
 	is_counting = true;
-	if (question->exported_only)
-		symbolise_exported(question->pc, take, question->answer);
-	else
-		symbolise(question->pc, take, question->answer);
+	symbolise(question->pc, take, question->answer);
 	is_counting = false;
 	return NULL;
 }
@@ -163,10 +156,10 @@ static void *ask_on_thread(void *argument)
 static size_t max_stack_bytes;
 
 /* On a stack that tells how much of it was used. */
-static void ask_for(uintptr_t pc, struct answer *answer, bool exported_only)
+static void ask(uintptr_t pc, struct answer *answer)
 {
 	static unsigned char stack[STACK_BYTES] __attribute__((aligned(4096)));
-	struct question question = {pc, answer, exported_only};
+	struct question question = {pc, answer};
 	pthread_attr_t attributes;
 	pthread_t thread;
 	size_t unused = 0;
@@ -181,11 +174,6 @@ static void ask_for(uintptr_t pc, struct answer *answer, bool exported_only)
 		unused++;
 	if (STACK_BYTES - unused > max_stack_bytes)
 		max_stack_bytes = STACK_BYTES - unused;
-}
-
-static void ask(uintptr_t pc, struct answer *answer)
-{
-	ask_for(pc, answer, false);
 }
 
 /* --- judging ---------------------------------------------------------------------------------- */
@@ -305,20 +293,6 @@ static void judge_program(enum level level)
 }
 
 #ifndef PROBE_STATIC
-/* What the loader knows, whatever there is besides; and no file is opened to find it. */
-static void judge_exported(enum level level, fixture_marks_fn *fill)
-{
-	static struct answer answer;
-	struct mark marks[MAX_MARKS] = {0};
-	unsigned int nr = fill(marks), nr_opened_before = nr_opened;
-
-	for (unsigned int i = 0; i < nr; i++) {
-		ask_for(marks[i].pc, &answer, true);
-		judge_name_only(&marks[i], &answer, level == MANGLED ? MANGLED : EXPORTED);
-	}
-	CHECK(nr_opened == nr_opened_before, "files are opened for exported names");
-}
-
 static void judge_shared_object(enum level level, const char *path)
 {
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -332,7 +306,6 @@ static void judge_shared_object(enum level level, const char *path)
 	if (level == GONE)
 		unlink(path);
 	fill = (fixture_marks_fn *)dlsym(handle, "fixture_marks");
-	judge_exported(level, fill);
 	in_question = path;
 	judge(level, path, map->l_addr, fill);
 	in_question = NULL;

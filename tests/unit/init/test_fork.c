@@ -242,12 +242,12 @@ static void *trimming_thread(void *unused)
 {
 	while (!stop) {
 		for (unsigned int i = 1; i < ARRAY_SIZE(objects); i += 2)
-			memset(objects[i], 1, KIB(12));
+			memset(objects[i], 1, KIB(20));
 		for (unsigned int i = 1; i < ARRAY_SIZE(objects); i += 2)
 			kfree(objects[i]);
 		kmalloc_trim();
 		for (unsigned int i = 1; i < ARRAY_SIZE(objects); i += 2)
-			EXPECT((objects[i] = kmalloc(KIB(12))));
+			EXPECT((objects[i] = kmalloc(KIB(20))));
 	}
 	mm_thread_exit();
 	return unused;
@@ -260,7 +260,7 @@ ISOLATED_TEST(forks_beside_a_trim)
 
 	heap_up("");
 	for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++)
-		ASSERT((objects[i] = kmalloc(KIB(12))));
+		ASSERT((objects[i] = kmalloc(KIB(20))));
 	ASSERT(!pthread_create(&thread, NULL, trimming_thread, NULL));
 	for (unsigned int i = 0; i < 20; i++) {
 		pid_t child = heap_fork();

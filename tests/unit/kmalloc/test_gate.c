@@ -95,7 +95,7 @@ static void expect_heap_unchanged(void (*body)(void))
 ISOLATED_TEST(others_are_served_while_one_forks)
 {
 	heap_up("");
-	kfree(kmalloc(KIB(10)));
+	kfree(kmalloc(KIB(20)));
 	sheaves_empty();
 	expect_heap_unchanged(expect_all_served);
 	/* A thread that has never had a slot, and one that has left it. */
@@ -109,7 +109,7 @@ ISOLATED_TEST(others_are_served_while_one_forks)
 ISOLATED_TEST(in_hardened_mode_too)
 {
 	heap_up("hardened=1");
-	kfree(kmalloc(KIB(10)));
+	kfree(kmalloc(KIB(20)));
 	expect_heap_unchanged(expect_all_served);
 }
 

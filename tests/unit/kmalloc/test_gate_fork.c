@@ -433,7 +433,7 @@ static void expect_closed_for_good(void)
 	os_fake_reset();
 	expect_closed_here();
 	for (unsigned int i = 0; i < ARRAY_SIZE(old_objects); i++) {
-		EXPECT_EQ(((char *)old_objects[i])[KIB(10) - 1], 7);
+		EXPECT_EQ(((char *)old_objects[i])[KIB(20) - 1], 7);
 		kfree(old_objects[i]);
 	}
 	EXPECT(gate.pending);
@@ -465,8 +465,8 @@ ISOLATED_TEST(a_lock_that_an_absent_thread_holds)
 	heap_up("");
 	use_everything();
 	for (unsigned int i = 0; i < ARRAY_SIZE(old_objects); i++) {
-		old_objects[i] = kmalloc(KIB(10));
-		memset(old_objects[i], 7, KIB(10));
+		old_objects[i] = kmalloc(KIB(20));
+		memset(old_objects[i], 7, KIB(20));
 	}
 	for (int rank = LOCK_DEVRES; rank < NR_LOCK_RANKS; rank++) {
 		dweller_enters(rank % 2, rank);

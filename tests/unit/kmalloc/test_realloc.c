@@ -86,6 +86,23 @@ ISOLATED_TEST(runs_grow_and_shrink_in_place)
 	expect_valid();
 }
 
+/* Pages of 12 KiB, since no class is aligned so and smaller, stay while there are as many. */
+ISOLATED_TEST(small_runs_stay)
+{
+	char *run;
+
+	heap_up("");
+	run = kmalloc_aligned(PAGE_SIZE, KIB(12));
+	fill(run, KIB(12));
+	EXPECT_EQ(krealloc(run, KIB(12) - 1), run);
+	EXPECT_EQ(krealloc(run, KIB(8) + 1), run);
+	EXPECT_EQ(ksize(run), KIB(12));
+	run = krealloc(run, KIB(8));
+	EXPECT(is_filled(run, KIB(8)));
+	EXPECT_EQ(ksize(run), KIB(8));
+	expect_valid();
+}
+
 ISOLATED_TEST(areas_grow_and_shrink_in_place)
 {
 	char *area;

@@ -86,6 +86,9 @@ ISOLATED_TEST(sizes_after_realloc)
 	EXPECT(*report_of(object, 0, 1025, true));
 	object = krealloc(object, 100);
 	EXPECT_STREQ(report_of(object, 0, 100, true), "");
+	object = krealloc(kmalloc_aligned(PAGE_SIZE, KIB(12)), KIB(12) - 1);
+	EXPECT_STREQ(report_of(object, 0, KIB(12) - 1, true), "");
+	expect_wrong(object, 0, KIB(8), "page run");
 }
 
 ISOLATED_TEST(wrong_alignment)

@@ -102,7 +102,7 @@ ISOLATED_TEST(frees_are_gathered_by_owner)
 	expect_nothing_left();
 }
 
-/* Large objects are handed over sooner: 16 KiB at most wait in an outbox. */
+/* Large objects are handed over sooner: two, or 16 KiB at most, wait in an outbox. */
 ISOLATED_TEST(batches_are_bounded_in_bytes)
 {
 	two_threads("");

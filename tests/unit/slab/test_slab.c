@@ -380,6 +380,27 @@ ISOLATED_TEST(scattered_pages_make_small_slabs)
 	expect_valid();
 }
 
+/* A class whose slabs begin with 64 KiB has one object of what is left, 16 KiB. */
+ISOLATED_TEST(one_object_is_better_than_none)
+{
+	struct slot *slot = own_slot("reserve=16M");
+	unsigned int class = class_of(11904), order_4 = class_of(4096);
+	void *pages[MANY * 5], *object;
+	unsigned int nr = 0;
+
+	ASSERT_EQ(size_classes[class].min_order, 4);
+	while (slab_take_bulk(slot, order_4, &pages[nr], 1))
+		nr++;
+	while (slab_take_bulk(slot, class, &object, 1))
+		;
+	for (unsigned int i = 0; i < nr; i++) /* in blocks of 64 KiB the first quarter */
+		if (virt_to_pfn(pages[i]) % 16 < 4 && slab_of(pages[i])->order <= 2)
+			slab_put_bulk(slot, order_4, &pages[i], 1);
+	EXPECT_EQ(slab_take_bulk(slot, class, &object, 1), 1);
+	EXPECT_EQ(slab_of(object)->order, 2);
+	expect_valid();
+}
+
 /* --- change of owner ------------------------------------------------------------------------- */
 
 ISOLATED_TEST(slabs_are_adopted)
