@@ -351,8 +351,10 @@ def check(program, options):
     """The differences; the program is built first."""
     if said := program.build(options.work):
         return [f"does not compile cleanly: {said}"]
-    checker = check_valgrind if options.mode == "valgrind" else check_leaks
-    return list(checker(program, options))
+    if options.mode == "leaks":
+        return list(check_leaks(program, options))
+    # Once more: Valgrind's heap lies so low that a time in nanoseconds may point into it by chance.
+    return list(check_valgrind(program, options)) and list(check_valgrind(program, options))
 
 
 def check_all(programs, options):
