@@ -295,7 +295,7 @@ struct module_state {
 static struct {
 	struct module_state modules[MAX_MODULE_STATES];
 	unsigned int nr;
-	unsigned long long nr_loads;  /* by the loader, of modules, when they were made */
+	unsigned long long nr_loads; /* by the loader, of modules, when they were made */
 	const ElfW(Phdr) *in_question;
 } states;
 
