@@ -21,6 +21,7 @@
 #include "base/math.h"
 #include "core/params.h"
 #include "core/printk.h"
+#include "debug/stack_name.h"
 #include "entry.h"
 #include "kmalloc/kmalloc.h"
 #include "marked.h"
@@ -119,6 +120,7 @@ static __slow void *new_slow(size_t bytes, size_t align)
 		handler();
 	}
 }
+STACK_NAME(new_slow, "operator new");
 
 /*
  * The throwing forms. Where another form must know whether the program has replaced one of
@@ -132,11 +134,13 @@ static void *own_new(size_t bytes)
 		return object;
 	return new_slow(bytes, KMALLOC_MIN_ALIGN);
 }
+STACK_NAME(own_new, "operator new(unsigned long)");
 
 static void *own_new_array(size_t bytes)
 {
 	return _Znwm(bytes);
 }
+STACK_NAME(own_new_array, "operator new[](unsigned long)");
 
 static void *own_new_aligned(size_t bytes, size_t align)
 {
@@ -146,11 +150,13 @@ static void *own_new_aligned(size_t bytes, size_t align)
 		return object;
 	return new_slow(bytes, align);
 }
+STACK_NAME(own_new_aligned, "operator new(unsigned long, std::align_val_t)");
 
 static void *own_new_array_aligned(size_t bytes, size_t align)
 {
 	return _ZnwmSt11align_val_t(bytes, align);
 }
+STACK_NAME(own_new_array_aligned, "operator new[](unsigned long, std::align_val_t)");
 
 #define SYMBOL_OF(function) __visible __attribute__((alias(#function)))
 SYMBOL_OF(own_new) void *_Znwm(size_t bytes);
@@ -173,6 +179,7 @@ static __slow void *new_nothrow_slow(const char *name, bool replaced, size_t byt
 	form = (__typeof__(form))runtime_symbol(RTLD_NEXT, name);
 	return form ? form(bytes, tag) : NULL;
 }
+STACK_NAME(new_nothrow_slow, "operator new");
 
 static void *new_aligned_nothrow(const char *name, bool replaced, size_t bytes, size_t align,
 				 const void *tag)
@@ -185,6 +192,7 @@ static void *new_aligned_nothrow(const char *name, bool replaced, size_t bytes, 
 	form = (__typeof__(form))runtime_symbol(RTLD_NEXT, name);
 	return form ? form(bytes, align, tag) : NULL;
 }
+STACK_NAME(new_aligned_nothrow, "operator new");
 
 __visible void *_ZnwmRKSt9nothrow_t(size_t bytes, const void *tag)
 {

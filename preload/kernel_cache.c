@@ -13,6 +13,7 @@
 #include "debug/fault_inject.h"
 #include "debug/leak_track.h"
 #include "debug/alloc_profile.h"
+#include "debug/stack_name.h"
 #include "entry.h"
 #include "kernel_node.h"
 #include "kmalloc/cache_objects.h"
@@ -163,6 +164,7 @@ static __slow void *stitch_kmem_cache_alloc_detour(struct kmem_cache *cache, sti
 		leak_track(object, cache->object_size);
 	return object;
 }
+STACK_NAME(stitch_kmem_cache_alloc_detour, "stitch_kmem_cache_alloc");
 
 static __slow void *stitch_kmem_cache_alloc_slow(struct kmem_cache *cache, stitch_gfp_t flags)
 {

@@ -10,6 +10,7 @@
 #include "debug/fault_inject.h"
 #include "debug/leak_sample.h"
 #include "debug/leak_track.h"
+#include "debug/stack_name.h"
 #include "entry.h"
 #include "kmalloc/gfp.h"
 #include "kmalloc/high_pages.h"
@@ -224,6 +225,7 @@ static __slow struct stitch_page *stitch_alloc_pages_detour(stitch_gfp_t flags, 
 {
 	return page_or_null(alloc_order_watched(flags, order));
 }
+STACK_NAME(stitch_alloc_pages_detour, "stitch_alloc_pages");
 
 /* The lot has been drawn: a page of the heap is no second request. */
 static __inline_always void *alloc_order_instead(stitch_gfp_t flags, unsigned int order)
@@ -284,6 +286,7 @@ static __slow void *stitch_get_free_pages_detour(stitch_gfp_t flags, unsigned in
 {
 	return alloc_order_watched(flags, order);
 }
+STACK_NAME(stitch_get_free_pages_detour, "stitch_get_free_pages");
 
 __visible unsigned long stitch_get_free_pages(stitch_gfp_t flags, unsigned int order)
 {
@@ -296,6 +299,7 @@ static __slow void *stitch_get_zeroed_page_detour(stitch_gfp_t flags)
 {
 	return alloc_watched(1, 1, flags);
 }
+STACK_NAME(stitch_get_zeroed_page_detour, "stitch_get_zeroed_page");
 
 __visible unsigned long stitch_get_zeroed_page(stitch_gfp_t flags)
 {
@@ -327,6 +331,7 @@ static __slow void *stitch_alloc_pages_exact_detour(size_t bytes, stitch_gfp_t f
 {
 	return alloc_watched(pages_of_bytes(bytes), 1, flags);
 }
+STACK_NAME(stitch_alloc_pages_exact_detour, "stitch_alloc_pages_exact");
 
 __visible void *stitch_alloc_pages_exact(size_t bytes, stitch_gfp_t flags)
 {
@@ -368,6 +373,7 @@ static __slow void *stitch_vmalloc_detour(size_t bytes)
 {
 	return alloc_watched(pages_of_bytes(bytes), 1, STITCH_GFP_KERNEL);
 }
+STACK_NAME(stitch_vmalloc_detour, "stitch_vmalloc");
 
 __visible void *stitch_vmalloc(size_t bytes)
 {
@@ -384,6 +390,7 @@ static __slow void *stitch_vzalloc_detour(size_t bytes)
 {
 	return alloc_watched(pages_of_bytes(bytes), 1, ZEROED);
 }
+STACK_NAME(stitch_vzalloc_detour, "stitch_vzalloc");
 
 __visible void *stitch_vzalloc(size_t bytes)
 {

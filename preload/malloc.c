@@ -19,6 +19,7 @@
 #include "debug/fault_inject.h"
 #include "debug/leak_sample.h"
 #include "debug/leak_track.h"
+#include "debug/stack_name.h"
 #include "entry.h"
 #include "heap.h"
 #include "init/mm_init.h"
@@ -112,6 +113,7 @@ static __slow void *malloc_sampled(size_t bytes, bool hit)
 	}
 	return note_sample(object, bytes, hit, had_slot);
 }
+STACK_NAME(malloc_sampled, "malloc");
 
 /* The fast path of leaks=sample, for a block that is counted. NULL: nothing in the sheaf. */
 static __inline_always void *counted_pop(size_t bytes)
@@ -156,6 +158,7 @@ static __slow void *calloc_sampled(size_t bytes, bool hit)
 	}
 	return note_sample(object, bytes, hit, had_slot);
 }
+STACK_NAME(calloc_sampled, "calloc");
 
 static __attribute__((noinline, hot)) void *calloc_counted(size_t bytes)
 {
@@ -177,6 +180,7 @@ static __slow void *memalign_sampled(size_t align, size_t bytes)
 		object = heap_aligned(align, bytes);
 	return note_sample(object, bytes, hit, had_slot);
 }
+STACK_NAME(memalign_sampled, "memalign");
 
 /* A new object, of the sample or not, in place of the old one. */
 static void *realloc_to_sample(void *object, size_t bytes)
@@ -212,6 +216,7 @@ static __slow void *realloc_sampled(void *object, size_t bytes)
 		leak_track_again(object, before);
 	return note_sample(resized, bytes, hit, had_slot);
 }
+STACK_NAME(realloc_sampled, "realloc");
 
 static __inline_always bool fails(const char *who, size_t bytes)
 {
@@ -246,6 +251,7 @@ static __slow void *malloc_detour(size_t bytes)
 	object = pop_after_all(bytes);
 	return likely(object) ? object : malloc_slow(bytes);
 }
+STACK_NAME(malloc_detour, "malloc");
 
 /* Without a frame, for the sake of those that are counted. */
 __attribute__((noinline)) void *malloc_miss(size_t bytes)
@@ -279,6 +285,7 @@ static __slow void *calloc_detour(size_t bytes)
 	object = pop_after_all(bytes);
 	return likely(object) ? memset(object, 0, bytes) : calloc_slow(bytes);
 }
+STACK_NAME(calloc_detour, "calloc");
 
 static __attribute__((noinline)) void *calloc_miss(size_t bytes)
 {
@@ -306,9 +313,10 @@ static __slow void *memalign_detour(size_t align, size_t bytes)
 		return note_object(heap_aligned(align, leak_padded(bytes)), bytes);
 	return memalign_plain(align, bytes);
 }
+STACK_NAME(memalign_detour, "memalign");
 
-/* align: a power of two. */
-void *memalign_slow(size_t align, size_t bytes)
+/* align: a power of two. Not inlined: cold parts of the callers would have no STACK_NAME. */
+__attribute__((noinline)) void *memalign_slow(size_t align, size_t bytes)
 {
 	return likely(!mm_has_detours()) ? memalign_plain(align, bytes) :
 					   memalign_detour(align, bytes);
@@ -388,6 +396,7 @@ static __slow void *realloc_detour(void *object, size_t bytes)
 		return note_object(realloc_tracked(object, bytes), bytes);
 	return realloc_plain(object, bytes);
 }
+STACK_NAME(realloc_detour, "realloc");
 
 static void *realloc_slow(void *object, size_t bytes)
 {
@@ -438,7 +447,7 @@ __visible void *ENTRY(reallocarray)(void *object, size_t count, size_t bytes)
 }
 
 /* The result comes by value and *object stays untouched on failure; errno as glibc leaves it. */
-__visible int ENTRY(posix_memalign)(void **object, size_t align, size_t bytes)
+static int own_posix_memalign(void **object, size_t align, size_t bytes)
 {
 	void *result;
 
@@ -450,6 +459,9 @@ __visible int ENTRY(posix_memalign)(void **object, size_t align, size_t bytes)
 	*object = result;
 	return 0;
 }
+STACK_NAME(own_posix_memalign, "posix_memalign");
+__visible __attribute__((alias("own_posix_memalign"))) int
+ENTRY(posix_memalign)(void **object, size_t align, size_t bytes);
 
 __visible void *ENTRY(aligned_alloc)(size_t align, size_t bytes)
 {

@@ -9,33 +9,26 @@
 #include "slab/sheaf.h"
 #include "slab/slab.h"
 
-/* Of a page of the window. */
-struct page_objects {
-	uint32_t head;	/* pfn + 1 of the slab, run or area that the page is in; 0: in none */
-	uint32_t first; /* of a head: index of its first object */
+/* Something that objects are in: a slab, run, area or extent of the reserve. */
+struct object_block {
+	uintptr_t start;
+	size_t bytes;	     /* of an object; 0: of the reserve, whose objects differ */
+	uint32_t stride;     /* from one to the next, where there are several */
+	uint32_t nr_objects; /* free ones included */
+	uint32_t first;	     /* index of the first one */
+	uint32_t pfn;	     /* of the head */
 };
 
 uint8_t *heap_object_state;
-static struct page_objects *pages;
-static size_t nr_objects;
+static struct object_block *blocks; /* lowest first */
+static uint32_t *block_of_page;	    /* 1 + index; 0: the page is in none */
+static size_t nr_blocks, nr_objects;
 
-/* --- walking ---------------------------------------------------------------------------------- */
+/* --- walking the page map --------------------------------------------------------------------- */
 
-/* Something that objects are in. */
-struct object_block {
-	struct page *head;
-	size_t nr_pages;
-	uintptr_t start;
-	size_t bytes;	   /* of an object; 0: of the reserve, whose objects differ */
-	size_t stride;	   /* from one to the next */
-	size_t nr_objects; /* free ones included */
-};
-
-static struct object_block slab_block(struct page *head, uint32_t entry)
+static struct object_block slab_block(const struct page *head, uint32_t entry)
 {
 	return (struct object_block){
-		.head = head,
-		.nr_pages = (size_t)1 << head->order,
 		.start = (uintptr_t)slab_first_object(head),
 		.bytes = size_classes[pagemap_class(entry)].size,
 		.stride = size_classes[pagemap_class(entry)].size,
@@ -43,11 +36,9 @@ static struct object_block slab_block(struct page *head, uint32_t entry)
 	};
 }
 
-static struct object_block cache_block(struct page *head, const struct kmem_cache *cache)
+static struct object_block cache_block(const struct page *head, const struct kmem_cache *cache)
 {
 	return (struct object_block){
-		.head = head,
-		.nr_pages = (size_t)1 << head->order,
 		.start = (uintptr_t)cache_first_object(cache, head),
 		.bytes = cache->usable_size,
 		.stride = cache->stride,
@@ -55,35 +46,40 @@ static struct object_block cache_block(struct page *head, const struct kmem_cach
 	};
 }
 
-static struct object_block page_block(struct page *head)
+static struct object_block page_block(const struct page *head)
 {
 	return (struct object_block){
-		.head = head,
-		.nr_pages = head->nr_pages,
 		.start = (uintptr_t)page_address(head),
 		.bytes = head->nr_pages * PAGE_SIZE,
-		.stride = head->nr_pages * PAGE_SIZE,
 		.nr_objects = 1,
 	};
 }
 
 /* An extent of the reserve: an object may start at each stride. */
-static struct object_block reserve_block(struct page *head)
+static struct object_block reserve_block(const struct page *head)
 {
 	return (struct object_block){
-		.head = head,
-		.nr_pages = head->nr_pages,
 		.start = (uintptr_t)page_address(head),
 		.stride = RESERVE_ALIGN,
-		.nr_objects = head->nr_pages * PAGE_SIZE / RESERVE_ALIGN,
+		.nr_objects = (uint32_t)(head->nr_pages * PAGE_SIZE / RESERVE_ALIGN),
 	};
+}
+
+static bool has_bitmap(const struct page *head)
+{
+	return head->kind == PAGE_SLAB || head->kind == PAGE_CACHE;
+}
+
+static size_t pages_of(const struct page *head)
+{
+	return has_bitmap(head) ? (size_t)1 << head->order : head->nr_pages;
 }
 
 /* The block whose head the page is. */
 static bool block_at(size_t pfn, struct object_block *block)
 {
 	uint32_t entry = pagemap_read(pfn);
-	struct page *page = pfn_to_page(pfn);
+	const struct page *page = pfn_to_page(pfn);
 
 	if (pagemap_is_slab(entry) && page->kind == PAGE_SLAB)
 		*block = slab_block(page, entry);
@@ -95,6 +91,7 @@ static bool block_at(size_t pfn, struct object_block *block)
 		*block = reserve_block(page);
 	else
 		return false;
+	block->pfn = (uint32_t)pfn;
 	return true;
 }
 
@@ -107,7 +104,7 @@ static bool next_block(size_t *pfn, struct object_block *block)
 		if (at >= mm_map.nr_pages)
 			break;
 		if (block_at(at, block)) {
-			*pfn = at + block->nr_pages;
+			*pfn = at + pages_of(pfn_to_page(at));
 			return true;
 		}
 	}
@@ -116,91 +113,95 @@ static bool next_block(size_t *pfn, struct object_block *block)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-static bool is_marked_free(const struct page *head, size_t i)
+static void count_block(const struct object_block *block)
 {
-	return head->bitmap[i / 64] >> i % 64 & 1;
-}
-
-static bool has_bitmap(const struct page *head)
-{
-	return head->kind == PAGE_SLAB || head->kind == PAGE_CACHE;
-}
-
-/* The i-th object is free, or none starts there. */
-static bool is_free(const struct object_block *block, size_t i)
-{
-	if (!block->bytes)
-		return !reserve_size((void *)(block->start + i * block->stride)); // NOLINT
-	return has_bitmap(block->head) && is_marked_free(block->head, i);
+	(void)block;
+	nr_blocks++;
 }
 
 static void enter_block(const struct object_block *block)
 {
-	size_t pfn = page_to_pfn(block->head);
+	size_t nr_pages = pages_of(pfn_to_page(block->pfn));
 
-	for (size_t i = 0; i < block->nr_pages; i++)
-		pages[pfn + i].head = (uint32_t)pfn + 1;
-	pages[pfn].first = (uint32_t)nr_objects;
+	blocks[nr_blocks] = *block;
+	blocks[nr_blocks++].first = (uint32_t)nr_objects;
+	for (size_t i = 0; i < nr_pages; i++)
+		block_of_page[block->pfn + i] = (uint32_t)nr_blocks;
 	nr_objects += block->nr_objects;
-}
-
-static void enter_state(const struct object_block *block)
-{
-	uint8_t *state = &heap_object_state[pages[page_to_pfn(block->head)].first];
-
-	for (size_t i = 0; i < block->nr_objects; i++)
-		state[i] = is_free(block, i) ? OBJECT_FREE : OBJECT_LIVE;
 }
 
 static void for_each_block(void (*fn)(const struct object_block *block))
 {
 	struct object_block block;
 
+	nr_blocks = 0;
 	for (size_t pfn = 0; next_block(&pfn, &block);)
 		fn(&block);
+}
+
+/* The i-th object is free, or none starts there. */
+static bool is_free(const struct object_block *block, const struct page *head, size_t i)
+{
+	if (!block->bytes)
+		return !reserve_size((void *)(block->start + i * block->stride)); // NOLINT
+	return has_bitmap(head) && head->bitmap[i / 64] >> i % 64 & 1;
+}
+
+static void enter_states(void)
+{
+	for (const struct object_block *block = blocks; block < blocks + nr_blocks; block++) {
+		const struct page *head = pfn_to_page(block->pfn);
+		uint8_t *state = heap_object_state + block->first;
+
+		for (size_t i = 0; i < block->nr_objects; i++)
+			state[i] = is_free(block, head, i) ? OBJECT_FREE : OBJECT_LIVE;
+	}
 }
 
 /* The object of a block that the address is in. */
 static bool object_in(const struct object_block *block, uintptr_t address,
 		      struct heap_object *object)
 {
-	uintptr_t start = address - (address - block->start) % block->stride;
-	size_t bytes = block->bytes, i;
+	uintptr_t start = block->start;
+	size_t bytes = block->bytes, i = 0;
 
-	if (address < block->start || (!bytes && !reserve_object_at(address, &start, &bytes)))
+	if (address < start || (!bytes && !reserve_object_at(address, &address, &bytes)))
 		return false;
-	i = (start - block->start) / block->stride;
+	if (block->nr_objects > 1) {
+		i = (address - start) / block->stride;
+		start += i * block->stride;
+	}
 	if (i >= block->nr_objects)
 		return false;
-	*object = (struct heap_object){
-		.start = start,
-		.bytes = bytes,
-		.index = pages[page_to_pfn(block->head)].first + (uint32_t)i,
-	};
+	*object = (struct heap_object){ start, bytes, block->first + (uint32_t)i };
 	return true;
 }
 
 bool heap_object_at(uintptr_t address, struct heap_object *object)
 {
 	size_t pfn = (address - mm_map.base) >> PAGE_SHIFT;
-	struct object_block block;
+	uint32_t block = pfn < mm_map.nr_pages ? block_of_page[pfn] : 0;
 
-	return pfn < mm_map.nr_pages && pages[pfn].head && block_at(pages[pfn].head - 1, &block) &&
-	       object_in(&block, address, object) &&
+	return block && object_in(&blocks[block - 1], address, object) &&
 	       heap_object_state[object->index] != OBJECT_FREE;
 }
 
-void heap_objects_visit(heap_object_fn *fn, void *context)
+static void visit_block(const struct object_block *block, unsigned int states, heap_object_fn *fn,
+			void *context)
 {
-	struct object_block block;
+	const uint8_t *state = heap_object_state + block->first;
 	struct heap_object object;
 
-	for (size_t pfn = 0; next_block(&pfn, &block);)
-		for (size_t i = 0; i < block.nr_objects; i++)
-			if (object_in(&block, block.start + i * block.stride, &object) &&
-			    object.start == block.start + i * block.stride &&
-			    heap_object_state[object.index] != OBJECT_FREE)
-				fn(context, &object);
+	for (size_t i = 0; i < block->nr_objects; i++)
+		if (states >> state[i] & 1 &&
+		    object_in(block, block->start + i * block->stride, &object))
+			fn(context, &object);
+}
+
+void heap_objects_visit(unsigned int states, heap_object_fn *fn, void *context)
+{
+	for (const struct object_block *block = blocks; block < blocks + nr_blocks; block++)
+		visit_block(block, states, fn, context);
 }
 
 uint32_t heap_objects_count(void)
@@ -258,17 +259,18 @@ static void note_cache(const struct kmem_cache *cache)
 
 bool heap_objects_collect(void)
 {
+	for_each_block(count_block);
+	blocks = private_map(nr_blocks * sizeof(*blocks));
+	block_of_page = private_map(mm_map.nr_pages * sizeof(*block_of_page));
 	nr_objects = 0;
-	pages = private_map(mm_map.nr_pages * sizeof(*pages));
-	if (!pages)
-		return false;
-	for_each_block(enter_block);
+	if (blocks && block_of_page)
+		for_each_block(enter_block);
 	heap_object_state = nr_objects < UINT32_MAX ? private_map(nr_objects) : NULL;
-	if (!heap_object_state) {
+	if (!blocks || !block_of_page || !heap_object_state) {
 		heap_objects_release();
 		return false;
 	}
-	for_each_block(enter_state);
+	enter_states();
 	for (uint32_t id = 1; id <= slot_count(); id++)
 		note_slot(slot_by_id(id));
 	for (uint32_t id = 1; id <= kmem_caches.last_id; id++)
@@ -279,8 +281,11 @@ bool heap_objects_collect(void)
 
 void heap_objects_release(void)
 {
-	private_unmap(pages);
+	private_unmap(blocks);
+	private_unmap(block_of_page);
 	private_unmap(heap_object_state);
-	pages = NULL;
+	blocks = NULL;
+	block_of_page = NULL;
 	heap_object_state = NULL;
+	nr_blocks = 0;
 }

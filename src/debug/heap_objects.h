@@ -11,7 +11,8 @@
  * mm/emergency.h and vmalloc/mapping.h lie outside the window, and count as memory of the
  * program's own.
  *
- * The table lies in mappings of its own, 8 bytes a page and a byte an object.
+ * The table lies in mappings of its own: 4 bytes a page, 32 a block of pages that objects are in,
+ * and a byte an object.
  */
 #ifndef DEBUG_HEAP_OBJECTS_H
 #define DEBUG_HEAP_OBJECTS_H
@@ -41,8 +42,9 @@ extern uint8_t *heap_object_state;
 /* The live object that the address lies in. */
 bool heap_object_at(uintptr_t address, struct heap_object *object);
 
-/* Call fn for every live object, by ascending addresses. */
+/* Call fn for every object with 1 << state in `states`, by ascending addresses. */
+#define OBJECTS_LIVE (~(1u << OBJECT_FREE))
 typedef void heap_object_fn(void *context, const struct heap_object *object);
-void heap_objects_visit(heap_object_fn *fn, void *context);
+void heap_objects_visit(unsigned int states, heap_object_fn *fn, void *context);
 
 #endif

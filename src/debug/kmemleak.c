@@ -351,14 +351,14 @@ static void suppress_one(void *context, const struct heap_object *object)
 {
 	kmemleak_known_fn *const *is_known = context;
 
-	if (kind_of(object) < LEAK_SUPPRESSED && (*is_known)(object))
+	if ((*is_known)(object))
 		raise(object, LEAK_SUPPRESSED, 0);
 	spread();
 }
 
 void kmemleak_suppress(kmemleak_known_fn *is_known)
 {
-	heap_objects_visit(suppress_one, &is_known);
+	heap_objects_visit(1u << LEAK_UNREACHED | 1u << LEAK_POSSIBLE, suppress_one, &is_known);
 }
 
 /* What the object holds is lost with it, and so is what that holds. */
@@ -368,8 +368,6 @@ static void lose_all(void *unused, const struct heap_object *object)
 	struct heap_object held = *object;
 
 	(void)unused;
-	if (kind_of(object) != LEAK_UNREACHED)
-		return;
 	heap_object_state[object->index] = LEAK_DEFINITE;
 	scan.lost[object->index].owner = object->index;
 	do
@@ -379,7 +377,7 @@ static void lose_all(void *unused, const struct heap_object *object)
 
 void kmemleak_finish(void)
 {
-	heap_objects_visit(lose_all, NULL);
+	heap_objects_visit(1u << LEAK_UNREACHED, lose_all, NULL);
 }
 
 struct visitor {
@@ -402,7 +400,7 @@ void kmemleak_visit(kmemleak_fn *fn, void *context)
 {
 	struct visitor visitor = { fn, context };
 
-	heap_objects_visit(visit_one, &visitor);
+	heap_objects_visit(OBJECTS_LIVE, visit_one, &visitor);
 }
 
 uint32_t *kmemleak_note(uint32_t index)

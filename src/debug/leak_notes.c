@@ -89,5 +89,5 @@ void leak_notes_scan(void)
 	for (uint32_t i = 0; i < nr_ignored && i < MAX_IGNORED; i++)
 		kmemleak_hold(ignored[i], false);
 	if (leak_tracking())
-		heap_objects_visit(hold_if_ignored, NULL);
+		heap_objects_visit(OBJECTS_LIVE, hold_if_ignored, NULL);
 }

@@ -1,57 +1,11 @@
 /* leak_stack.c - see leak_stack.h. */
 #include "debug/leak_stack.h"
 
-#include <string.h>
-
-#include "base/math.h"
 #include "core/params.h"
+#include "debug/stack_name.h"
 #include "debug/suppress.h"
 #include "debug/symbolise.h"
 #include "debug/unwind.h"
-
-/* malloc jumps to malloc_detour, operator new to new_slow, and so on: they have no frames. */
-static const char *const entry_suffixes[] = { "_slow", "_detour", "_sampled" };
-
-/* The function's length without the suffix; 0: it has none. */
-static size_t length_of_entry(const char *function)
-{
-	const char *suffix = function ? strrchr(function, '_') : NULL;
-
-	for (size_t i = 0; suffix && i < ARRAY_SIZE(entry_suffixes); i++)
-		if (!strcmp(suffix, entry_suffixes[i]))
-			return (size_t)(suffix - function);
-	return 0;
-}
-
-/* preload/cxx.c has two names for each of these; which one is found is up to the symbol table. */
-static const char *const own_names[][2] = {
-	{ "own_new", "operator new(unsigned long)" },
-	{ "own_new_array", "operator new[](unsigned long)" },
-	{ "own_new_aligned", "operator new(unsigned long, std::align_val_t)" },
-	{ "own_new_array_aligned", "operator new[](unsigned long, std::align_val_t)" },
-};
-
-static const char *without_alias(const char *function)
-{
-	for (size_t i = 0; function && i < ARRAY_SIZE(own_names); i++)
-		if (!strcmp(function, own_names[i][0]))
-			return own_names[i][1];
-	return function;
-}
-
-static const char *without_suffix(const char *function)
-{
-	static char name[64];
-	size_t length = length_of_entry(function);
-
-	if (!length || length >= sizeof(name))
-		return function;
-	if (!strncmp(function, "new", 3))
-		return "operator new";
-	memcpy(name, function, length);
-	name[length] = 0;
-	return name;
-}
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
@@ -66,13 +20,10 @@ struct frames {
 static void visit_symbol(void *context, const struct symbol *symbol)
 {
 	struct frames *frames = context;
-	struct symbol named = *symbol;
 
 	if (frames->stopped || (!frames->number && symbol->inlined))
 		return; /* what of ours is inlined into an entry point is nobody's business */
-	if (!frames->number)
-		named.function = without_alias(without_suffix(symbol->function));
-	frames->stopped = !frames->fn(frames->context, frames->number++, frames->pc, &named);
+	frames->stopped = !frames->fn(frames->context, frames->number++, frames->pc, symbol);
 }
 
 /* Those that have an address: all but the mark. */
@@ -109,7 +60,16 @@ static const char *name_of_start(const uintptr_t *pcs, unsigned int nr, unsigned
 	return of_thread ? "(start of a thread)" : "(below main)";
 }
 
-static void visit_start(struct frames *frames, const char *name)
+/* A name that does not come from files. */
+static const char *known_name(const uintptr_t *pcs, unsigned int nr, unsigned int number,
+			      bool has_end)
+{
+	if (!number)
+		return stack_name_of(pcs[0] - 1);
+	return has_end ? name_of_start(pcs, nr, number) : NULL;
+}
+
+static void visit_known(struct frames *frames, const char *name)
 {
 	struct symbol symbol;
 
@@ -130,11 +90,11 @@ static bool visit_frames(depot_stack_handle stack, leak_frame_fn *fn, void *cont
 	bool has_end = !has_mark(stack);
 
 	for (unsigned int i = 0; i < nr && !frames.stopped; i++) {
-		const char *name = has_end ? name_of_start(pcs, nr, i) : NULL;
+		const char *name = known_name(pcs, nr, i, has_end);
 
 		frames.pc = pcs[i] - 1;
 		if (name)
-			visit_start(&frames, name);
+			visit_known(&frames, name);
 		else
 			symbolise(frames.pc, visit_symbol, &frames);
 	}

@@ -100,6 +100,14 @@ static bool can_unwind(void)
 	return known;
 }
 
+uintptr_t unwind_function_of(uintptr_t pc)
+{
+	struct dwarf_eh_bases bases;
+
+	return can_unwind() && _Unwind_Find_FDE((void *)pc, &bases) ? // NOLINT
+		       (uintptr_t)bases.function : 0;
+}
+
 static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *argument)
 {
 	int is_exact = 0;

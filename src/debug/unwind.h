@@ -27,6 +27,9 @@ bool unwind_init(void);
  */
 unsigned int unwind_stack(uintptr_t *pcs, unsigned int max);
 
+/* Where the function starts that the address is in, by .eh_frame; 0: in none that it knows. */
+uintptr_t unwind_function_of(uintptr_t pc);
+
 /*
  * libc is up: constructors run. In a static program there are no stacks before. is_first: no
  * module has been loaded yet that may be unloaded.

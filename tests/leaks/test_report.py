@@ -15,6 +15,7 @@ import platform
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -303,6 +304,23 @@ def test_top_frame(bench):
         check("main" in functions(result.err), result)
     found = functions(bench.run(str(bench.work / "names")).err)
     check(found[0].startswith("operator new"), found)
+
+
+ENTRIES = ("malloc", "calloc", "realloc", "memalign", "posix_memalign", *6 * ["operator new"])
+
+
+def test_names_of_entries(bench):
+    """They do not come from the symbol table of the library, which a distribution strips."""
+    stripped = bench.folder() / "stripped.so"
+    subprocess.run(["strip", bench.library, "-o", stripped], check=True)
+    for library in (bench.library, stripped):
+        env = {**bench.environment("leaks=full"), "LD_PRELOAD": str(library)}
+        result = bench.run(str(bench.work / "entries"), env=env)
+        found = [re.sub("^(__libc_|__)", "", frame[2] or "no name") for frame in frames(result.err)
+                 if frame[0] == "0"]
+        same(len(found), len(ENTRIES), result)
+        for name, wanted in zip(reversed(found), ENTRIES):
+            check(name.startswith(wanted), f"{name}, not {wanted}", library, result)
 
 
 def test_names_of_cxx(bench):

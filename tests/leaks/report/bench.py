@@ -88,6 +88,7 @@ class Bench:
                         [*shared, "-DMODULE_FUNCTION=lose_first", "-o", "first.so"],
                         [*shared, "-DMODULE_FUNCTION=lose_second", "-o", "second.so"],
                         [*cxx, str(SOURCES / "names.cc"), "-o", "names"],
+                        [*cxx, "-std=c++17", str(SOURCES / "entries.cc"), "-o", "entries"],
                         [*cxx, "-fsized-deallocation", str(SOURCES / "sized.cc"), "-o", "sized"],
                         ["strip", "actions", "-o", "stripped"]):
             subprocess.run(command, cwd=self.work, check=True)

@@ -100,7 +100,7 @@ ISOLATED_TEST(objects_of_the_leak_check)
 	ASSERT(small && freed && large);
 	kfree((void *)freed);
 	ASSERT(heap_objects_collect());
-	heap_objects_visit(see, NULL);
+	heap_objects_visit(OBJECTS_LIVE, see, NULL);
 	ASSERT_EQ(nr_seen, 2);
 	EXPECT(seen[0].start == small && seen[0].bytes == 128);
 	EXPECT(seen[1].start == large && seen[1].bytes == 10240);

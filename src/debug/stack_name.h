@@ -1,0 +1,30 @@
+/*
+ * stack_name.h - what stacks call those functions of ours that they begin with.
+ *
+ * L7. The program has called malloc, but malloc jumps to functions that have the frame and local
+ * names. Whoever allocates with a record (leak_track.h) is entered here, next to its definition:
+ *
+ *	STACK_NAME(malloc_detour, "malloc");
+ *
+ * so that the name does not come from the library's symbol table, which may have been stripped, nor
+ * its own debug information be read for it. One that was forgotten has the name of that table.
+ */
+#ifndef DEBUG_STACK_NAME_H
+#define DEBUG_STACK_NAME_H
+
+#include "base/compiler.h"
+
+struct stack_name {
+	uintptr_t function; /* where it starts */
+	const char *name;
+};
+
+/* The linker puts them into one array. */
+#define STACK_NAME(function, name)                                                                 \
+	static const struct stack_name stack_name_of_##function                                    \
+		__attribute__((used, section("stack_names"))) = { (uintptr_t)(function), name }
+
+/* NULL: of none that is entered. */
+const char *stack_name_of(uintptr_t pc);
+
+#endif
