@@ -84,16 +84,13 @@ static inline void *heap_new(size_t bytes)
 
 /*
  * leaks=sample: every allocation comes by here, and is counted. One of the sample has pages of its
- * own, so that nobody need look for it at free; what else has pages shall have no record
- * of who had them before.
+ * own, so that nobody need look for it at free.
  */
 static __inline_always void *note_sample(void *object, size_t bytes, bool hit, bool had_slot)
 {
 	thread_settle(had_slot);
 	if (hit && object)
 		leak_track(object, bytes);
-	else if (object)
-		leak_untrack(object);
 	return slow_result(object);
 }
 
@@ -214,6 +211,8 @@ static __slow void *realloc_sampled(void *object, size_t bytes)
 		resized = heap_realloc(object, bytes);
 	if (!resized)
 		leak_track_again(object, before);
+	else if (!hit)
+		leak_untrack(resized); /* it may have stayed where it was */
 	return note_sample(resized, bytes, hit, had_slot);
 }
 STACK_NAME(realloc_sampled, "realloc");

@@ -14,7 +14,7 @@ from pathlib import Path
 LADDER = ["base", "os", "core", "mm", "slab", "vmalloc", "kmalloc", "debug", "proc", "init",
           "preload"]
 FREESTANDING = {"stddef.h", "stdint.h", "stdbool.h", "stdatomic.h", "stdarg.h", "limits.h",
-                "string.h", "errno.h"}
+                "string.h", "errno.h", "emmintrin.h"}
 HOSTED_HEADERS = {"stitch/kernel.h", "stitch/kernel_lists.h", "stitch/klist.h", "stitch/module.h"}
 HOSTED_LAYERS = {"os", "preload"}
 # Only in builds for Valgrind; and the libraries that stacks are found and named with.

@@ -13,6 +13,7 @@
 struct object_block {
 	uintptr_t start;
 	size_t bytes;	     /* of an object; 0: of the reserve, whose objects differ */
+	uint64_t reciprocal; /* 2^64 / stride, rounded up: a division takes as long as all else */
 	uint32_t stride;     /* from one to the next, where there are several */
 	uint32_t nr_objects; /* free ones included */
 	uint32_t first;	     /* index of the first one */
@@ -122,9 +123,12 @@ static void count_block(const struct object_block *block)
 static void enter_block(const struct object_block *block)
 {
 	size_t nr_pages = pages_of(pfn_to_page(block->pfn));
+	struct object_block *entry = &blocks[nr_blocks++];
 
-	blocks[nr_blocks] = *block;
-	blocks[nr_blocks++].first = (uint32_t)nr_objects;
+	*entry = *block;
+	entry->first = (uint32_t)nr_objects;
+	if (block->nr_objects > 1)
+		entry->reciprocal = UINT64_MAX / block->stride + 1;
 	for (size_t i = 0; i < nr_pages; i++)
 		block_of_page[block->pfn + i] = (uint32_t)nr_blocks;
 	nr_objects += block->nr_objects;
@@ -158,22 +162,30 @@ static void enter_states(void)
 	}
 }
 
-/* The object of a block that the address is in. */
+static struct heap_object nth_object(const struct object_block *block, size_t i)
+{
+	uintptr_t start = block->start + i * block->stride;
+
+	return (struct heap_object){
+		.start = start,
+		.bytes = block->bytes ? block->bytes : reserve_size((void *)start), // NOLINT
+		.index = block->first + (uint32_t)i,
+	};
+}
+
+/* The object of a block that the address is in, live or not. */
 static bool object_in(const struct object_block *block, uintptr_t address,
 		      struct heap_object *object)
 {
-	uintptr_t start = block->start;
-	size_t bytes = block->bytes, i = 0;
+	size_t bytes, i;
 
-	if (address < start || (!bytes && !reserve_object_at(address, &address, &bytes)))
+	if (address < block->start ||
+	    (!block->bytes && !reserve_object_at(address, &address, &bytes)))
 		return false;
-	if (block->nr_objects > 1) {
-		i = (address - start) / block->stride;
-		start += i * block->stride;
-	}
+	i = (size_t)((unsigned __int128)(address - block->start) * block->reciprocal >> 64);
 	if (i >= block->nr_objects)
 		return false;
-	*object = (struct heap_object){ start, bytes, block->first + (uint32_t)i };
+	*object = nth_object(block, i);
 	return true;
 }
 
@@ -190,12 +202,13 @@ static void visit_block(const struct object_block *block, unsigned int states, h
 			void *context)
 {
 	const uint8_t *state = heap_object_state + block->first;
-	struct heap_object object;
 
 	for (size_t i = 0; i < block->nr_objects; i++)
-		if (states >> state[i] & 1 &&
-		    object_in(block, block->start + i * block->stride, &object))
+		if (states >> state[i] & 1) {
+			struct heap_object object = nth_object(block, i);
+
 			fn(context, &object);
+		}
 }
 
 void heap_objects_visit(unsigned int states, heap_object_fn *fn, void *context)

@@ -11,7 +11,7 @@
  * mm/emergency.h and vmalloc/mapping.h lie outside the window, and count as memory of the
  * program's own.
  *
- * The table lies in mappings of its own: 4 bytes a page, 32 a block of pages that objects are in,
+ * The table lies in mappings of its own: 4 bytes a page, 40 a block of pages that objects are in,
  * and a byte an object.
  */
 #ifndef DEBUG_HEAP_OBJECTS_H

@@ -1,6 +1,7 @@
 /* kmemleak.c - see kmemleak.h. */
 #include "debug/kmemleak.h"
 
+#include <emmintrin.h>
 #include <string.h>
 
 #include "base/math.h"
@@ -34,6 +35,7 @@ static struct {
 	unsigned int nr_forbidden;
 	uintptr_t stacks[MAX_STACKS]; /* stack pointers into the heap */
 	unsigned int nr_stacks;
+	int pagemap;
 	bool still;	      /* nobody else runs */
 	bool reads_directly;  /* the kernel does not copy */
 	bool reads_carefully; /* too many ranges are forbidden: the kernel copies everything */
@@ -136,22 +138,46 @@ static bool is_dtv_of_thread(const uintptr_t *words, size_t i, size_t nr, uintpt
 /* The processor's own prefetching ends with the page. */
 #define WORDS_AHEAD 128u
 
-static bool may_point_into_heap(const uintptr_t *words)
-{
-	uintptr_t base = mm_map.base, bytes = mm_map.nr_pages * PAGE_SIZE;
-	unsigned int found = 0;
+/* Upper halves that addresses in the heap have, as `upper - first` below the limit when signed. */
+struct upper_halves {
+	__m128i first, limit;
+};
 
+static struct upper_halves upper_halves_of_heap(void)
+{
+	uint32_t first = (uint32_t)(mm_map.base >> 32);
+	uint32_t last = (uint32_t)((mm_map.base + mm_map.nr_pages * PAGE_SIZE - 1) >> 32);
+
+	return (struct upper_halves){
+		_mm_set1_epi32((int)(first - (uint32_t)INT32_MIN)),
+		_mm_set1_epi32((int)(last - first + 1 + (uint32_t)INT32_MIN)),
+	};
+}
+
+/* Of four words: all bits of a quarter are set, or none. */
+static inline __m128i are_in_heap(const uintptr_t *words, const struct upper_halves *heap)
+{
+	__m128 low = _mm_loadu_ps((const float *)words);
+	__m128 high = _mm_loadu_ps((const float *)(words + 2));
+	__m128i upper = _mm_castps_si128(_mm_shuffle_ps(low, high, _MM_SHUFFLE(3, 1, 3, 1)));
+
+	return _mm_cmpgt_epi32(heap->limit, _mm_sub_epi32(upper, heap->first));
+}
+
+static inline bool may_point_into_heap(const uintptr_t *words, const struct upper_halves *heap)
+{
 	__builtin_prefetch(words + WORDS_AHEAD);
-	for (unsigned int i = 0; i < WORDS_AT_ONCE; i++)
-		found |= words[i] - base < bytes;
-	return found;
+	return _mm_movemask_epi8(_mm_or_si128(are_in_heap(words, heap),
+					      are_in_heap(words + WORDS_AT_ONCE / 2, heap)));
 }
 
 /* The first from i on that is an address in the heap; nr: there is none. */
 static size_t next_address(const uintptr_t *words, size_t i, size_t nr)
 {
+	struct upper_halves heap = upper_halves_of_heap();
+
 	for (;; i++) {
-		while (i + WORDS_AT_ONCE <= nr && !may_point_into_heap(words + i))
+		while (i + WORDS_AT_ONCE <= nr && !may_point_into_heap(words + i, &heap))
 			i += WORDS_AT_ONCE;
 		if (i >= nr || words[i] - mm_map.base < mm_map.nr_pages * PAGE_SIZE)
 			return i;
@@ -227,8 +253,8 @@ static void look_at_pages(uintptr_t start, uintptr_t end, const struct source *s
 	static unsigned char map[OS_CONTENTS_MAX_PAGES / 8];
 	uintptr_t first = align_down(start, PAGE_SIZE);
 	size_t nr_pages = div_round_up(end - first, PAGE_SIZE);
-	bool in_memory = os_pages_with_contents(first, nr_pages, source->backing == SCAN_SHARED,
-						map);
+	bool in_memory = os_pages_with_contents(scan.pagemap, first, nr_pages,
+						source->backing == SCAN_SHARED, map);
 
 	for (size_t i = 0, run; i < nr_pages; i += run) {
 		for (run = 1; i + run < nr_pages && bit_of(map, i + run) == bit_of(map, i);)
@@ -375,9 +401,18 @@ static void lose_all(void *unused, const struct heap_object *object)
 	while (next_work(&held));
 }
 
+/* A descriptor less while the report is written. */
+static void close_pagemap(void)
+{
+	if (scan.pagemap >= 0)
+		os_close(scan.pagemap);
+	scan.pagemap = -1;
+}
+
 void kmemleak_finish(void)
 {
 	heap_objects_visit(1u << LEAK_UNREACHED, lose_all, NULL);
+	close_pagemap();
 }
 
 struct visitor {
@@ -419,15 +454,14 @@ bool kmemleak_begin(bool keep_holders, bool still)
 	private_add(piece, sizeof(piece));
 	private_add(&mm_map, sizeof(mm_map));
 	scan.still = still;
+	scan.pagemap = os_open_pagemap();
 	scan.reads_directly = os_read_memory((uintptr_t)&probe, piece, 1) != 1;
-	if (!heap_objects_collect())
-		return false;
-	nr = heap_objects_count();
+	nr = heap_objects_collect() ? heap_objects_count() : 0;
 	scan.work = private_map(nr * MAX_PUSHES * sizeof(*scan.work));
 	scan.lost = private_map(nr * sizeof(*scan.lost));
 	if (keep_holders)
 		scan.holders = private_map(nr * sizeof(*scan.holders));
-	if (scan.work && scan.lost && (scan.holders || !keep_holders))
+	if (heap_object_state && scan.work && scan.lost && (scan.holders || !keep_holders))
 		return true;
 	kmemleak_end();
 	return false;
@@ -438,5 +472,6 @@ void kmemleak_end(void)
 	private_unmap(scan.work);
 	private_unmap(scan.lost);
 	private_unmap(scan.holders);
+	close_pagemap();
 	heap_objects_release();
 }

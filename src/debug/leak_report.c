@@ -18,9 +18,10 @@
 #define MASK_ALL_EXCEPTIONS 0x1f80u
 
 static struct {
-	struct leak_group *groups; /* a hash table; dense and sorted once it is printed */
-	size_t nr_entries;    /* a power of two */
-	size_t nr_groups;
+	struct leak_group *groups; /* as they were found; those listed, sorted, once printed */
+	size_t nr_groups, max_groups;
+	uint32_t *table; /* a hash table of 1 + index, half full at most */
+	size_t nr_entries; /* a power of two */
 	struct leak_amount total[NR_LEAK_KINDS];
 } leaks;
 
@@ -45,28 +46,31 @@ static uint64_t key_of(enum leak_kind kind, depot_stack_handle stack, size_t usa
 	return ((uint64_t)cache << CACHE_SHIFT ^ usable) << 4 | (uint64_t)kind;
 }
 
-/* The entry of a key, or the one where it belongs; when the table is full, whatever is there. */
-static struct leak_group *find_group(uint64_t key)
+/* The entry of a key, or the one where it belongs. */
+static uint32_t *entry_of(uint64_t key)
 {
 	size_t at = (key * 0x9e3779b97f4a7c15u) >> 32;
+	uint32_t *entry;
 
-	while (leaks.groups[at & (leaks.nr_entries - 1)].key &&
-	       leaks.groups[at & (leaks.nr_entries - 1)].key != key &&
-	       leaks.nr_groups < leaks.nr_entries)
-		at++;
-	return &leaks.groups[at & (leaks.nr_entries - 1)];
+	do
+		entry = &leaks.table[at++ & (leaks.nr_entries - 1)];
+	while (*entry && leaks.groups[*entry - 1].key != key);
+	return entry;
 }
 
 static struct leak_group *group_of(enum leak_kind kind, depot_stack_handle stack, size_t usable,
 				   unsigned int cache)
 {
 	uint64_t key = key_of(kind, stack, usable, cache);
-	struct leak_group *group = find_group(key);
+	uint32_t *entry = entry_of(key);
+	struct leak_group *group;
 
-	if (!group->key) {
-		*group = (struct leak_group){ .key = key, .kind = kind, .stack = stack };
-		leaks.nr_groups++;
+	if (!*entry && leaks.nr_groups < leaks.max_groups) {
+		*entry = (uint32_t)++leaks.nr_groups;
+		leaks.groups[*entry - 1] =
+			(struct leak_group){ .key = key, .kind = kind, .stack = stack };
 	}
+	group = &leaks.groups[*entry ? *entry - 1 : 0]; /* too many: to the first */
 	group->usable = usable;
 	group->cache = cache;
 	return group;
@@ -187,9 +191,11 @@ static size_t max_groups(void)
 bool leak_report_gather(void)
 {
 	memset(&leaks, 0, sizeof(leaks));
-	leaks.nr_entries = 2 * roundup_pow_of_two(max_groups());
-	leaks.groups = private_map(leaks.nr_entries * sizeof(*leaks.groups));
-	if (!leaks.groups)
+	leaks.max_groups = max_groups();
+	leaks.nr_entries = 2 * roundup_pow_of_two(leaks.max_groups);
+	leaks.groups = private_map(leaks.max_groups * sizeof(*leaks.groups));
+	leaks.table = private_map(leaks.nr_entries * sizeof(*leaks.table));
+	if (!leaks.groups || !leaks.table)
 		return false;
 	if (leak_sampling())
 		visit_samples();
@@ -201,7 +207,9 @@ bool leak_report_gather(void)
 void leak_report_release(void)
 {
 	private_unmap(leaks.groups);
+	private_unmap(leaks.table);
 	leaks.groups = NULL;
+	leaks.table = NULL;
 }
 
 /*
@@ -209,8 +217,8 @@ void leak_report_release(void)
  */
 static bool has_sampled_leaks(void)
 {
-	for (size_t i = 0; i < leaks.nr_entries; i++)
-		if (leaks.groups[i].key && leaks.groups[i].kind != LEAK_REACHABLE)
+	for (size_t i = 0; i < leaks.nr_groups; i++)
+		if (leaks.groups[i].kind != LEAK_REACHABLE)
 			return true;
 	return !leaks.total[LEAK_SUPPRESSED].nr_blocks;
 }
@@ -266,10 +274,10 @@ static size_t sort_groups(void)
 {
 	size_t nr = 0;
 
-	for (size_t i = 0; i < leaks.nr_entries; i++) {
+	for (size_t i = 0; i < leaks.nr_groups; i++) {
 		struct leak_group *group = &leaks.groups[i];
 
-		if (!group->key || !is_listed(group))
+		if (!is_listed(group))
 			continue;
 		group->weight = weight_of(group);
 		leaks.groups[nr++] = *group;

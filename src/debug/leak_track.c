@@ -12,16 +12,16 @@
 
 struct leak_modes leak_modes;
 
-/* One every 2^record_shift bytes of the heap; NULL: there are none. */
+/* Of leaks=full, one a grain of the heap. */
 static struct leak_record *records;
-static unsigned int record_shift;
 
 bool leak_track_init(bool sampling, bool profiling)
 {
-	record_shift = sampling ? PAGE_SHIFT : GRAIN_SHIFT;
-	records = private_map((mm_map.nr_pages << PAGE_SHIFT >> record_shift) * sizeof(*records));
-	if (!records || !stack_depot_init(profiling ? ALLOC_PROFILE_STACK_BYTES : 0) ||
-	    !unwind_init())
+	if (!sampling)
+		records = private_map((mm_map.nr_pages << PAGE_SHIFT >> GRAIN_SHIFT) *
+				      sizeof(*records));
+	if ((!records && !sampling) ||
+	    !stack_depot_init(profiling ? ALLOC_PROFILE_STACK_BYTES : 0) || !unwind_init())
 		return false;
 	leak_modes = (struct leak_modes){ !sampling, sampling, profiling };
 	if (sampling)
@@ -31,22 +31,23 @@ bool leak_track_init(bool sampling, bool profiling)
 	return true;
 }
 
-static bool is_in_slab(uintptr_t object)
+static bool has_pages_of_its_own(size_t pfn)
 {
-	uint32_t entry = pagemap_read((object - mm_map.base) / PAGE_SIZE);
+	uint32_t entry = pagemap_read(pfn);
 
-	return pagemap_is_slab(entry) || pagemap_is_cache(entry);
+	return entry == PAGEMAP_RUN || entry == PAGEMAP_AREA;
 }
 
 /* NULL: an object that has none. */
 static struct leak_record *record_at(uintptr_t object)
 {
-	size_t offset = object - mm_map.base;
+	size_t offset = object - mm_map.base, pfn = offset >> PAGE_SHIFT;
 
-	if (!records || offset >= mm_map.nr_pages * PAGE_SIZE ||
-	    (leak_sampling() && is_in_slab(object)))
+	if (pfn >= mm_map.nr_pages)
 		return NULL;
-	return &records[offset >> record_shift];
+	if (leak_sampling())
+		return has_pages_of_its_own(pfn) ? &pfn_to_page(pfn)->record : NULL;
+	return records ? &records[offset >> GRAIN_SHIFT] : NULL;
 }
 
 /*

@@ -5,8 +5,8 @@
  * L7. A record for every 16 bytes of the heap, where an object may start, in a mapping of its own:
  * no lock, nothing to look up, and pages of records are touched only where objects start. Nothing
  * is done at free: the next allocation overwrites the record. With leaks=sample only what has pages
- * of its own has a record, one a page, and every such allocation writes or clears it: who samples
- * a small object gives it pages of its own.
+ * of its own has a record, in the struct page of its head, and has none when it is handed out: who
+ * samples a small object gives it pages of its own.
  *
  * Objects outside the heap's window (mm/emergency.h) have no record.
  */
@@ -14,6 +14,7 @@
 #define DEBUG_LEAK_TRACK_H
 
 #include "debug/stackdepot.h"
+#include "mm/mm_types.h"
 
 /* Once, before threads. False: no memory, nothing is tracked. */
 bool leak_track_init(bool sampling, bool profiling);
@@ -56,15 +57,8 @@ static inline size_t leak_padded(size_t bytes)
 /* A new object, or one that has been resized. */
 void leak_track(const void *object, size_t bytes);
 
-/* With leaks=sample: such an object that is not of the sample. Others are passed over. */
+/* An object that is not tracked, in a place that may have a record. */
 void leak_untrack(const void *object);
-
-struct leak_record {
-	depot_stack_handle stack; /* 0: not known */
-	int32_t tid;		  /* 0: not tracked */
-	uint64_t bytes : 63;
-	bool ignored : 1; /* debug/leak_notes.h */
-};
 
 /* object: where a live one starts. */
 struct leak_record leak_record_of(uintptr_t object);

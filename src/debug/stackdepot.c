@@ -8,7 +8,7 @@
 /* Records are numbered by their place in units of 8 bytes. */
 #define UNIT 8u
 #define DEPOT_BYTES GIB(1)
-#define NR_BUCKETS (1u << 17)
+#define NR_BUCKETS (1u << 15)
 
 struct record {
 	depot_stack_handle next;  /* in its bucket */

@@ -88,6 +88,14 @@ enum page_kind {
 /* Pages by use, those that a pcp keeps for it included. */
 enum page_use { USE_SLAB, USE_RUN, USE_AREA, NR_PAGE_USES };
 
+/* Who has allocated an object (debug/leak_track.h). */
+struct leak_record {
+	uint32_t stack; /* debug/stackdepot.h; 0: not known */
+	int32_t tid;	/* 0: not tracked */
+	uint64_t bytes : 63;
+	bool ignored : 1; /* debug/leak_notes.h */
+};
+
 /*
  * A slab has at most 256 objects, so that its free bitmap, like all that is written for every
  * object, lies in the one struct page of its head.
@@ -115,7 +123,10 @@ struct page {
 	uint16_t colour; /* PAGE_SLAB: bytes before the first object */
 	uint16_t memcg;	 /* of every block in use: the group that it is charged to */
 	struct list_head list; /* free list of zone or pcp; partial list of slot and class */
-	uint64_t bitmap[SLAB_BITMAP_WORDS]; /* PAGE_SLAB: set bit: the object is free */
+	union {
+		uint64_t bitmap[SLAB_BITMAP_WORDS]; /* PAGE_SLAB: set bit: the object is free */
+		struct leak_record record; /* PAGE_RUN, PAGE_AREA; without a tid when handed out */
+	};
 };
 _Static_assert(sizeof(struct page) == 64, "one cache line a page");
 

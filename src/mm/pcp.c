@@ -184,6 +184,7 @@ static struct page *run_take(struct pcp *pcp, struct page **set, unsigned int wa
 		set[way] = set[way + 1];
 	set[PCP_RUN_WAYS - 1] = NULL;
 	WRITE_ONCE(pcp->nr_run_pages, pcp->nr_run_pages - page->nr_pages);
+	page->record.tid = 0;
 	WRITE_ONCE(page->kind, PAGE_RUN);
 	pagemap_write(page_to_pfn(page), PAGEMAP_RUN);
 	return page;

@@ -239,17 +239,14 @@ static void set_bit(unsigned char *map, size_t i)
 }
 
 /* How many entries from the first on could be read. *nr_swapped: pages that are not in memory. */
-static size_t private_pages(size_t first_page, size_t nr, unsigned char *map, size_t *nr_swapped)
+static size_t private_pages(int pagemap, size_t first_page, size_t nr, unsigned char *map,
+			    size_t *nr_swapped)
 {
 	uint64_t entries[OS_CONTENTS_MAX_PAGES];
-	long fd = open_path(PROC "pagemap", O_RDONLY), ret;
+	long ret = syscall6(__NR_pread64, pagemap, (long)entries, (long)(nr * sizeof(*entries)),
+			    (long)(first_page * sizeof(*entries)), 0, 0);
 	size_t nr_read;
 
-	if (is_error(fd))
-		return 0;
-	ret = syscall6(__NR_pread64, fd, (long)entries, (long)(nr * sizeof(*entries)),
-		       (long)(first_page * sizeof(*entries)), 0, 0);
-	os_close((int)fd);
 	nr_read = ret > 0 ? (size_t)ret / sizeof(*entries) : 0;
 	for (size_t i = 0; i < nr_read; i++) {
 		if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
@@ -271,13 +268,20 @@ static size_t shared_pages(uintptr_t address, size_t nr, unsigned char *map)
 	return nr;
 }
 
-bool os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, unsigned char *map)
+int os_open_pagemap(void)
+{
+	return (int)open_path(PROC "pagemap", O_RDONLY);
+}
+
+bool os_pages_with_contents(int pagemap, uintptr_t address, size_t nr_pages, bool shared,
+			    unsigned char *map)
 {
 	size_t nr_known, nr_swapped = 0;
 
 	memset(map, 0, div_round_up(nr_pages, 8));
 	nr_known = shared ? shared_pages(address, nr_pages, map) :
-			    private_pages(address / OS_PAGE_SIZE, nr_pages, map, &nr_swapped);
+			    private_pages(pagemap, address / OS_PAGE_SIZE, nr_pages, map,
+					  &nr_swapped);
 	for (size_t i = nr_known; i < nr_pages; i++)
 		set_bit(map, i);
 	return nr_known == nr_pages && !nr_swapped;

@@ -38,13 +38,20 @@ bool os_thread_blocks(int tid, int signal_number);
 uintptr_t os_thread_stack_pointer(int tid);
 
 /*
+ * /proc/thread-self/pagemap, of the caller's memory as it is shared with no other process; to be
+ * closed. -errno: taken below for one that tells nothing.
+ */
+int os_open_pagemap(void);
+
+/*
  * Which pages have contents: bit i % 8 of map[i / 8] is set if page i of the range is in memory or
  * swapped out. All bits are set where it cannot be told. Of private mappings; of shared ones
  * only the pages in memory are known (shared: the range is of such). True when all that have
  * contents are known to be in memory.
  */
 #define OS_CONTENTS_MAX_PAGES 4096u
-bool os_pages_with_contents(uintptr_t address, size_t nr_pages, bool shared, unsigned char *map);
+bool os_pages_with_contents(int pagemap, uintptr_t address, size_t nr_pages, bool shared,
+			    unsigned char *map);
 
 /*
  * Copy memory of the process that may be gone or not be readable. How many bytes from the first on

@@ -145,17 +145,22 @@ TEST(pages_have_contents_once_they_were_written_to)
 	enum { NR = 1100 };
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 	char *memory = mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
+	int pagemap = os_open_pagemap();
 	unsigned char map[NR / 8 + 1];
 
 	madvise(memory, NR * PAGE, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < NR; i += 3)
 		memory[i * PAGE] = 1;
-	EXPECT(os_pages_with_contents((uintptr_t)memory, NR, false, map));
+	EXPECT(os_pages_with_contents(pagemap, (uintptr_t)memory, NR, false, map));
 	for (size_t i = 0; i < NR; i++)
 		EXPECT_EQ(map[i / 8] >> i % 8 & 1, i % 3 == 0);
 	if (!madvise(memory, PAGE, MADV_GUARD_INSTALL)) /* Linux 6.13 */
-		EXPECT(!os_pages_with_contents((uintptr_t)memory, NR, false, map));
+		EXPECT(!os_pages_with_contents(pagemap, (uintptr_t)memory, NR, false, map));
+	EXPECT(!os_pages_with_contents(-ENOENT, (uintptr_t)memory, NR, false, map));
+	for (size_t i = 0; i < NR; i++)
+		EXPECT(map[i / 8] >> i % 8 & 1);
 	munmap(memory, NR * PAGE);
+	os_close(pagemap);
 }
 
 TEST(reading_stops_where_memory_does)
