@@ -136,7 +136,7 @@ static bool is_dtv_of_thread(const uintptr_t *words, size_t i, size_t nr, uintpt
 /* Most words are no address in the heap: a cache line of them is judged at once. */
 #define WORDS_AT_ONCE 8u
 /* The processor's own prefetching ends with the page. */
-#define WORDS_AHEAD 128u
+#define WORDS_AHEAD 512u
 
 /* Upper halves that addresses in the heap have, as `upper - first` below the limit when signed. */
 struct upper_halves {
@@ -166,7 +166,7 @@ static inline __m128i are_in_heap(const uintptr_t *words, const struct upper_hal
 
 static inline bool may_point_into_heap(const uintptr_t *words, const struct upper_halves *heap)
 {
-	__builtin_prefetch(words + WORDS_AHEAD);
+	__builtin_prefetch(words + WORDS_AHEAD, 0, 2);
 	return _mm_movemask_epi8(_mm_or_si128(are_in_heap(words, heap),
 					      are_in_heap(words + WORDS_AT_ONCE / 2, heap)));
 }
