@@ -151,6 +151,37 @@ ISOLATED_TEST(zero_after_dirty_reuse)
 }
 
 /* Fresh and dirty pages side by side in one run. */
+static void take_and_mark(size_t bytes)
+{
+	void *objects[24];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++) {
+		struct page *head;
+
+		objects[i] = kmalloc(bytes);
+		head = pfn_to_page(virt_to_pfn(objects[i]));
+		EXPECT_EQ(head->record.tid, 0);
+		head->record.tid = 7;
+	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++)
+		kfree(objects[i]);
+}
+
+/* First from the thread's cache of runs, then from the zone. */
+ISOLATED_TEST(pages_are_handed_out_without_a_record)
+{
+	static const size_t sizes[] = { KIB(20), KIB(200), MIB(3) };
+
+	heap_up("");
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (unsigned int round = 0; round < 4; round++) {
+			take_and_mark(sizes[i]);
+			if (round)
+				kmalloc_drain();
+		}
+	expect_valid();
+}
+
 ISOLATED_TEST(zero_across_pages_of_all_kinds)
 {
 	char *runs[8], *object;
