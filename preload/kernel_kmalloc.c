@@ -10,6 +10,7 @@
 #include "debug/alloc_failure.h"
 #include "debug/fault_inject.h"
 #include "debug/leak_track.h"
+#include "debug/stack_name.h"
 #include "entry.h"
 #include "heap.h"
 #include "kmalloc/gate.h"
@@ -235,6 +236,7 @@ static __slow void *alloc_detour(size_t bytes, stitch_gfp_t flags)
 	fault_inject_resume(faults);
 	return object;
 }
+STACK_NAME(alloc_detour, "stitch_kmalloc");
 
 static __slow void *alloc_slow(size_t bytes, stitch_gfp_t flags)
 {

@@ -53,8 +53,6 @@ static __inline_always void track(void *address, size_t bytes)
 {
 	if (leak_tracking() || leak_sample_hits(bytes))
 		leak_track(address, bytes);
-	else
-		leak_untrack(address);
 }
 
 static void *pages_of_node(size_t nr_pages, size_t align_pages, stitch_gfp_t flags, int nid)

@@ -31,8 +31,6 @@ static __inline_always void track(void *address, size_t bytes)
 {
 	if (!lowmem_contains(address) && (leak_tracking() || leak_sample_hits(bytes)))
 		leak_track(address, bytes);
-	else
-		leak_untrack(address);
 }
 
 /* Not in a signal handler: to write would be a system call. What can never be had is no failure. */
@@ -252,6 +250,7 @@ static __slow struct stitch_page *stitch_alloc_pages_slow(stitch_gfp_t flags, un
 		return (struct stitch_page *)high;
 	return page_or_null(alloc_order_instead(flags & ~STITCH__GFP_HIGHMEM, order));
 }
+STACK_NAME(stitch_alloc_pages_slow, "stitch_alloc_pages");
 
 __visible struct stitch_page *stitch_alloc_pages(stitch_gfp_t flags, unsigned int order)
 {

@@ -110,6 +110,8 @@ static char *name_for_program(const struct frame *frame, char *function)
 {
 	char *suffix = strrchr(function, '_');
 
+	if (!frame->index && !strcmp(function, "own_posix_memalign"))
+		return function + strlen("own_");
 	if (frame->index || !suffix || suffix == function ||
 	    (strcmp(suffix, "_slow") != 0 && strcmp(suffix, "_detour") != 0 &&
 	     strcmp(suffix, "_sampled") != 0))

@@ -14,7 +14,7 @@ struct object_block {
 	uintptr_t start;
 	size_t bytes;	     /* of an object; 0: of the reserve, whose objects differ */
 	uint64_t reciprocal; /* 2^64 / stride, rounded up: a division takes as long as all else */
-	uint32_t stride;     /* from one to the next, where there are several */
+	uint32_t stride;     /* from one to the next; 0: there is but one */
 	uint32_t nr_objects; /* free ones included */
 	uint32_t first;	     /* index of the first one */
 	uint32_t pfn;	     /* of the head */
@@ -127,7 +127,7 @@ static void enter_block(const struct object_block *block)
 
 	*entry = *block;
 	entry->first = (uint32_t)nr_objects;
-	if (block->nr_objects > 1)
+	if (block->stride)
 		entry->reciprocal = UINT64_MAX / block->stride + 1;
 	for (size_t i = 0; i < nr_pages; i++)
 		block_of_page[block->pfn + i] = (uint32_t)nr_blocks;

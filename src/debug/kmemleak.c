@@ -299,11 +299,16 @@ static uintptr_t first_word_of(const struct heap_object *object)
 	return object->start;
 }
 
-/* What lies behind the bytes that were asked for is of who had them before. */
+/*
+ * What lies behind the bytes that were asked for is of who had them before: with leaks=full, when
+ * malloc_usable_size does not name more.
+ */
 static uintptr_t end_of(const struct heap_object *object)
 {
-	struct leak_record record = leak_record_of(object->start);
+	struct leak_record record = { 0 };
 
+	if (leak_tracking())
+		record = leak_record_of(object->start);
 	return object->start + (record.tid ? min_size(record.bytes, object->bytes) : object->bytes);
 }
 
@@ -401,8 +406,12 @@ static void lose_all(void *unused, const struct heap_object *object)
 	while (next_work(&held));
 }
 
-/* A descriptor less while the report is written. */
-static void close_pagemap(void)
+int kmemleak_pagemap(void)
+{
+	return scan.pagemap;
+}
+
+void kmemleak_close_pagemap(void)
 {
 	if (scan.pagemap >= 0)
 		os_close(scan.pagemap);
@@ -412,7 +421,7 @@ static void close_pagemap(void)
 void kmemleak_finish(void)
 {
 	heap_objects_visit(1u << LEAK_UNREACHED, lose_all, NULL);
-	close_pagemap();
+	kmemleak_close_pagemap(); /* a descriptor less while the report is written */
 }
 
 struct visitor {
@@ -472,6 +481,6 @@ void kmemleak_end(void)
 	private_unmap(scan.work);
 	private_unmap(scan.lost);
 	private_unmap(scan.holders);
-	close_pagemap();
+	kmemleak_close_pagemap();
 	heap_objects_release();
 }

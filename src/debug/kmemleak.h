@@ -47,6 +47,13 @@ enum scan_backing {
 	SCAN_SHARED,	/* the mapping is one that others may have */
 };
 
+/*
+ * What tells which pages have contents, for os_pages_with_contents. Descriptors may be few: without
+ * it all pages are taken to have some.
+ */
+int kmemleak_pagemap(void);
+void kmemleak_close_pagemap(void);
+
 /* Words in [start, end) hold what they point to. */
 void kmemleak_scan(uintptr_t start, uintptr_t end, enum scan_backing backing);
 

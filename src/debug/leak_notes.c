@@ -17,13 +17,16 @@ static _Atomic uintptr_t ignored[MAX_IGNORED];
 static _Atomic uint32_t nr_ignored;
 
 static _Thread_local unsigned int ignore_depth __tls_initial_exec;
+static _Atomic bool marks_records; /* some may be marked */
 
 bool leak_note_ignored(const void *object)
 {
 	uint32_t i;
 
-	if (leak_tracking())
+	if (leak_tracking()) {
+		marks_records = true;
 		return leak_mark_ignored((uintptr_t)object);
+	}
 	i = atomic_fetch_add(&nr_ignored, 1);
 	if (i >= MAX_IGNORED) {
 		atomic_fetch_sub(&nr_ignored, 1);
@@ -61,6 +64,7 @@ bool leak_forget_region(uintptr_t start, uintptr_t end)
 void leak_ignore_begin(void)
 {
 	ignore_depth++;
+	marks_records = true;
 }
 
 void leak_ignore_end(void)
@@ -88,6 +92,6 @@ void leak_notes_scan(void)
 			kmemleak_scan(regions[i].start, regions[i].end, SCAN_SHARED);
 	for (uint32_t i = 0; i < nr_ignored && i < MAX_IGNORED; i++)
 		kmemleak_hold(ignored[i], false);
-	if (leak_tracking())
+	if (marks_records && leak_has_stacks())
 		heap_objects_visit(OBJECTS_LIVE, hold_if_ignored, NULL);
 }

@@ -26,7 +26,6 @@ struct thread_block {
 struct roots {
 	uintptr_t stack_pointer; /* of the calling thread */
 	unsigned int nr_parked;
-	int pagemap;
 	size_t tid_offset; /* of the number in struct pthread; 0: not found */
 	uintptr_t guard, guard_end; /* the last mapping, if it could not be read; else 0 */
 };
@@ -95,6 +94,17 @@ static bool may_hold_pointers(const struct os_mapping *mapping)
 	return mapping->writable || mapping->anonymous;
 }
 
+/* The last descriptor is of more use here. */
+static int visit_mappings(os_mapping_fn *fn, void *context)
+{
+	int error = os_visit_mappings(fn, context);
+
+	if (error != -EMFILE && error != -ENFILE)
+		return error;
+	kmemleak_close_pagemap();
+	return os_visit_mappings(fn, context);
+}
+
 /* --- threads that have ended ------------------------------------------------------------------ */
 
 static bool is_thread_block(uintptr_t address)
@@ -145,7 +155,7 @@ static uintptr_t in_use_from(const struct roots *roots, uintptr_t start, uintptr
 }
 
 /* The first thread control block in pages that have contents; end: there is none. */
-static uintptr_t find_thread_block(int pagemap, uintptr_t start, uintptr_t end)
+static uintptr_t find_thread_block(uintptr_t start, uintptr_t end)
 {
 	static unsigned char map[OS_CONTENTS_MAX_PAGES / 8];
 
@@ -154,7 +164,7 @@ static uintptr_t find_thread_block(int pagemap, uintptr_t start, uintptr_t end)
 		size_t nr_left = (end - page) / PAGE_SIZE;
 
 		if (!i)
-			os_pages_with_contents(pagemap, page,
+			os_pages_with_contents(kmemleak_pagemap(), page,
 					       min_size(nr_left, OS_CONTENTS_MAX_PAGES), false,
 					       map);
 		if (!(map[i / 8] >> i % 8 & 1))
@@ -178,7 +188,7 @@ static uintptr_t skip_ended_thread(const struct roots *roots, const struct os_ma
 	if (!roots->tid_offset || start != roots->guard_end || !mapping->writable ||
 	    mapping->shared || mapping->end - start > MAX_STACK_BYTES)
 		return start;
-	block = find_thread_block(roots->pagemap, start, mapping->end);
+	block = find_thread_block(start, mapping->end);
 	return block < mapping->end ? in_use_from(roots, start, block) : start;
 }
 
@@ -215,16 +225,13 @@ static void visit_mapping(void *context, const struct os_mapping *mapping)
 int leak_roots_scan(uintptr_t stack_pointer, int tid, unsigned int nr_parked)
 {
 	struct roots roots = { .stack_pointer = stack_pointer, .nr_parked = nr_parked,
-			       .pagemap = os_open_pagemap(),
 			       .tid_offset = find_tid_offset(tid) };
 	uintptr_t start, end;
 	int error;
 
 	for (unsigned int i = 0; i < nr_parked; i++)
 		kmemleak_note_stack(os_parked[i].stack_pointer);
-	error = os_visit_mappings(visit_mapping, &roots);
-	if (roots.pagemap >= 0)
-		os_close(roots.pagemap);
+	error = visit_mappings(visit_mapping, &roots);
 	emergency_range(&start, &end);
 	if (start < end)
 		kmemleak_scan(start, end, SCAN_ANONYMOUS);
@@ -264,7 +271,7 @@ static void look_for_unreadable(void *context, const struct os_mapping *mapping)
 int leak_roots_begin(void)
 {
 	struct unreadable unreadable = { 0 };
-	int error = os_visit_mappings(look_for_unreadable, &unreadable);
+	int error = visit_mappings(look_for_unreadable, &unreadable);
 
 	return error ? error : unreadable.error;
 }

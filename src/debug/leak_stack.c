@@ -1,11 +1,63 @@
 /* leak_stack.c - see leak_stack.h. */
 #include "debug/leak_stack.h"
 
+#include <string.h>
+
+#include "base/math.h"
 #include "core/params.h"
 #include "debug/stack_name.h"
 #include "debug/suppress.h"
 #include "debug/symbolise.h"
 #include "debug/unwind.h"
+
+/*
+ * In static programs, whose functions are not told from ours, or where the linker has dropped the
+ * table of stack_name.h, functions have the symbol table's names: malloc jumps to malloc_detour,
+ * operator new to new_slow, and so on.
+ */
+static const char *const entry_suffixes[] = { "_slow", "_detour", "_sampled" };
+
+/* The function's length without the suffix; 0: it has none. */
+static size_t length_of_entry(const char *function)
+{
+	const char *suffix = function ? strrchr(function, '_') : NULL;
+
+	for (size_t i = 0; suffix && i < ARRAY_SIZE(entry_suffixes); i++)
+		if (!strcmp(suffix, entry_suffixes[i]))
+			return (size_t)(suffix - function);
+	return 0;
+}
+
+/* There are two names for each of these; which one is found is up to the symbol table. */
+static const char *const own_names[][2] = {
+	{ "own_posix_memalign", "posix_memalign" },
+	{ "own_new", "operator new(unsigned long)" },
+	{ "own_new_array", "operator new[](unsigned long)" },
+	{ "own_new_aligned", "operator new(unsigned long, std::align_val_t)" },
+	{ "own_new_array_aligned", "operator new[](unsigned long, std::align_val_t)" },
+};
+
+static const char *without_alias(const char *function)
+{
+	for (size_t i = 0; function && i < ARRAY_SIZE(own_names); i++)
+		if (!strcmp(function, own_names[i][0]))
+			return own_names[i][1];
+	return function;
+}
+
+static const char *without_suffix(const char *function)
+{
+	static char name[64];
+	size_t length = length_of_entry(function);
+
+	if (!length || length >= sizeof(name))
+		return function;
+	if (!strncmp(function, "new", 3))
+		return "operator new";
+	memcpy(name, function, length);
+	name[length] = 0;
+	return name;
+}
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
@@ -20,10 +72,13 @@ struct frames {
 static void visit_symbol(void *context, const struct symbol *symbol)
 {
 	struct frames *frames = context;
+	struct symbol named = *symbol;
 
 	if (frames->stopped || (!frames->number && symbol->inlined))
 		return; /* what of ours is inlined into an entry point is nobody's business */
-	frames->stopped = !frames->fn(frames->context, frames->number++, frames->pc, symbol);
+	if (!frames->number)
+		named.function = without_alias(without_suffix(symbol->function));
+	frames->stopped = !frames->fn(frames->context, frames->number++, frames->pc, &named);
 }
 
 /* Those that have an address: all but the mark. */

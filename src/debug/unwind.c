@@ -104,7 +104,8 @@ uintptr_t unwind_function_of(uintptr_t pc)
 {
 	struct dwarf_eh_bases bases;
 
-	return can_unwind() && _Unwind_Find_FDE((void *)pc, &bases) ? // NOLINT
+	/* In a static program libgcc takes a lock that a parked thread may have. */
+	return is_library() && _Unwind_Find_FDE((void *)pc, &bases) ? // NOLINT
 		       (uintptr_t)bases.function : 0;
 }
 

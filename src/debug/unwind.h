@@ -27,7 +27,10 @@ bool unwind_init(void);
  */
 unsigned int unwind_stack(uintptr_t *pcs, unsigned int max);
 
-/* Where the function starts that the address is in, by .eh_frame; 0: in none that it knows. */
+/*
+ * Where the function starts that the address is in, by .eh_frame; 0: in none that it knows, or this
+ * is a static program.
+ */
 uintptr_t unwind_function_of(uintptr_t pc);
 
 /*

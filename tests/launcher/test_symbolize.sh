@@ -13,10 +13,12 @@ report()
 		grep -v '^==='
 }
 
-# Addresses differ from run to run. Of libc's start of a thread reports have no names of functions.
+# Addresses differ from run to run. Of libc's start of a thread reports have no names of functions,
+# and of malloc itself no lines.
 without_addresses()
 {
-	sed -E 's/0x[0-9a-f]+//g' | grep -vE 'start_thread|clone3|\(start of a thread\)'
+	sed -E 's/0x[0-9a-f]+//g; /#0 /s/ [^ ]+:[0-9]+ / /' |
+		grep -vE 'start_thread|clone3|\(start of a thread\)'
 }
 
 for program in inlined.c deep_64.c static_function.c libc_qsort.c new.cc map.cc std_thread.cc; do

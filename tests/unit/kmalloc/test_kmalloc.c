@@ -150,7 +150,6 @@ ISOLATED_TEST(zero_after_dirty_reuse)
 	expect_valid();
 }
 
-/* Fresh and dirty pages side by side in one run. */
 static void take_and_mark(size_t bytes)
 {
 	void *objects[24];
@@ -182,6 +181,7 @@ ISOLATED_TEST(pages_are_handed_out_without_a_record)
 	expect_valid();
 }
 
+/* Fresh and dirty pages side by side in one run. */
 ISOLATED_TEST(zero_across_pages_of_all_kinds)
 {
 	char *runs[8], *object;
