@@ -2,7 +2,7 @@
  * os_move.c - the system calls of os_move.h.
  *
  * L1. The kernel's structures and numbers are written down here: the headers of Debian 12 are of
- * Linux 6.1. Source: include/uapi/linux/userfaultfd.h and fs.h of Linux 6.12.
+ * Linux 6.1. Source: include/uapi/linux/userfaultfd.h of Linux 6.12.
  */
 #include <asm/errno.h>
 #include <asm/ioctl.h>
@@ -14,6 +14,7 @@
 
 #include "os/os_fd.h"
 #include "os/os_move.h"
+#include "os/pagemap_scan.h"
 #include "os/syscall.h"
 
 /* --- the kernel's interface --------------------------------------------------------------- */
@@ -41,19 +42,6 @@ struct uffdio_move {
 #define UFFDIO_API _IOWR(0xaa, 0x3f, struct uffdio_api)
 #define UFFDIO_REGISTER _IOWR(0xaa, 0x00, struct uffdio_register)
 #define UFFDIO_MOVE _IOWR(0xaa, 0x05, struct uffdio_move)
-
-#define PAGE_IS_HUGE ((uint64_t)1 << 6)
-
-struct page_region {
-	uint64_t start, end, categories;
-};
-
-struct pm_scan_arg {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-
-#define PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
 
 /* --- the mover ------------------------------------------------------------------------------ */
 
@@ -150,7 +138,7 @@ int os_has_huge_page(void *address, size_t bytes)
 {
 	struct page_region region;
 	struct pm_scan_arg scan = {
-		.size = sizeof(scan), .start = (uintptr_t)address,
+		.start = (uintptr_t)address,
 		.end = (uintptr_t)address + bytes, .vec = (uintptr_t)&region, .vec_len = 1,
 		.max_pages = 1, .category_mask = PAGE_IS_HUGE, .return_mask = PAGE_IS_HUGE,
 	};
@@ -160,7 +148,7 @@ int os_has_huge_page(void *address, size_t bytes)
 
 	if (is_error(fd))
 		return (int)fd;
-	nr_regions = syscall3(__NR_ioctl, fd, (long)PAGEMAP_SCAN, (long)&scan);
+	nr_regions = pagemap_scan(fd, &scan);
 	os_close_fd(fd);
 	return (int)nr_regions;
 }

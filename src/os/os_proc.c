@@ -9,7 +9,9 @@
 #include "base/format.h"
 #include "base/math.h"
 #include "os/os.h"
+#include "os/os_move.h"
 #include "os/os_proc.h"
+#include "os/pagemap_scan.h"
 #include "os/syscall.h"
 
 #define LINE_MAX_BYTES 4352u /* a path of PATH_MAX and what stands before it */
@@ -238,7 +240,46 @@ static void set_bit(unsigned char *map, size_t i)
 	map[i / 8] |= (unsigned char)(1u << i % 8);
 }
 
-/* How many entries from the first on could be read. *nr_swapped: pages that are not in memory. */
+#define SCAN_REGIONS 32u
+
+static void set_region(unsigned char *map, uintptr_t address, const struct page_region *region)
+{
+	size_t end = (region->end - address) / OS_PAGE_SIZE;
+
+	for (size_t i = (region->start - address) / OS_PAGE_SIZE; i < end; i++)
+		set_bit(map, i);
+}
+
+/*
+ * Ranges of pages instead of a word a page, a sixth of the time. How many pages from the first on
+ * are known: none before Linux 6.7, or where a filter may not want it. *nr_swapped: as below.
+ */
+static size_t scan_private_pages(int pagemap, uintptr_t address, size_t nr, unsigned char *map,
+				 size_t *nr_swapped)
+{
+	struct page_region regions[SCAN_REGIONS];
+	struct pm_scan_arg scan = {
+		.start = address, .end = address + nr * OS_PAGE_SIZE,
+		.vec = (uintptr_t)regions, .vec_len = SCAN_REGIONS,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_SWAPPED,
+	};
+	long nr_regions = os_is_filtered() ? -1 : 0;
+
+	while (nr_regions >= 0 && scan.start < scan.end) {
+		nr_regions = pagemap_scan(pagemap, &scan);
+		for (long i = 0; i < nr_regions; i++) {
+			set_region(map, address, &regions[i]);
+			*nr_swapped += regions[i].categories & PAGE_IS_SWAPPED;
+		}
+		if (nr_regions < 0 || scan.walk_end <= scan.start)
+			break;
+		scan.start = scan.walk_end;
+	}
+	return (scan.start - address) / OS_PAGE_SIZE;
+}
+
+/* How many entries from the first on could be read. *nr_swapped: > 0 if not all are in memory. */
 static size_t private_pages(int pagemap, size_t first_page, size_t nr, unsigned char *map,
 			    size_t *nr_swapped)
 {
@@ -280,8 +321,10 @@ bool os_pages_with_contents(int pagemap, uintptr_t address, size_t nr_pages, boo
 
 	memset(map, 0, div_round_up(nr_pages, 8));
 	nr_known = shared ? shared_pages(address, nr_pages, map) :
-			    private_pages(pagemap, address / OS_PAGE_SIZE, nr_pages, map,
-					  &nr_swapped);
+			    scan_private_pages(pagemap, address, nr_pages, map, &nr_swapped);
+	if (!shared && !nr_known)
+		nr_known = private_pages(pagemap, address / OS_PAGE_SIZE, nr_pages, map,
+					 &nr_swapped);
 	for (size_t i = nr_known; i < nr_pages; i++)
 		set_bit(map, i);
 	return nr_known == nr_pages && !nr_swapped;

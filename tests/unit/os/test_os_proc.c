@@ -6,10 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "isolated.h"
 #include "os/os.h"
 #include "os/os_park.h"
 #include "os/os_proc.h"
@@ -140,7 +144,8 @@ TEST(all_of_many_mappings_are_visited)
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-TEST(pages_have_contents_once_they_were_written_to)
+/* Every third page is one range: more than the kernel is asked for at once. */
+static void ask_for_contents(void)
 {
 	enum { NR = 1100 };
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -161,6 +166,22 @@ TEST(pages_have_contents_once_they_were_written_to)
 		EXPECT(map[i / 8] >> i % 8 & 1);
 	munmap(memory, NR * PAGE);
 	os_close(pagemap);
+}
+
+TEST(pages_have_contents_once_they_were_written_to)
+{
+	ask_for_contents();
+}
+
+/* As with a kernel that has no PAGEMAP_SCAN. */
+ISOLATED_TEST(the_same_under_a_filter)
+{
+	struct sock_filter filter[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+	struct sock_fprog program = { 1, filter };
+
+	ASSERT(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	ASSERT(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+	ask_for_contents();
 }
 
 TEST(reading_stops_where_memory_does)
