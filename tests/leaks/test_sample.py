@@ -104,6 +104,13 @@ def check_hardened(bench):
     check(result.status < 0 and "wrong size 5000 for" in result.err, result)
 
 
+def check_reach(bench):
+    """All that malloc_usable_size allows may hold blocks, as in blocks that are not of the sample."""
+    for _ in range(4):
+        result = bench.act("keep_at_end=200", "exit=7", conf="leaks=sample:1 leak_print=always")
+        same((result.status, result.totals["definite"]), (7, (0, 0)), result)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -115,6 +122,7 @@ def main():
         bench = Bench(os.path.abspath(options.library), None, Path(work).resolve())
         bench.build()
         check_hardened(bench)
+        check_reach(bench)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             for found in pool.map(lambda _: run_once(bench), range(options.n)):
                 for estimate in found:

@@ -11,6 +11,7 @@
 #include <link.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -112,6 +113,17 @@ static NOINLINE void keep(const char *bytes)
 static NOINLINE void keep_interior(const char *bytes)
 {
 	kept[nr_kept] = (char *)malloc(strtoul(bytes, NULL, 10)) + 8;
+	nr_kept++;
+}
+
+/* In the last word that malloc_usable_size allows. */
+static NOINLINE void keep_at_end(const char *bytes)
+{
+	char *holder = malloc(100);
+	void **last = (void **)(void *)(holder + malloc_usable_size(holder)) - 1;
+
+	*(void *volatile *)last = malloc(strtoul(bytes, NULL, 10));
+	kept[nr_kept] = holder;
 	nr_kept++;
 }
 
@@ -602,6 +614,7 @@ static const struct {
 	{"lose_without_tables", lose_without_tables},
 	{"keep", keep},
 	{"keep_interior", keep_interior},
+	{"keep_at_end", keep_at_end},
 	{"load", load_for_good},
 	{"load_and_close", load_and_close},
 	{"lose_ignored", lose_ignored},
