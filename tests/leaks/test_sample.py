@@ -105,7 +105,7 @@ def check_hardened(bench):
 
 
 def check_reach(bench):
-    """All that malloc_usable_size allows may hold blocks, as in blocks that are not of the sample."""
+    """All that malloc_usable_size allows may hold blocks."""
     for _ in range(4):
         result = bench.act("keep_at_end=200", "exit=7", conf="leaks=sample:1 leak_print=always")
         same((result.status, result.totals["definite"]), (7, (0, 0)), result)
