@@ -105,7 +105,10 @@ static bool is_same_build(struct module *module, const struct frame *frame)
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-/* As the report itself has it: malloc jumps to malloc_slow, _detour or _sampled of the library. */
+/*
+ * As the report itself has it: malloc jumps to malloc_slow, _detour or _sampled of the library, and
+ * debug information has posix_memalign under the name that it is an alias of.
+ */
 static char *name_for_program(const struct frame *frame, char *function)
 {
 	char *suffix = strrchr(function, '_');

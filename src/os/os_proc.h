@@ -38,8 +38,8 @@ bool os_thread_blocks(int tid, int signal_number);
 uintptr_t os_thread_stack_pointer(int tid);
 
 /*
- * /proc/thread-self/pagemap, of the caller's memory as it is shared with no other process; to be
- * closed. -errno: taken below for one that tells nothing.
+ * A descriptor of /proc/thread-self/pagemap, to be closed; a child has to open its own. -errno:
+ * os_pages_with_contents takes it for one that tells nothing.
  */
 int os_open_pagemap(void);
 
