@@ -15,8 +15,7 @@
 #include "vmalloc/stitch_cost.h"
 #include "vmalloc/stitch_source.h"
 
-/* Of one stitch: a fork waits for it, and what is moved may never be used. */
-#define MAX_RUNS 256u
+/* Of one stitch: what is moved may never be used. */
 #define MAX_PAGES (MIB(64) / PAGE_SIZE)
 /* The shortest runs: 16 KiB, and where other threads' processors must be told 64 KiB. */
 #define MIN_RUN_ALONE 4u
@@ -310,7 +309,7 @@ static size_t handle_error(struct stitch *st, int error, struct source_run run, 
 
 static bool is_exhausted(const struct stitch *st)
 {
-	return st->nr_runs >= MAX_RUNS || !st->nr_budget || !st->nr_missing || st->broken;
+	return st->nr_runs >= STITCH_MAX_RUNS || !st->nr_budget || !st->nr_missing || st->broken;
 }
 
 /* Up to so many pages of the run, from the first that can be moved on, where it begins then. */
@@ -647,7 +646,7 @@ static void stitch_locked(struct stitch *st, size_t spare, size_t nr_spare)
 	count(&stitch_counts.pages, st->nr_moved);
 	if (st->nr_missing < STITCH_MIN_PAGES)
 		return;
-	if (st->nr_runs >= MAX_RUNS || st->nr_moved >= MAX_PAGES)
+	if (st->nr_runs >= STITCH_MAX_RUNS || st->nr_moved >= MAX_PAGES)
 		count(&stitch_counts.bounded, 1);
 	else
 		count(&stitch_counts.not_enough, 1);

@@ -21,6 +21,8 @@
 
 /* Holes that are worth a stitch: 64 KiB. */
 #define STITCH_MIN_PAGES 16u
+/* Runs that one stitch moves at most: 2 to 7 ms, for which a fork waits. */
+#define STITCH_MAX_RUNS 1024u
 
 /*
  * Fill the holes of a range that the caller has been given, and that the program has not. First

@@ -201,15 +201,6 @@ MM_TEST(what_lies_behind_the_end_is_moved_in_front)
 
 /* --- bounds --------------------------------------------------------------------------------- */
 
-MM_TEST(a_stitch_is_bounded)
-{
-	boot();
-	take_area(NR_RUNS / 2 * RUN_PAGES); /* all that is free, and no more than 256 runs */
-	EXPECT(stitch_counts.runs <= 256);
-	EXPECT(stitch_counts.pages >= NR_RUNS / 2 * RUN_PAGES * 3 / 4);
-	EXPECT(stitch_counts.purged == 0 || stitch_counts.bounded + stitch_counts.not_enough == 1);
-}
-
 /* A little is left for small requests. */
 MM_TEST(the_reserve_is_left)
 {
@@ -279,6 +270,17 @@ MM_TEST(shorter_runs_are_moved_where_the_shortest_cost_too_much)
 	take_area(AREA_PAGES);
 	EXPECT(stitch_counts.pages > AREA_PAGES / 2);
 	EXPECT(stitch_counts.purged < AREA_PAGES / 2);
+}
+
+/* Most of what is left is dropped, for the program will fault it in. */
+MM_TEST(a_stitch_is_bounded)
+{
+	boot_with_short_runs(8);
+	take_area(MIB(48) / PAGE_SIZE);
+	EXPECT_EQ(stitch_counts.runs, STITCH_MAX_RUNS);
+	EXPECT_EQ(stitch_counts.pages, 8 * STITCH_MAX_RUNS);
+	EXPECT_EQ(stitch_counts.bounded, 1);
+	EXPECT(stitch_counts.purged > 0);
 }
 
 /* --- who may -------------------------------------------------------------------------------- */
