@@ -164,42 +164,54 @@ static inline __m128i are_in_heap(const uintptr_t *words, const struct upper_hal
 	return _mm_cmpgt_epi32(heap->limit, _mm_sub_epi32(upper, heap->first));
 }
 
-static inline bool may_point_into_heap(const uintptr_t *words, const struct upper_halves *heap)
+static inline unsigned int mask_of(__m128i quarters)
 {
-	__builtin_prefetch(words + WORDS_AHEAD, 0, 2);
-	return _mm_movemask_epi8(_mm_or_si128(are_in_heap(words, heap),
-					      are_in_heap(words + WORDS_AT_ONCE / 2, heap)));
+	return (unsigned int)_mm_movemask_ps(_mm_castsi128_ps(quarters));
 }
 
-/* The first from i on that is an address in the heap; nr: there is none. */
-static size_t next_address(const uintptr_t *words, size_t i, size_t nr)
+/* Bit i is set if word i of a cache line is an address in the heap, or near it. */
+static inline unsigned int may_point_into_heap(const uintptr_t *words,
+					       const struct upper_halves *heap)
 {
-	struct upper_halves heap = upper_halves_of_heap();
+	__builtin_prefetch(words + WORDS_AHEAD, 0, 2);
+	return mask_of(are_in_heap(words, heap)) |
+	       mask_of(are_in_heap(words + WORDS_AT_ONCE / 2, heap)) << WORDS_AT_ONCE / 2;
+}
 
-	for (;; i++) {
-		while (i + WORDS_AT_ONCE <= nr && !may_point_into_heap(words + i, &heap))
-			i += WORDS_AT_ONCE;
-		if (i >= nr || words[i] - mm_map.base < mm_map.nr_pages * PAGE_SIZE)
-			return i;
+/* Most words hold what is known to be held: this is asked before what costs more. */
+static void look_at_word(const uintptr_t *words, size_t i, size_t nr, uintptr_t address,
+			 const struct source *source)
+{
+	uintptr_t word = words[i], holder = address + i * WORD;
+	struct heap_object object;
+	enum leak_kind kind;
+
+	if (!heap_object_at(word, &object))
+		return;
+	if (source->kind == LEAK_DEFINITE) {
+		if (points_into(&object, word))
+			lose(&object, source->owner, holder);
+		return;
 	}
+	kind = kind_by(source->kind, &object, word);
+	if (word != object.start && is_dtv_of_thread(words, i, nr, address))
+		kind = LEAK_LOADERS;
+	if (kind_of(&object) < kind && points_into(&object, word))
+		set_kind(&object, kind, holder);
 }
 
 static void look_at_words(const uintptr_t *words, size_t nr, uintptr_t address,
 			  const struct source *source)
 {
-	struct heap_object object;
+	struct upper_halves heap = upper_halves_of_heap();
 
-	for (size_t i = next_address(words, 0, nr); i < nr; i = next_address(words, i + 1, nr)) {
-		uintptr_t word = words[i];
+	for (size_t i = 0; i < nr; i += WORDS_AT_ONCE) {
+		unsigned int mask = nr - i < WORDS_AT_ONCE ?
+					    (1u << (nr - i)) - 1 :
+					    may_point_into_heap(words + i, &heap);
 
-		if (!heap_object_at(word, &object) || !points_into(&object, word))
-			continue;
-		if (source->kind == LEAK_DEFINITE)
-			lose(&object, source->owner, address + i * WORD);
-		else if (word != object.start && is_dtv_of_thread(words, i, nr, address))
-			raise(&object, LEAK_LOADERS, 0);
-		else
-			raise(&object, kind_by(source->kind, &object, word), address + i * WORD);
+		for (; mask; mask &= mask - 1)
+			look_at_word(words, i + (size_t)__builtin_ctz(mask), nr, address, source);
 	}
 }
 
