@@ -77,7 +77,7 @@ static struct page *kmalloc_stocked(size_t bytes)
 	struct page *page;
 	struct slot *slot;
 
-	if (nr_pages > PCP_MAX_RUN_PAGES)
+	if (nr_pages > PCP_MAX_RUN_PAGES && !slot_is_held())
 		return NULL;
 	slot = slot_enter();
 	page = pcp_run_alloc(&slot->pcp, nr_pages);

@@ -45,7 +45,8 @@ static struct page *from_stock(const struct request *request)
 	struct page *page;
 	struct slot *slot;
 
-	if (request->nr_pages > PCP_MAX_RUN_PAGES || request->flags & STITCH__GFP_COLD)
+	if (request->flags & STITCH__GFP_COLD ||
+	    (request->nr_pages > PCP_MAX_RUN_PAGES && !slot_is_held()))
 		return NULL;
 	slot = slot_enter();
 	page = pcp_run_alloc_aligned(&slot->pcp, request->nr_pages, request->align_pages);

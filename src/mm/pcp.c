@@ -20,6 +20,10 @@
 
 /* Pages in runs that a pcp keeps: what four threads keep is 2 MiB. */
 #define PCP_RUN_PAGES 128u
+/* So many pcps at most keep a long one: 8 MiB. */
+#define MAX_LONG_KEEPERS 4u
+
+static _Atomic unsigned int nr_long_keepers;
 
 static unsigned int batch_of(unsigned int order)
 {
@@ -114,10 +118,15 @@ static void fill(struct pcp *pcp, unsigned int order, unsigned int nr_blocks)
 	zone_unlock();
 }
 
+static void give_up_long(struct pcp *pcp);
+
 /* The block to return, and then a batch's rest for the list. NULL: no memory. */
 static struct page *refill(struct pcp *pcp, unsigned int order, bool populate)
 {
-	struct page *first = zone_take(order, populate);
+	struct page *first;
+
+	give_up_long(pcp);
+	first = zone_take(order, populate);
 
 	if (first && likely(is_of_node(pcp, first)))
 		fill(pcp, order, batch_of(order) - 1);
@@ -184,6 +193,8 @@ static struct page *run_take(struct pcp *pcp, struct page **set, unsigned int wa
 		set[way] = set[way + 1];
 	set[PCP_RUN_WAYS - 1] = NULL;
 	WRITE_ONCE(pcp->nr_run_pages, pcp->nr_run_pages - page->nr_pages);
+	if (page == pcp->long_run)
+		pcp->long_run = NULL;
 	page->record.tid = 0;
 	WRITE_ONCE(page->kind, PAGE_RUN);
 	pagemap_write(page_to_pfn(page), PAGEMAP_RUN);
@@ -198,6 +209,7 @@ struct page *pcp_run_alloc_aligned(struct pcp *pcp, size_t nr_pages, size_t alig
 		if (set[way]->nr_pages == nr_pages &&
 		    is_aligned(page_to_pfn(set[way]), align_pages))
 			return run_take(pcp, set, way);
+	give_up_long(pcp);
 	return NULL;
 }
 
@@ -216,17 +228,66 @@ static void run_put(struct pcp *pcp, struct page **set, struct page *page)
 	WRITE_ONCE(pcp->nr_run_pages, pcp->nr_run_pages + page->nr_pages);
 }
 
+/* --- a long run ------------------------------------------------------------------------------ */
+
+static void drop_long(struct pcp *pcp)
+{
+	struct page **set = run_set(pcp, pcp->long_run->nr_pages);
+	unsigned int way = 0;
+
+	while (set[way] != pcp->long_run)
+		way++;
+	run_free(run_take(pcp, set, way));
+}
+
+/* Other pages are wanted, for which its frames may do, and its place among the keepers. */
+static void give_up_long(struct pcp *pcp)
+{
+	if (likely(!pcp->keeps_long))
+		return;
+	if (pcp->long_run)
+		drop_long(pcp);
+	pcp->keeps_long = false;
+	atomic_fetch_sub_explicit(&nr_long_keepers, 1, memory_order_relaxed);
+}
+
+static bool may_keep_long(struct pcp *pcp)
+{
+	if (pcp->keeps_long)
+		return true;
+	if (atomic_fetch_add_explicit(&nr_long_keepers, 1, memory_order_relaxed) < MAX_LONG_KEEPERS)
+		pcp->keeps_long = true;
+	else
+		atomic_fetch_sub_explicit(&nr_long_keepers, 1, memory_order_relaxed);
+	return pcp->keeps_long;
+}
+
+/* --- runs that are freed --------------------------------------------------------------------- */
+
+static bool has_room(const struct pcp *pcp, uint32_t nr_pages)
+{
+	uint32_t nr_long = pcp->long_run ? pcp->long_run->nr_pages : 0;
+
+	return nr_pages > PCP_MAX_RUN_PAGES ||
+	       pcp->nr_run_pages - nr_long + nr_pages <= PCP_RUN_PAGES;
+}
+
 bool pcp_run_free(struct pcp *pcp, struct page *page)
 {
 	uint32_t nr_pages = READ_ONCE(page->nr_pages);
+	bool is_long = nr_pages > PCP_MAX_RUN_PAGES;
 
-	if (nr_pages > PCP_MAX_RUN_PAGES || pcp->nr_run_pages + nr_pages > PCP_RUN_PAGES ||
-	    unlikely(READ_ONCE(page->memcg) != pcp->memcg) || unlikely(!is_of_node(pcp, page)))
+	if (!has_room(pcp, nr_pages) || unlikely(READ_ONCE(page->memcg) != pcp->memcg) ||
+	    unlikely(!is_of_node(pcp, page)) || (is_long && !may_keep_long(pcp)))
 		return false;
 	if (!pagemap_claim(page_to_pfn(page), PAGEMAP_RUN))
 		return false;
 	WRITE_ONCE(page->kind, PAGE_PCP);
+	if (is_long && pcp->long_run)
+		drop_long(pcp);
 	run_put(pcp, run_set(pcp, nr_pages), page);
+	if (is_long)
+		pcp->long_run = page;
 	return true;
 }
 
@@ -235,6 +296,7 @@ void pcp_drain_runs(struct pcp *pcp)
 	for (unsigned int set = 0; set < PCP_RUN_SETS; set++)
 		while (pcp->run[set][0])
 			run_free(run_take(pcp, pcp->run[set], 0));
+	give_up_long(pcp);
 }
 
 void pcp_drain(struct pcp *pcp)

@@ -18,7 +18,10 @@
 /* PAGE_ALLOC_COSTLY_ORDER: higher orders go to the zone directly. */
 #define PCP_MAX_ORDER 3u
 
-/* Runs up to this length are kept, a few of each length. */
+/*
+ * Runs up to this length are kept, a few of each length. A longer one is kept until something else
+ * is asked for that is not here: who allocates and frees a buffer again and again needs no lock.
+ */
 #define PCP_MAX_RUN_PAGES 64u
 #define PCP_RUN_SETS 16u
 #define PCP_RUN_WAYS 4u
@@ -29,6 +32,8 @@ struct pcp {
 	uint16_t memcg;				  /* group of all that it holds */
 	uint16_t nid;				  /* node of all that it holds */
 	uint32_t nr_run_pages;			  /* in the runs below */
+	bool keeps_long;			  /* it may have a long one; few pcps may */
+	struct page *long_run;			  /* which it is; NULL: it has none */
 	struct page *run[PCP_RUN_SETS][PCP_RUN_WAYS]; /* by length; newest first, then NULL */
 };
 

@@ -191,15 +191,77 @@ MM_TEST(a_kept_run_cannot_be_freed_again)
 	EXPECT(validate_zone());
 }
 
-MM_TEST(long_runs_and_too_many_are_not_kept)
+MM_TEST(a_long_run_is_kept_until_other_pages_are_wanted)
 {
 	struct page *page;
 
 	boot(MIB(64));
-	page = take_run(PCP_MAX_RUN_PAGES + 1);
-	EXPECT(!pcp_run_free(&pcp, page));
+	for (unsigned int round = 0; round < 3; round++) {
+		page = take_run(RUN_MAX_PAGES - round);
+		ASSERT(pcp_run_free(&pcp, page));
+		EXPECT_EQ(pcp_run_alloc(&pcp, RUN_MAX_PAGES - round), page);
+		ASSERT(pcp_run_free(&pcp, page));
+		EXPECT_EQ(page->kind, PAGE_PCP);
+		EXPECT_EQ(pcp.nr_run_pages, RUN_MAX_PAGES - round);
+		if (round == 0)
+			EXPECT(!pcp_run_alloc(&pcp, 10));
+		else if (round == 1)
+			EXPECT(!pcp_run_alloc(&pcp, RUN_MAX_PAGES + 1)); /* an area's */
+		else
+			EXPECT(pcp_alloc(&pcp, 0, false));
+		EXPECT_EQ(pcp.nr_run_pages, 0);
+		EXPECT_EQ(zone.nr_used[USE_RUN], 0);
+		EXPECT_EQ(page->kind, PAGE_NONE);
+	}
+	EXPECT(validate_zone());
+}
+
+/* Short ones have the room that they had. */
+MM_TEST(the_latest_long_run_is_kept)
+{
+	struct page *first, *second, *before, *after;
+
+	boot(MIB(64));
+	first = take_run(100);
+	second = take_run(200);
+	before = take_run(PCP_MAX_RUN_PAGES);
+	after = take_run(PCP_MAX_RUN_PAGES);
+	ASSERT(pcp_run_free(&pcp, before));
+	ASSERT(pcp_run_free(&pcp, first));
+	ASSERT(pcp_run_free(&pcp, second));
+	ASSERT(pcp_run_free(&pcp, after));
+	EXPECT_EQ(first->kind, PAGE_NONE);
+	EXPECT_EQ(second->kind, PAGE_PCP);
+	EXPECT_EQ(zone.nr_used[USE_RUN], 200 + 2 * PCP_MAX_RUN_PAGES);
+	pcp_drain(&pcp);
+	EXPECT_EQ(zone.nr_used[USE_RUN], 0);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(few_keep_a_long_run)
+{
+	static struct pcp others[8];
+	unsigned int nr_keepers = 0;
+	struct page *page = NULL;
+
+	boot(MIB(64));
+	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++) {
+		pcp_init(&others[i], 0, 0);
+		page = take_run(100);
+		nr_keepers += pcp_run_free(&others[i], page);
+	}
+	EXPECT_EQ(nr_keepers, 4);
 	EXPECT_EQ(page->kind, PAGE_RUN);
-	EXPECT_EQ(pagemap_read(page_to_pfn(page)), PAGEMAP_RUN);
+	EXPECT(!pcp_run_alloc(&others[0], 7));
+	EXPECT(pcp_run_free(&others[7], page));
+	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++)
+		pcp_drain(&others[i]);
+	EXPECT_EQ(zone.nr_used[USE_RUN], 3 * 100); /* of those that were refused */
+}
+
+MM_TEST(too_many_are_not_kept)
+{
+	boot(MIB(64));
 	while (pcp_run_free(&pcp, take_run(PCP_MAX_RUN_PAGES)))
 		ASSERT(pcp.nr_run_pages < MIB(4) / PAGE_SIZE);
 	EXPECT(pcp.nr_run_pages >= PCP_MAX_RUN_PAGES);
