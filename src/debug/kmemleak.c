@@ -197,7 +197,7 @@ static void look_at_word(const uintptr_t *words, size_t i, size_t nr, uintptr_t 
 	if (word != object.start && is_dtv_of_thread(words, i, nr, address))
 		kind = LEAK_LOADERS;
 	if (kind_of(&object) < kind && points_into(&object, word))
-		set_kind(&object, kind, holder);
+		set_kind(&object, kind, kind == LEAK_LOADERS ? 0 : holder);
 }
 
 static void look_at_words(const uintptr_t *words, size_t nr, uintptr_t address,

@@ -83,3 +83,8 @@ void clear_touched(struct page *page, size_t bytes)
 			clear_pages(pfn, nr_pages);
 	}
 }
+
+void clear_stocked(struct page *page, size_t bytes)
+{
+	clear_pages(page_to_pfn(page), div_round_up(bytes, PAGE_SIZE));
+}

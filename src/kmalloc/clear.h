@@ -12,4 +12,7 @@
 /* The first `bytes` bytes of a run or area that the zone has just handed out read as zero. */
 void clear_touched(struct page *page, size_t bytes);
 
+/* The same of a run from a slot's stock: nothing is known of its zeroes (mm/pcp.h). */
+void clear_stocked(struct page *page, size_t bytes);
+
 #endif

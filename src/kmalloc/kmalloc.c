@@ -70,8 +70,8 @@ static struct page *kmalloc_pages(size_t bytes, size_t align)
 	return page;
 }
 
-/* From the thread's own stock. Not zero, and no more than page-aligned. */
-static struct page *kmalloc_stocked(size_t bytes)
+/* From the thread's own stock. Not zero. */
+static struct page *kmalloc_stocked(size_t bytes, size_t align)
 {
 	size_t nr_pages = div_round_up(bytes, PAGE_SIZE);
 	struct page *page;
@@ -80,9 +80,16 @@ static struct page *kmalloc_stocked(size_t bytes)
 	if (nr_pages > PCP_MAX_RUN_PAGES && !slot_is_held())
 		return NULL;
 	slot = slot_enter();
-	page = pcp_run_alloc(&slot->pcp, nr_pages);
+	page = pcp_run_alloc_aligned(&slot->pcp, nr_pages, align / PAGE_SIZE);
 	slot_leave(slot);
 	return page;
+}
+
+static struct page *stocked_or_pages(size_t bytes, size_t align)
+{
+	struct page *page = kmalloc_stocked(bytes, align);
+
+	return page ? page : kmalloc_pages(bytes, align);
 }
 
 static bool kfree_stocked(struct page *page)
@@ -108,6 +115,7 @@ static __slow bool make_room(size_t bytes)
 		kmalloc_drain_memcg(full);
 		return true;
 	}
+	slot_want_pages();
 	dropped = mapping_drop_all();
 	if (bytes > RUN_MAX_PAGES * PAGE_SIZE && !zone_is_limited())
 		return dropped;
@@ -128,7 +136,6 @@ static void *kmalloc_outside(size_t nr_pages)
 
 static void *kmalloc_inside(size_t bytes)
 {
-	struct page *page;
 	void *object;
 
 	if (bytes <= SIZE_CLASS_MAX_BYTES)
@@ -136,15 +143,14 @@ static void *kmalloc_inside(size_t bytes)
 	object = kmalloc_outside(div_round_up(bytes, PAGE_SIZE));
 	if (object)
 		return object;
-	page = kmalloc_stocked(bytes);
-	return address_or_null(page ? page : kmalloc_pages(bytes, PAGE_SIZE));
+	return address_or_null(stocked_or_pages(bytes, PAGE_SIZE));
 }
 
 static void *any_inside(size_t bytes, size_t align)
 {
 	if (align == KMALLOC_MIN_ALIGN)
 		return kmalloc_inside(bytes);
-	return address_or_null(kmalloc_pages(bytes, max_size(align, PAGE_SIZE)));
+	return address_or_null(stocked_or_pages(max_size(bytes, 1), max_size(align, PAGE_SIZE)));
 }
 
 /* It does not count against limit=, so that there is little of it then. */
@@ -202,9 +208,7 @@ void *kmalloc_pages_of_own(size_t bytes)
 
 	if (unlikely(!pass))
 		return kmalloc_refused(bytes, PAGE_SIZE);
-	page = kmalloc_stocked(max_size(bytes, 1));
-	if (!page)
-		page = kmalloc_pages(bytes, PAGE_SIZE);
+	page = stocked_or_pages(max_size(bytes, 1), PAGE_SIZE);
 	if (unlikely(!page) && make_room(bytes))
 		page = kmalloc_pages(bytes, PAGE_SIZE);
 	come_by();
@@ -236,16 +240,18 @@ void *kzalloc(size_t bytes)
 	pass = gate_enter();
 	if (unlikely(!pass))
 		return zeroed(kmalloc_refused(bytes, KMALLOC_MIN_ALIGN), bytes);
-	stocked = kmalloc_stocked(bytes);
+	stocked = kmalloc_stocked(bytes, PAGE_SIZE);
 	if (!stocked)
 		page = kmalloc_pages(bytes, PAGE_SIZE);
 	if (unlikely(!stocked && !page) && make_room(bytes))
 		page = kmalloc_pages(bytes, PAGE_SIZE);
 	come_by();
 	gate_leave(pass);
-	if (page)
+	if (stocked)
+		clear_stocked(stocked, bytes);
+	else if (page)
 		clear_touched(page, bytes);
-	return page ? page_address(page) : zeroed(address_or_null(stocked), bytes);
+	return address_or_null(stocked ? stocked : page);
 }
 
 static bool is_of_node(const void *object, unsigned int nid)
@@ -293,7 +299,7 @@ static void *aligned_inside(unsigned int class, size_t align, size_t bytes)
 {
 	if (class < NR_SIZE_CLASSES)
 		return kmalloc_small(class);
-	return address_or_null(kmalloc_pages(bytes, max_size(align, PAGE_SIZE)));
+	return address_or_null(stocked_or_pages(max_size(bytes, 1), max_size(align, PAGE_SIZE)));
 }
 
 void *kmalloc_aligned(size_t align, size_t bytes)

@@ -58,6 +58,7 @@ static struct page *from_zone(const struct request *request)
 {
 	struct page *page;
 
+	slot_want_pages();
 	if (request->nr_pages > RUN_MAX_PAGES || request->align_pages > RUN_MAX_PAGES)
 		return area_alloc(request->nr_pages, request->align_pages * PAGE_SIZE);
 	page = run_alloc(request->nr_pages, request->align_pages);
@@ -131,7 +132,7 @@ static void clear(struct page *page, const struct request *request)
 	size_t bytes = request->nr_pages * PAGE_SIZE;
 
 	if (request->stocked)
-		memset(page_address(page), 0, bytes);
+		clear_stocked(page, bytes);
 	else
 		clear_touched(page, bytes);
 }

@@ -27,12 +27,15 @@ static bool resize_pages(const struct owner *owner, size_t bytes)
 {
 	size_t nr_pages = div_round_up(bytes, PAGE_SIZE);
 
+	if (owner->kind != OWNER_RUN && owner->kind != OWNER_AREA)
+		return false;
+	if (nr_pages > owner->page->nr_pages)
+		slot_want_pages(); /* they may lie behind it */
 	if (owner->kind == OWNER_RUN)
 		return nr_pages == owner->page->nr_pages ||
 		       (bytes > SIZE_CLASS_MAX_BYTES && nr_pages <= RUN_MAX_PAGES &&
 			run_resize(owner->page, nr_pages));
-	return owner->kind == OWNER_AREA && nr_pages > RUN_MAX_PAGES &&
-	       area_resize(owner->page, nr_pages);
+	return nr_pages > RUN_MAX_PAGES && area_resize(owner->page, nr_pages);
 }
 
 static bool resize_in_place(const struct owner *owner, size_t bytes)
@@ -88,6 +91,7 @@ static struct page *relocation_begin(struct page *from, size_t nr_pages)
 
 	if (!pass)
 		return NULL;
+	slot_want_pages();
 	to = alloc_unfilled(nr_pages);
 	if (to)
 		relocate_begin(page_to_pfn(from), from->nr_pages);

@@ -78,7 +78,7 @@ static inline unsigned int pagemap_class(uint32_t entry)
 enum page_kind {
 	PAGE_NONE,  /* not a head: inside a block, or never used */
 	PAGE_BUDDY, /* head of a free block of 2^order pages, on a free list of the zone */
-	PAGE_PCP,   /* head of a free block of 2^order pages, on a slot's pcp list */
+	PAGE_PCP,   /* head of a free block of 2^order pages, or of a run, in a slot's pcp */
 	PAGE_SLAB,  /* head of a slab of 2^order pages */
 	PAGE_RUN,   /* head of a page run of nr_pages pages */
 	PAGE_AREA,  /* head of an area of nr_pages pages */

@@ -18,12 +18,12 @@
  */
 #define POPULATE_MIN_ORDER 2u
 
-/* Pages in runs that a pcp keeps: what four threads keep is 2 MiB. */
+/* Pages in short runs that a pcp keeps: what four threads keep is 2 MiB. */
 #define PCP_RUN_PAGES 128u
-/* So many pcps at most keep a long one: 8 MiB. */
-#define MAX_LONG_KEEPERS 4u
+/* Long runs in all pcps: 8 MiB. */
+#define MAX_LONG_RUNS 4u
 
-static _Atomic unsigned int nr_long_keepers;
+static _Atomic unsigned int nr_long_runs;
 
 static unsigned int batch_of(unsigned int order)
 {
@@ -118,15 +118,10 @@ static void fill(struct pcp *pcp, unsigned int order, unsigned int nr_blocks)
 	zone_unlock();
 }
 
-static void give_up_long(struct pcp *pcp);
-
 /* The block to return, and then a batch's rest for the list. NULL: no memory. */
 static struct page *refill(struct pcp *pcp, unsigned int order, bool populate)
 {
-	struct page *first;
-
-	give_up_long(pcp);
-	first = zone_take(order, populate);
+	struct page *first = zone_take(order, populate);
 
 	if (first && likely(is_of_node(pcp, first)))
 		fill(pcp, order, batch_of(order) - 1);
@@ -159,10 +154,11 @@ struct page *pcp_alloc(struct pcp *pcp, unsigned int order, bool populate)
 {
 	struct page *page;
 
-	if (order > PCP_MAX_ORDER)
-		return zone_take(order, populate);
-	page = pop(pcp, order);
-	return page ? page : refill(pcp, order, populate);
+	page = order <= PCP_MAX_ORDER ? pop(pcp, order) : NULL;
+	if (page)
+		return page;
+	pcp_give_up_long(pcp);
+	return order <= PCP_MAX_ORDER ? refill(pcp, order, populate) : zone_take(order, populate);
 }
 
 void pcp_free(struct pcp *pcp, struct page *page, unsigned int order)
@@ -184,6 +180,11 @@ static struct page **run_set(struct pcp *pcp, size_t nr_pages)
 	return pcp->run[nr_pages % PCP_RUN_SETS];
 }
 
+static void unreserve_long(void)
+{
+	atomic_fetch_sub_explicit(&nr_long_runs, 1, memory_order_relaxed);
+}
+
 /* Forget way w of a set; the older ones move up. */
 static struct page *run_take(struct pcp *pcp, struct page **set, unsigned int way)
 {
@@ -193,8 +194,10 @@ static struct page *run_take(struct pcp *pcp, struct page **set, unsigned int wa
 		set[way] = set[way + 1];
 	set[PCP_RUN_WAYS - 1] = NULL;
 	WRITE_ONCE(pcp->nr_run_pages, pcp->nr_run_pages - page->nr_pages);
-	if (page == pcp->long_run)
+	if (page == pcp->long_run) {
 		pcp->long_run = NULL;
+		unreserve_long();
+	}
 	page->record.tid = 0;
 	WRITE_ONCE(page->kind, PAGE_RUN);
 	pagemap_write(page_to_pfn(page), PAGEMAP_RUN);
@@ -209,7 +212,7 @@ struct page *pcp_run_alloc_aligned(struct pcp *pcp, size_t nr_pages, size_t alig
 		if (set[way]->nr_pages == nr_pages &&
 		    is_aligned(page_to_pfn(set[way]), align_pages))
 			return run_take(pcp, set, way);
-	give_up_long(pcp);
+	pcp_give_up_long(pcp);
 	return NULL;
 }
 
@@ -230,46 +233,43 @@ static void run_put(struct pcp *pcp, struct page **set, struct page *page)
 
 /* --- a long run ------------------------------------------------------------------------------ */
 
-static void drop_long(struct pcp *pcp)
-{
-	struct page **set = run_set(pcp, pcp->long_run->nr_pages);
-	unsigned int way = 0;
-
-	while (set[way] != pcp->long_run)
-		way++;
-	run_free(run_take(pcp, set, way));
-}
-
-/* Other pages are wanted, for which its frames may do, and its place among the keepers. */
 static void give_up_long(struct pcp *pcp)
 {
-	if (likely(!pcp->keeps_long))
-		return;
-	if (pcp->long_run)
-		drop_long(pcp);
-	pcp->keeps_long = false;
-	atomic_fetch_sub_explicit(&nr_long_keepers, 1, memory_order_relaxed);
+	struct page **set = run_set(pcp, pcp->long_run->nr_pages);
+
+	for (unsigned int way = 0; way < PCP_RUN_WAYS; way++)
+		if (set[way] == pcp->long_run) {
+			run_free(run_take(pcp, set, way));
+			return;
+		}
 }
 
-static bool may_keep_long(struct pcp *pcp)
+void pcp_give_up_long(struct pcp *pcp)
 {
-	if (pcp->keeps_long)
+	if (unlikely(pcp->long_run))
+		give_up_long(pcp);
+}
+
+/* A place for one more. Where memory is limited none is kept that others cannot have. */
+static bool reserve_long(struct pcp *pcp)
+{
+	pcp_give_up_long(pcp);
+	if (zone_is_bounded() || pcp->memcg)
+		return false;
+	if (atomic_fetch_add_explicit(&nr_long_runs, 1, memory_order_relaxed) < MAX_LONG_RUNS)
 		return true;
-	if (atomic_fetch_add_explicit(&nr_long_keepers, 1, memory_order_relaxed) < MAX_LONG_KEEPERS)
-		pcp->keeps_long = true;
-	else
-		atomic_fetch_sub_explicit(&nr_long_keepers, 1, memory_order_relaxed);
-	return pcp->keeps_long;
+	unreserve_long();
+	return false;
 }
 
 /* --- runs that are freed --------------------------------------------------------------------- */
 
+/* For short ones. */
 static bool has_room(const struct pcp *pcp, uint32_t nr_pages)
 {
 	uint32_t nr_long = pcp->long_run ? pcp->long_run->nr_pages : 0;
 
-	return nr_pages > PCP_MAX_RUN_PAGES ||
-	       pcp->nr_run_pages - nr_long + nr_pages <= PCP_RUN_PAGES;
+	return pcp->nr_run_pages - nr_long + nr_pages <= PCP_RUN_PAGES;
 }
 
 bool pcp_run_free(struct pcp *pcp, struct page *page)
@@ -277,14 +277,16 @@ bool pcp_run_free(struct pcp *pcp, struct page *page)
 	uint32_t nr_pages = READ_ONCE(page->nr_pages);
 	bool is_long = nr_pages > PCP_MAX_RUN_PAGES;
 
-	if (!has_room(pcp, nr_pages) || unlikely(READ_ONCE(page->memcg) != pcp->memcg) ||
-	    unlikely(!is_of_node(pcp, page)) || (is_long && !may_keep_long(pcp)))
+	if (unlikely(READ_ONCE(page->memcg) != pcp->memcg) || unlikely(!is_of_node(pcp, page)))
 		return false;
-	if (!pagemap_claim(page_to_pfn(page), PAGEMAP_RUN))
+	if (is_long ? !reserve_long(pcp) : !has_room(pcp, nr_pages))
 		return false;
+	if (!pagemap_claim(page_to_pfn(page), PAGEMAP_RUN)) {
+		if (is_long)
+			unreserve_long();
+		return false;
+	}
 	WRITE_ONCE(page->kind, PAGE_PCP);
-	if (is_long && pcp->long_run)
-		drop_long(pcp);
 	run_put(pcp, run_set(pcp, nr_pages), page);
 	if (is_long)
 		pcp->long_run = page;
@@ -296,7 +298,6 @@ void pcp_drain_runs(struct pcp *pcp)
 	for (unsigned int set = 0; set < PCP_RUN_SETS; set++)
 		while (pcp->run[set][0])
 			run_free(run_take(pcp, pcp->run[set], 0));
-	give_up_long(pcp);
 }
 
 void pcp_drain(struct pcp *pcp)

@@ -19,8 +19,9 @@
 #define PCP_MAX_ORDER 3u
 
 /*
- * Runs up to this length are kept, a few of each length. A longer one is kept until something else
- * is asked for that is not here: who allocates and frees a buffer again and again needs no lock.
+ * Runs up to this length are kept, a few of each length. A longer one is kept until the next tick
+ * of decay, or until something else is asked for that is not here: who allocates and frees a buffer
+ * again and again needs no lock.
  */
 #define PCP_MAX_RUN_PAGES 64u
 #define PCP_RUN_SETS 16u
@@ -32,8 +33,7 @@ struct pcp {
 	uint16_t memcg;				  /* group of all that it holds */
 	uint16_t nid;				  /* node of all that it holds */
 	uint32_t nr_run_pages;			  /* in the runs below */
-	bool keeps_long;			  /* it may have a long one; few pcps may */
-	struct page *long_run;			  /* which it is; NULL: it has none */
+	struct page *long_run;			  /* the long one of them, or NULL */
 	struct page *run[PCP_RUN_SETS][PCP_RUN_WAYS]; /* by length; newest first, then NULL */
 };
 
@@ -45,7 +45,10 @@ void pcp_init(struct pcp *pcp, unsigned int memcg, unsigned int nid);
 struct page *pcp_alloc(struct pcp *pcp, unsigned int order, bool populate);
 void pcp_free(struct pcp *pcp, struct page *page, unsigned int order);
 
-/* A run of exactly nr_pages that run_alloc once gave and that is not zero, or NULL. */
+/*
+ * A run of exactly nr_pages that run_alloc once gave and that is not zero. NULL: then it is to come
+ * from elsewhere, and a long run was given up.
+ */
 struct page *pcp_run_alloc(struct pcp *pcp, size_t nr_pages);
 /* The same, the first page a multiple of align_pages (a power of two). */
 struct page *pcp_run_alloc_aligned(struct pcp *pcp, size_t nr_pages, size_t align_pages);
@@ -54,6 +57,9 @@ struct page *pcp_run_alloc_aligned(struct pcp *pcp, size_t nr_pages, size_t alig
  * when it is not one (any more) or is not to be kept.
  */
 bool pcp_run_free(struct pcp *pcp, struct page *page);
+
+/* Other pages than those that are here are wanted: a long run goes back to the zone. */
+void pcp_give_up_long(struct pcp *pcp);
 
 /* Give the runs back to the zone. */
 void pcp_drain_runs(struct pcp *pcp);

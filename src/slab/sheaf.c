@@ -157,6 +157,7 @@ static bool is_idle(const struct slot *slot, unsigned int class)
 
 static void close_all(struct slot *slot)
 {
+	pcp_give_up_long(&slot->pcp);
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		if (is_idle(slot, class))
 			hand_back(slot, class);

@@ -232,7 +232,7 @@ void slot_release(void)
 	if (!slot_is_held())
 		return;
 	remote_flush(slot);
-	pcp_drain_runs(&slot->pcp); /* half a MiB, that the next thread may never want */
+	pcp_drain_runs(&slot->pcp); /* the next thread may never want them */
 	current_slot = &slot_gone;
 	lock_acquire(LOCK_SLOTS);
 	slot_free_locked(slot);
@@ -255,8 +255,10 @@ void slots_collect_left(void)
 {
 	lock_acquire(LOCK_SLOTS);
 	for (uint32_t id = 1; id <= slots.nr_slots; id++)
-		if (slot_in_table(id)->state == SLOT_LEFT)
+		if (slot_in_table(id)->state == SLOT_LEFT) {
+			pcp_drain_runs(&slot_in_table(id)->pcp);
 			slot_free_locked(slot_in_table(id));
+		}
 	lock_release(LOCK_SLOTS);
 }
 

@@ -151,6 +151,13 @@ void slot_leave(struct slot *slot);
  */
 struct slot *slot_enter_to_free(void);
 
+/* Pages are wanted that are not in the thread's stock. It is inside. */
+static inline void slot_want_pages(void)
+{
+	if (slot_is_held())
+		pcp_give_up_long(&current_slot->pcp);
+}
+
 /* Leave the thread's slot to the next thread of its group and node. */
 void slot_release(void);
 

@@ -232,13 +232,44 @@ ISOLATED_TEST(holes_are_not_cleared)
 	EXPECT(is_zero(area, MIB(16)));
 }
 
-/* Whoever had them before has not touched all of them. */
+/* What a thread frees it gets again, aligned or not; what it does not get makes room. */
+ISOLATED_TEST(a_long_run_is_had_again)
+{
+	char *first, *run, *small;
+
+	heap_up("");
+	kfree(kmalloc(8)); /* the thread has a slot now */
+	first = kmalloc_aligned(64, MIB(1));
+	kfree(first);
+	EXPECT_EQ(kmalloc_aligned(PAGE_SIZE, MIB(1)), first);
+	kfree(first);
+	EXPECT_EQ(kmalloc(MIB(1)), first);
+	kfree(first);
+	EXPECT_EQ(zone.nr_used[USE_RUN], MIB(1) / PAGE_SIZE);
+	kfree(kmalloc(MIB(3)));
+	EXPECT_EQ(zone.nr_used[USE_RUN], 0);
+	small = kmalloc(KIB(300)); /* in front of what is kept */
+	run = kmalloc(KIB(600));
+	kfree(run);
+	ASSERT(run == small + KIB(300));
+	EXPECT_EQ(krealloc(small, KIB(500)), small);
+	expect_valid();
+}
+
+/* Whoever had them before has not touched all of them; also of a run that a thread has kept. */
 ISOLATED_TEST(what_nobody_has_touched_is_not_cleared)
 {
 	unsigned int nr_resident;
-	char *area;
+	char *area, *run;
 
 	heap_up("");
+	kfree(kmalloc(8)); /* the thread has a slot now */
+	run = kmalloc(MIB(1));
+	memset(run + KIB(300), 0xff, KIB(100));
+	kfree(run);
+	EXPECT_EQ(kzalloc(MIB(1)), run);
+	EXPECT_EQ(count_resident(run, MIB(1)), 25);
+	EXPECT(is_zero(run, MIB(1)));
 	area = kzalloc(MIB(16));
 	for (size_t i = 0; i < MIB(16); i += 3 * PAGE_SIZE)
 		area[i] = 1;

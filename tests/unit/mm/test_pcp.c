@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 
+#include "core/params.h"
 #include "mm/page_alloc.h"
 #include "mm/pagerun.h"
 #include "mm/pcp.h"
@@ -196,19 +197,25 @@ MM_TEST(a_long_run_is_kept_until_other_pages_are_wanted)
 	struct page *page;
 
 	boot(MIB(64));
-	for (unsigned int round = 0; round < 3; round++) {
+	for (unsigned int round = 0; round < 4; round++) {
 		page = take_run(RUN_MAX_PAGES - round);
 		ASSERT(pcp_run_free(&pcp, page));
 		EXPECT_EQ(pcp_run_alloc(&pcp, RUN_MAX_PAGES - round), page);
 		ASSERT(pcp_run_free(&pcp, page));
 		EXPECT_EQ(page->kind, PAGE_PCP);
 		EXPECT_EQ(pcp.nr_run_pages, RUN_MAX_PAGES - round);
+		EXPECT(!pcp_run_free(&pcp, page)); /* freed twice */
+		EXPECT_EQ(page->kind, PAGE_NONE);
+		page = take_run(RUN_MAX_PAGES - round);
+		ASSERT(pcp_run_free(&pcp, page));
 		if (round == 0)
 			EXPECT(!pcp_run_alloc(&pcp, 10));
 		else if (round == 1)
 			EXPECT(!pcp_run_alloc(&pcp, RUN_MAX_PAGES + 1)); /* an area's */
-		else
+		else if (round == 2)
 			EXPECT(pcp_alloc(&pcp, 0, false));
+		else
+			EXPECT(pcp_alloc(&pcp, PCP_MAX_ORDER + 1, false));
 		EXPECT_EQ(pcp.nr_run_pages, 0);
 		EXPECT_EQ(zone.nr_used[USE_RUN], 0);
 		EXPECT_EQ(page->kind, PAGE_NONE);
@@ -238,25 +245,72 @@ MM_TEST(the_latest_long_run_is_kept)
 	EXPECT(validate_zone());
 }
 
-MM_TEST(few_keep_a_long_run)
+/* Short ones push it out, or it is handed out: what there is room for is as without it. */
+MM_TEST(a_long_run_leaves_among_the_short)
 {
-	static struct pcp others[8];
-	unsigned int nr_keepers = 0;
-	struct page *page = NULL;
+	struct page *first = NULL, *runs[PCP_RUN_WAYS];
+	const size_t nr_long = PCP_MAX_RUN_PAGES + 1; /* in the set of single pages */
 
 	boot(MIB(64));
-	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++) {
-		pcp_init(&others[i], 0, 0);
-		page = take_run(100);
-		nr_keepers += pcp_run_free(&others[i], page);
+	for (unsigned int round = 0; round < 8; round++) {
+		first = take_run(nr_long);
+		for (unsigned int i = 0; i < PCP_RUN_WAYS; i++)
+			runs[i] = take_run(1);
+		ASSERT(pcp_run_free(&pcp, first));
+		for (unsigned int i = 0; i < PCP_RUN_WAYS; i++)
+			ASSERT(pcp_run_free(&pcp, runs[i]));
+		EXPECT(!pcp.long_run);
+		EXPECT_EQ(zone.nr_used[USE_RUN], PCP_RUN_WAYS);
+		for (unsigned int i = 0; i < PCP_RUN_WAYS; i++)
+			run_free(pcp_run_alloc(&pcp, 1));
+		EXPECT_EQ(pcp.nr_run_pages, 0);
 	}
-	EXPECT_EQ(nr_keepers, 4);
-	EXPECT_EQ(page->kind, PAGE_RUN);
-	EXPECT(!pcp_run_alloc(&others[0], 7));
-	EXPECT(pcp_run_free(&others[7], page));
+	EXPECT(!pcp_run_alloc_aligned(&pcp, nr_long, 64));
+	EXPECT(validate_zone());
+}
+
+static struct pcp others[8];
+
+/* How many of them keep a long run; those that are refused go back. */
+static unsigned int count_keepers(void)
+{
+	unsigned int nr_keepers = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++) {
+		struct page *page = take_run(100);
+
+		if (pcp_run_free(&others[i], page))
+			nr_keepers++;
+		else
+			ASSERT(run_free(page));
+	}
+	return nr_keepers;
+}
+
+MM_TEST(few_keep_a_long_run)
+{
+	boot(MIB(64));
 	for (unsigned int i = 0; i < ARRAY_SIZE(others); i++)
-		pcp_drain(&others[i]);
-	EXPECT_EQ(zone.nr_used[USE_RUN], 3 * 100); /* of those that were refused */
+		pcp_init(&others[i], 0, 0);
+	EXPECT_EQ(count_keepers(), 4);
+	EXPECT_EQ(zone.nr_used[USE_RUN], 400);
+	EXPECT(!pcp_run_alloc(&others[0], 7));
+	EXPECT_EQ(zone.nr_used[USE_RUN], 300);
+	for (unsigned int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(others); i++)
+			pcp_drain_runs(&others[i]);
+		EXPECT_EQ(zone.nr_used[USE_RUN], 0);
+		EXPECT_EQ(count_keepers(), 4);
+	}
+	EXPECT(validate_zone());
+}
+
+MM_TEST(nobody_keeps_a_long_run_where_memory_is_limited)
+{
+	boot(MIB(64));
+	params.limit = MIB(32);
+	EXPECT(!pcp_run_free(&pcp, take_run(100)));
+	EXPECT(pcp_run_free(&pcp, take_run(50)));
 }
 
 MM_TEST(too_many_are_not_kept)
