@@ -204,13 +204,18 @@ static struct page *run_take(struct pcp *pcp, struct page **set, unsigned int wa
 	return page;
 }
 
+/* The heap itself is aligned to a pageblock only. */
+static bool is_page_aligned_to(const struct page *page, size_t align_pages)
+{
+	return is_aligned((uintptr_t)page_address(page), align_pages * PAGE_SIZE);
+}
+
 struct page *pcp_run_alloc_aligned(struct pcp *pcp, size_t nr_pages, size_t align_pages)
 {
 	struct page **set = run_set(pcp, nr_pages);
 
 	for (unsigned int way = 0; way < PCP_RUN_WAYS && set[way]; way++)
-		if (set[way]->nr_pages == nr_pages &&
-		    is_aligned(page_to_pfn(set[way]), align_pages))
+		if (set[way]->nr_pages == nr_pages && is_page_aligned_to(set[way], align_pages))
 			return run_take(pcp, set, way);
 	pcp_give_up_long(pcp);
 	return NULL;

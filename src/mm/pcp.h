@@ -50,7 +50,7 @@ void pcp_free(struct pcp *pcp, struct page *page, unsigned int order);
  * from elsewhere, and a long run was given up.
  */
 struct page *pcp_run_alloc(struct pcp *pcp, size_t nr_pages);
-/* The same, the first page a multiple of align_pages (a power of two). */
+/* The same, its address a multiple of align_pages (a power of two) pages. */
 struct page *pcp_run_alloc_aligned(struct pcp *pcp, size_t nr_pages, size_t align_pages);
 /*
  * Take in a run (an owner's PAGEMAP_RUN head) in place of run_free. False, and nothing happens,

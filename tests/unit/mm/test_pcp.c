@@ -178,6 +178,25 @@ MM_TEST(a_kept_run_is_handed_out_again)
 	EXPECT(validate_zone());
 }
 
+/* Also beyond what the heap is aligned to. */
+MM_TEST(a_kept_run_is_as_aligned_as_its_address)
+{
+	struct page *page;
+	uintptr_t address;
+
+	boot(MIB(64));
+	page = take_run(1);
+	address = (uintptr_t)page_address(page);
+	for (size_t align_pages = 1; align_pages <= GIB(1); align_pages *= 2) {
+		bool is_aligned = address % (align_pages * PAGE_SIZE) == 0;
+
+		ASSERT(pcp_run_free(&pcp, page));
+		EXPECT_EQ(pcp_run_alloc_aligned(&pcp, 1, align_pages), is_aligned ? page : NULL);
+		if (!is_aligned)
+			EXPECT_EQ(pcp_run_alloc(&pcp, 1), page);
+	}
+}
+
 MM_TEST(a_kept_run_cannot_be_freed_again)
 {
 	struct page *page;
