@@ -238,7 +238,7 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_pages)
 	residency_note_used(pfn, nr_pages);
 	page = pfn_to_page(pfn);
 	zone_charge_locked(page, USE_RUN, nr_pages);
-	page->record.tid = 0;
+	WRITE_ONCE(page->record.tid, 0);
 	WRITE_ONCE(page->kind, PAGE_RUN);
 	WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	pagemap_write(pfn, PAGEMAP_RUN);

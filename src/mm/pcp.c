@@ -198,7 +198,7 @@ static struct page *run_take(struct pcp *pcp, struct page **set, unsigned int wa
 		pcp->long_run = NULL;
 		unreserve_long();
 	}
-	page->record.tid = 0;
+	WRITE_ONCE(page->record.tid, 0);
 	WRITE_ONCE(page->kind, PAGE_RUN);
 	pagemap_write(page_to_pfn(page), PAGEMAP_RUN);
 	return page;

@@ -116,7 +116,7 @@ static struct page *start_area(size_t unit, size_t nr_pages)
 	residency_note_used(pfn, nr_pages);
 	zone_charge_locked(page, USE_AREA, nr_pages);
 	huge_note_area_locked();
-	page->record.tid = 0;
+	WRITE_ONCE(page->record.tid, 0);
 	WRITE_ONCE(page->kind, PAGE_AREA);
 	WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	pagemap_write(pfn, PAGEMAP_AREA);
