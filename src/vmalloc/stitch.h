@@ -21,7 +21,7 @@
 
 /* Holes that are worth a stitch: 64 KiB. */
 #define STITCH_MIN_PAGES 16u
-/* Runs that one stitch moves at most: 2 to 7 ms, for which a fork waits. */
+/* Runs that one stitch moves at most: by their costs 2 to 7 ms; a fork waits for it. */
 #define STITCH_MAX_RUNS 1024u
 
 /*
