@@ -150,6 +150,15 @@ static void free_to_zone(struct page *page, unsigned int order)
 	zone_unlock();
 }
 
+/* Pages are wanted that are not here. */
+static void want_pages(struct pcp *pcp)
+{
+	if (zone_has_grown(&pcp->nr_faulted_seen))
+		pcp_drain_runs(pcp);
+	else
+		pcp_give_up_long(pcp);
+}
+
 struct page *pcp_alloc(struct pcp *pcp, unsigned int order, bool populate)
 {
 	struct page *page;
@@ -157,7 +166,7 @@ struct page *pcp_alloc(struct pcp *pcp, unsigned int order, bool populate)
 	page = order <= PCP_MAX_ORDER ? pop(pcp, order) : NULL;
 	if (page)
 		return page;
-	pcp_give_up_long(pcp);
+	want_pages(pcp);
 	return order <= PCP_MAX_ORDER ? refill(pcp, order, populate) : zone_take(order, populate);
 }
 
@@ -217,7 +226,7 @@ struct page *pcp_run_alloc_aligned(struct pcp *pcp, size_t nr_pages, size_t alig
 	for (unsigned int way = 0; way < PCP_RUN_WAYS && set[way]; way++)
 		if (set[way]->nr_pages == nr_pages && is_page_aligned_to(set[way], align_pages))
 			return run_take(pcp, set, way);
-	pcp_give_up_long(pcp);
+	want_pages(pcp);
 	return NULL;
 }
 

@@ -19,9 +19,9 @@
 #define PCP_MAX_ORDER 3u
 
 /*
- * Runs up to this length are kept, a few of each length. A longer one is kept until the next tick
- * of decay, or until something else is asked for that is not here: who allocates and frees a buffer
- * again and again needs no lock.
+ * Runs up to this length are kept, a few of each length, until other pages are wanted and the heap
+ * has grown. A longer one is kept until the next tick of decay, or until something else is asked
+ * for that is not here: who allocates and frees a buffer again and again needs no lock.
  */
 #define PCP_MAX_RUN_PAGES 64u
 #define PCP_RUN_SETS 16u
@@ -33,6 +33,7 @@ struct pcp {
 	uint16_t memcg;				  /* group of all that it holds */
 	uint16_t nid;				  /* node of all that it holds */
 	uint32_t nr_run_pages;			  /* in the runs below */
+	size_t nr_faulted_seen;			  /* when they were last given up (zone.h) */
 	struct page *long_run;			  /* the long one of them, or NULL */
 	struct page *run[PCP_RUN_SETS][PCP_RUN_WAYS]; /* by length; newest first, then NULL */
 };
@@ -47,7 +48,7 @@ void pcp_free(struct pcp *pcp, struct page *page, unsigned int order);
 
 /*
  * A run of exactly nr_pages that run_alloc once gave and that is not zero. NULL: then it is to come
- * from elsewhere, and a long run was given up.
+ * from elsewhere, and a long run was given up, or all.
  */
 struct page *pcp_run_alloc(struct pcp *pcp, size_t nr_pages);
 /* The same, its address a multiple of align_pages (a power of two) pages. */

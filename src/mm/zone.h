@@ -140,6 +140,22 @@ static inline size_t zone_peak_pages(void)
 	return nr_pages + nr_pages / 32;
 }
 
+/*
+ * The heap has grown into so many new frames since *seen, which is now then: whoever keeps free
+ * memory gives it up before asking for more. In the steady state of a program nobody does. For less
+ * it would not be worth the work. Racy and cheap.
+ */
+#define ZONE_GROWTH_PAGES 32
+static inline bool zone_has_grown(size_t *seen)
+{
+	size_t nr_faulted = READ_ONCE(zone.nr_holes_used) - READ_ONCE(zone.nr_holes_filled);
+
+	if ((ptrdiff_t)(nr_faulted - *seen) < ZONE_GROWTH_PAGES)
+		return false;
+	*seen = nr_faulted;
+	return true;
+}
+
 /* Under the lock; decay_is_due() looks without it. */
 static inline void zone_add_free_touched(size_t nr_pages)
 {

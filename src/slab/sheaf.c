@@ -196,11 +196,30 @@ static void *alloc_direct(struct slot *slot, unsigned int class)
 	return slab_take_bulk(slot, class, &object, 1) ? object : NULL;
 }
 
+/*
+ * A slab is to be made, and the heap has grown: parts of others lie in sheaves. Of small objects it
+ * takes too many to make a page.
+ */
+static void give_up_large(struct slot *slot)
+{
+	for (unsigned int class = NR_SIZE_CLASSES; is_large_object(&size_classes[--class]); ) {
+		bool was_closed = sheaf_is_closed(slot, class);
+
+		if (!sheaf_count(slot, class))
+			continue;
+		hand_back(slot, class);
+		if (!was_closed)
+			open_sheaf(slot, class);
+	}
+}
+
 static void refill(struct slot *slot, unsigned int class)
 {
 	struct slot_class *cache = &slot->class[class];
 	unsigned int wanted = (unsigned int)min_size(cache->capacity / 2, MAX_REFILL);
 
+	if (list_empty(&cache->partial) && zone_has_grown(&slot->nr_faulted_seen))
+		give_up_large(slot);
 	close_sheaf(slot, class);
 	if (!cache->nr_hidden) /* no handler has freed anything meanwhile */
 		WRITE_ONCE(cache->nr_hidden, (uint16_t)slab_take_bulk(slot, class, cache->sheaf + 1,

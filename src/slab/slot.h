@@ -90,6 +90,7 @@ struct slot {
 	uint32_t nr_slab_pages;	 /* in the slot's slabs */
 	uint16_t closed_at;	 /* zone.now when its sheaves were last closed */
 	size_t nr_free_seen;	 /* fewest free pages with frames seen since then */
+	size_t nr_faulted_seen;	 /* when large objects were last given up (mm/zone.h) */
 	struct slot *next_free;	 /* LOCK_SLOTS */
 	_Atomic uintptr_t inside; /* kmalloc/gate.h: its thread is in a slow path */
 	struct slot_class class[NR_SIZE_CLASSES];

@@ -332,6 +332,56 @@ MM_TEST(nobody_keeps_a_long_run_where_memory_is_limited)
 	EXPECT(pcp_run_free(&pcp, take_run(50)));
 }
 
+/* By pages that nobody has touched. */
+static void grow_heap(size_t nr_pages)
+{
+	size_t nr_holes_used = zone.nr_holes_used;
+
+	while (zone.nr_holes_used < nr_holes_used + nr_pages)
+		take_run(1);
+}
+
+MM_TEST(short_runs_are_kept_until_the_heap_has_grown)
+{
+	boot(MIB(64));
+	for (unsigned int round = 0; round < 4; round++) {
+		struct page *page = take_run(10);
+
+		ASSERT(pcp_run_free(&pcp, page));
+		pcp.nr_faulted_seen = zone.nr_holes_used;
+		grow_heap(ZONE_GROWTH_PAGES - 1);
+		EXPECT(!pcp_run_alloc(&pcp, 3));
+		EXPECT_EQ(pcp.nr_run_pages, 10);
+		grow_heap(1);
+		EXPECT_EQ(pcp_run_alloc(&pcp, 10), page); /* at hand */
+		ASSERT(pcp_run_free(&pcp, page));
+		if (round % 2)
+			EXPECT(!pcp_run_alloc(&pcp, 3));
+		else
+			EXPECT(pcp_alloc(&pcp, 0, false));
+		EXPECT_EQ(pcp.nr_run_pages, 0);
+		EXPECT_EQ(page->kind, PAGE_NONE);
+		pcp_drain(&pcp);
+	}
+	EXPECT(validate_zone());
+}
+
+/* What moved frames have filled is no growth. */
+MM_TEST(filled_holes_are_no_growth)
+{
+	size_t seen = 0;
+
+	boot(MIB(64));
+	grow_heap(ZONE_GROWTH_PAGES);
+	zone.nr_holes_filled += 1;
+	EXPECT(!zone_has_grown(&seen));
+	grow_heap(1);
+	EXPECT(zone_has_grown(&seen));
+	EXPECT(!zone_has_grown(&seen));
+	zone.nr_holes_filled += 1; /* counted later than it was used */
+	EXPECT(!zone_has_grown(&seen));
+}
+
 MM_TEST(too_many_are_not_kept)
 {
 	boot(MIB(64));

@@ -107,6 +107,80 @@ ISOLATED_TEST(small_budget_bounds_growth)
 	budget_bounds_growth("sheaf_budget=1K");
 }
 
+static unsigned int count(size_t bytes)
+{
+	return sheaf_count(current_slot, class_of(bytes));
+}
+
+/* Large objects in sheaves are what a growing heap takes first; small ones stay. */
+ISOLATED_TEST(large_objects_are_given_up_when_the_heap_grows)
+{
+	unsigned int nr_grown = 0;
+	size_t nr_faulted;
+
+	heap_up("");
+	for (unsigned int i = 0; i < 8; i++)
+		objects[i] = kmalloc(i % 2 ? 4096 : BYTES);
+	for (unsigned int i = 0; i < 8; i++)
+		kfree(objects[i]);
+	EXPECT(count(4096) >= 4 && count(BYTES) >= 4);
+	current_slot->nr_faulted_seen = nr_faulted = zone.nr_holes_used;
+	while (count(4096)) {
+		ASSERT(nr_grown < 100);
+		ASSERT((objects[nr_grown++] = kmalloc(3000)));
+	}
+	EXPECT(zone.nr_holes_used >= nr_faulted + ZONE_GROWTH_PAGES);
+	EXPECT(count(BYTES) >= 4);
+	while (nr_grown)
+		kfree(objects[--nr_grown]);
+	expect_valid();
+	kmalloc_trim();
+	EXPECT_EQ(zone.nr_used[USE_SLAB], 0);
+}
+
+/* So they are from a closed sheaf, which stays closed. */
+ISOLATED_TEST(closed_sheaves_give_up_large_objects_too)
+{
+	unsigned int nr_grown = 0, class = class_of(4096);
+
+	heap_up("");
+	kfree(kmalloc(4096));
+	kfree(kmalloc(3000));
+	ASSERT(current_slot->class[class].nr_hidden == 0);
+	sheaves_close_in_time(current_slot);
+	ASSERT(sheaf_is_closed(current_slot, class) && count(4096));
+	current_slot->nr_faulted_seen = zone.nr_holes_used;
+	while (count(4096)) {
+		ASSERT(nr_grown < 100);
+		ASSERT((objects[nr_grown++] = kmalloc(3000)));
+	}
+	EXPECT(sheaf_is_closed(current_slot, class));
+	while (nr_grown)
+		kfree(objects[--nr_grown]);
+	expect_valid();
+}
+
+/* In its steady state a program keeps what it has. */
+ISOLATED_TEST(large_objects_stay_while_the_heap_does_not_grow)
+{
+	heap_up("");
+	for (unsigned int i = 0; i < 64; i++)
+		ASSERT((objects[i] = kmalloc(4096)));
+	for (unsigned int i = 0; i < 64; i++)
+		kfree(objects[i]);
+	kfree(kmalloc(3000));
+	current_slot->nr_faulted_seen = zone.nr_holes_used;
+	for (unsigned int round = 0; round < 100; round++) {
+		unsigned int before = count(4096);
+
+		for (unsigned int i = 0; i < 20; i++)
+			ASSERT((objects[i] = kmalloc(3000)));
+		for (unsigned int i = 0; i < 20; i++)
+			kfree(objects[i]);
+		ASSERT(before && count(4096) == before);
+	}
+}
+
 /* What a sheaf keeps, keeps slabs: it shrinks while its thread only frees, and grows again. */
 ISOLATED_TEST(a_sheaf_shrinks_in_a_phase_of_frees)
 {

@@ -76,7 +76,7 @@ ISOLATED_TEST(objects_of_every_class)
 /* Slabs of a class that is much used, of growing order: each start shifts, alignment stays. */
 ISOLATED_TEST(colours_differ_and_keep_alignment)
 {
-	struct slot *slot = own_slot("reserve=256M");
+	struct slot *slot = own_slot("reserve=512M");
 
 	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
 		size_t align = size_class_align(&size_classes[class]);
