@@ -154,7 +154,7 @@ static void free_to_zone(struct page *page, unsigned int order)
 static void want_pages(struct pcp *pcp)
 {
 	if (zone_has_grown(&pcp->nr_faulted_seen))
-		pcp_drain_runs(pcp);
+		pcp_drain(pcp);
 	else
 		pcp_give_up_long(pcp);
 }

@@ -19,9 +19,10 @@
 #define PCP_MAX_ORDER 3u
 
 /*
- * Runs up to this length are kept, a few of each length, until other pages are wanted and the heap
- * has grown. A longer one is kept until the next tick of decay, or until something else is asked
- * for that is not here: who allocates and frees a buffer again and again needs no lock.
+ * Runs up to this length are kept, a few of each length. A longer one is kept until the next tick
+ * of decay, or until something else is asked for that is not here: who allocates and frees a buffer
+ * again and again needs no lock. When the heap has grown, whatever is asked for that is not here
+ * makes a pcp give up all that it holds.
  */
 #define PCP_MAX_RUN_PAGES 64u
 #define PCP_RUN_SETS 16u
@@ -33,7 +34,7 @@ struct pcp {
 	uint16_t memcg;				  /* group of all that it holds */
 	uint16_t nid;				  /* node of all that it holds */
 	uint32_t nr_run_pages;			  /* in the runs below */
-	size_t nr_faulted_seen;			  /* when they were last given up (zone.h) */
+	size_t nr_faulted_seen;			  /* when all was last given up (zone.h) */
 	struct page *long_run;			  /* the long one of them, or NULL */
 	struct page *run[PCP_RUN_SETS][PCP_RUN_WAYS]; /* by length; newest first, then NULL */
 };

@@ -141,16 +141,23 @@ static inline size_t zone_peak_pages(void)
 }
 
 /*
- * The heap has grown into so many new frames since *seen, which is now then: whoever keeps free
- * memory gives it up before asking for more. In the steady state of a program nobody does. For less
- * it would not be worth the work. Racy and cheap.
+ * Since *seen, which is set to now then, untouched pages have been handed out: so many, and a share
+ * of what is in use. Who keeps free pages or objects gives them up then before it asks for more. A
+ * heap that does not grow asks nobody to, and one that does not too often. Racy and cheap.
  */
-#define ZONE_GROWTH_PAGES 32
+#define ZONE_GROWTH_PAGES 32u
+#define ZONE_GROWTH_SHARE 64u
 static inline bool zone_has_grown(size_t *seen)
 {
 	size_t nr_faulted = READ_ONCE(zone.nr_holes_used) - READ_ONCE(zone.nr_holes_filled);
+	size_t nr_used = 0;
 
-	if ((ptrdiff_t)(nr_faulted - *seen) < ZONE_GROWTH_PAGES)
+	if (nr_faulted - *seen < ZONE_GROWTH_PAGES)
+		return false;
+	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
+		nr_used += READ_ONCE(zone.nr_used[use]);
+	/* Holes are filled after they have been counted: it may have been more. */
+	if (nr_faulted > *seen && nr_faulted - *seen < nr_used / ZONE_GROWTH_SHARE)
 		return false;
 	*seen = nr_faulted;
 	return true;

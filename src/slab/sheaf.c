@@ -23,6 +23,8 @@
 #define BUSY_VISITS 256u
 /* Freed within a tick they close sheaves once more. To touch as many takes a millisecond. */
 #define MUCH_FREED_PAGES 4096u
+/* Larger objects are given up when the heap grows: a few of each class are a megabyte. */
+#define SMALL_BYTES 512u
 /* A busy thread's arrays may take this share of its slabs on top of params.sheaf_budget. */
 #define BUDGET_PER_SLAB_BYTES 8u
 
@@ -198,18 +200,20 @@ static void *alloc_direct(struct slot *slot, unsigned int class)
 
 /*
  * A slab is to be made, and the heap has grown: parts of others lie in sheaves. Of small objects it
- * takes too many to make a page.
+ * takes too many to make a page; and a class's last slab would stay.
  */
 static void give_up_large(struct slot *slot)
 {
-	for (unsigned int class = NR_SIZE_CLASSES; is_large_object(&size_classes[--class]); ) {
+	for (unsigned int class = NR_SIZE_CLASSES; size_classes[--class].size > SMALL_BYTES; ) {
+		struct slot_class *cache = &slot->class[class];
 		bool was_closed = sheaf_is_closed(slot, class);
 
-		if (!sheaf_count(slot, class))
+		if (cache->nr_slabs < 2 || !sheaf_count(slot, class))
 			continue;
 		hand_back(slot, class);
 		if (!was_closed)
 			open_sheaf(slot, class);
+		cache->nr_misses = 0; /* the next one is not for want of room */
 	}
 }
 

@@ -78,13 +78,6 @@ static inline uint32_t size_class_divide(const struct size_class *class, uint32_
 	return rotated * class->odd_inverse;
 }
 
-/* A few of each of these classes are a megabyte. */
-#define LARGE_OBJECT_BYTES 512u
-static inline bool is_large_object(const struct size_class *class)
-{
-	return class->size > LARGE_OBJECT_BYTES;
-}
-
 /* The alignment that every object of the class has. */
 static inline size_t size_class_align(const struct size_class *class)
 {

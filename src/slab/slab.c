@@ -12,15 +12,16 @@
 /* --- slabs come and go --------------------------------------------------------------------- */
 
 /*
- * Large slabs save work, small ones memory: a slot earns a larger order with every doubling, and
- * later with larger objects, of which a slab keeps more bytes free.
+ * Large slabs save work, small ones memory: a slot earns a larger order with every doubling, later
+ * with larger objects, of which slabs keep more bytes free.
  */
 #define FEW_SLABS 4u
 #define FEW_SLABS_OF_LARGE 16u
+#define LARGE_OBJECT KIB(1)
 
 static unsigned int slab_order(const struct slot_class *cache, const struct size_class *class)
 {
-	unsigned int nr_few = is_large_object(class) ? FEW_SLABS_OF_LARGE : FEW_SLABS;
+	unsigned int nr_few = class->size > LARGE_OBJECT ? FEW_SLABS_OF_LARGE : FEW_SLABS;
 	unsigned int order = class->min_order + ilog2(cache->nr_slabs / nr_few + 1);
 
 	return order < class->max_order ? order : class->max_order;

@@ -378,8 +378,25 @@ MM_TEST(filled_holes_are_no_growth)
 	grow_heap(1);
 	EXPECT(zone_has_grown(&seen));
 	EXPECT(!zone_has_grown(&seen));
-	zone.nr_holes_filled += 1; /* counted later than it was used */
+	zone.nr_holes_filled += 1; /* counted later than it was used: known at the next question */
+	zone_has_grown(&seen);
+	grow_heap(ZONE_GROWTH_PAGES);
+	EXPECT(zone_has_grown(&seen));
+}
+
+/* Who gives up at each of so many pages, has little left in a large heap. */
+MM_TEST(a_large_heap_has_to_grow_by_more)
+{
+	size_t seen, nr_used;
+
+	boot(MIB(64));
+	grow_heap(100 * ZONE_GROWTH_PAGES);
+	seen = zone.nr_holes_used;
+	nr_used = zone.nr_used[USE_SLAB] + zone.nr_used[USE_RUN];
+	grow_heap(nr_used / ZONE_GROWTH_SHARE - 1);
 	EXPECT(!zone_has_grown(&seen));
+	grow_heap(2);
+	EXPECT(zone_has_grown(&seen));
 }
 
 MM_TEST(too_many_are_not_kept)

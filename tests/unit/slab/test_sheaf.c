@@ -144,7 +144,10 @@ ISOLATED_TEST(closed_sheaves_give_up_large_objects_too)
 	unsigned int nr_grown = 0, class = class_of(4096);
 
 	heap_up("");
-	kfree(kmalloc(4096));
+	for (unsigned int i = 0; i < 4; i++)
+		ASSERT((objects[i] = kmalloc(4096)));
+	for (unsigned int i = 0; i < 4; i++)
+		kfree(objects[i]);
 	kfree(kmalloc(3000));
 	ASSERT(current_slot->class[class].nr_hidden == 0);
 	sheaves_close_in_time(current_slot);

@@ -107,23 +107,36 @@ ISOLATED_TEST(colours_differ_and_keep_alignment)
 	ASSERT(validate_slabs(slot));
 }
 
+/* One slab after the other; returns how many before the largest order. */
+static unsigned int slabs_below_largest(struct slot *slot, unsigned int class)
+{
+	unsigned int last = size_classes[class].min_order, largest = size_classes[class].max_order;
+	unsigned int nr_below = 0;
+	void *objects[256];
+
+	while (last < largest) {
+		struct page *head;
+
+		ASSERT(slab_take_bulk(slot, class, objects, 256));
+		head = slab_of(objects[0]);
+		EXPECT(nr_below || head->order == last);
+		EXPECT(head->order >= last && head->order <= largest);
+		last = head->order;
+		nr_below += last < largest;
+	}
+	EXPECT_EQ(slot->class[class].nr_slabs, nr_below + 1);
+	return nr_below;
+}
+
 /* The orders begin at the class's smallest and grow with the number of slabs. */
 ISOLATED_TEST(orders_grow_with_use)
 {
 	struct slot *slot = own_slot("");
-	unsigned int class = class_of(512), last = 0;
-	void *objects[64];
 
-	for (unsigned int i = 0; i < 100; i++) {
-		struct page *head;
-
-		ASSERT(slab_take_bulk(slot, class, objects, 64));
-		head = slab_of(objects[0]);
-		EXPECT(i || head->order == size_classes[class].min_order);
-		EXPECT(head->order >= last && head->order <= size_classes[class].max_order);
-		last = head->order;
-	}
-	EXPECT_EQ(last, size_classes[class].max_order);
+	EXPECT_EQ(slabs_below_largest(slot, class_of(512)), 4 * 15);
+	EXPECT_EQ(slabs_below_largest(slot, class_of(1024)), 4 * 15);
+	EXPECT_EQ(slabs_below_largest(slot, class_of(2048)), 16 * 15);
+	ASSERT(validate_slabs(slot));
 }
 
 /* Take two slabs of 32 KiB. */
