@@ -20,12 +20,21 @@ LIBRARIES+=("$(library libtcmalloc_minimal.so.4 libtcmalloc-minimal4)") || exit 
 # jemalloc has more thread-local storage than may be added to a running process by default.
 TLS=GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384
 
-# LIBRARY MODE. Opened by a running process tcmalloc crashes in one of 80 runs, with glibc's malloc
-# as often as with ours: it may once.
+# LIBRARY MODE. Beside glibc's malloc tcmalloc, opened by a running process, now and then ruins the
+# heap, it seems since both move the program break by sbrk without a common lock. Expected is what a
+# run prints in which that has not happened; the heap under test does without a break.
 opened()
 {
-	run $TLS python3 "$HERE/allocators_work.py" "$@" ||
-		{ [[ $1 = *tcmalloc* ]] && run $TLS python3 "$HERE/allocators_work.py" "$@"; }
+	local command=(run $TLS python3 "$HERE/allocators_work.py" "$@")
+
+	if [ "$SIDE" != plain ]; then
+		"${command[@]}"
+		return
+	fi
+	for _ in {1..9}; do
+		"${command[@]}" 2>"$TMP/opened" && break
+	done
+	cat "$TMP/opened" >&2
 }
 
 work()
