@@ -108,20 +108,10 @@ void zone_init(void)
 	zone.now = zone_tick(0);
 }
 
-/* Racy without the lock. */
-static size_t nr_used_pages(void)
-{
-	size_t sum = 0;
-
-	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
-		sum += READ_ONCE(zone.nr_used[use]);
-	return sum;
-}
-
 /* What limits are compared with. */
 static size_t nr_counted_pages(void)
 {
-	return nr_used_pages() + READ_ONCE(zone.nr_lowmem);
+	return zone_used_pages() + READ_ONCE(zone.nr_lowmem);
 }
 
 /* --- limits ----------------------------------------------------------------------------------- */
@@ -202,7 +192,7 @@ void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
 	size_t sum, most;
 
 	WRITE_ONCE(zone.nr_used[use], zone.nr_used[use] + (size_t)nr_pages);
-	sum = nr_used_pages();
+	sum = zone_used_pages();
 	WRITE_ONCE(zone.peak_used, max_size(zone.peak_used, sum));
 	most = most_pages();
 	WRITE_ONCE(zone.nr_free_in_peak, most - min_size(most, sum));

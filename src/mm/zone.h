@@ -140,6 +140,16 @@ static inline size_t zone_peak_pages(void)
 	return nr_pages + nr_pages / 32;
 }
 
+/* Pages in use. Racy without the lock. */
+static inline size_t zone_used_pages(void)
+{
+	size_t sum = 0;
+
+	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
+		sum += READ_ONCE(zone.nr_used[use]);
+	return sum;
+}
+
 /*
  * Since *seen, which is set to now then, untouched pages have been handed out: so many, and a share
  * of what is in use. Who keeps free pages or objects gives them up then before it asks for more. A
@@ -150,14 +160,11 @@ static inline size_t zone_peak_pages(void)
 static inline bool zone_has_grown(size_t *seen)
 {
 	size_t nr_faulted = READ_ONCE(zone.nr_holes_used) - READ_ONCE(zone.nr_holes_filled);
-	size_t nr_used = 0;
 
 	if (nr_faulted - *seen < ZONE_GROWTH_PAGES)
 		return false;
-	for (unsigned int use = 0; use < NR_PAGE_USES; use++)
-		nr_used += READ_ONCE(zone.nr_used[use]);
 	/* Holes are filled after they have been counted: it may have been more. */
-	if (nr_faulted > *seen && nr_faulted - *seen < nr_used / ZONE_GROWTH_SHARE)
+	if (nr_faulted > *seen && nr_faulted - *seen < zone_used_pages() / ZONE_GROWTH_SHARE)
 		return false;
 	*seen = nr_faulted;
 	return true;

@@ -112,10 +112,23 @@ static unsigned int count(size_t bytes)
 	return sheaf_count(current_slot, class_of(bytes));
 }
 
+/* By objects of 3000 bytes, until no sheaf has one of 4096. Returns how many. */
+static unsigned int grow_until_given_up(void)
+{
+	unsigned int nr = 0;
+
+	current_slot->nr_faulted_seen = zone.nr_holes_used;
+	while (count(4096)) {
+		ASSERT(nr < 100);
+		ASSERT((objects[nr++] = kmalloc(3000)));
+	}
+	return nr;
+}
+
 /* Large objects in sheaves are what a growing heap takes first; small ones stay. */
 ISOLATED_TEST(large_objects_are_given_up_when_the_heap_grows)
 {
-	unsigned int nr_grown = 0;
+	unsigned int nr_grown;
 	size_t nr_faulted;
 
 	heap_up("");
@@ -124,11 +137,8 @@ ISOLATED_TEST(large_objects_are_given_up_when_the_heap_grows)
 	for (unsigned int i = 0; i < 8; i++)
 		kfree(objects[i]);
 	EXPECT(count(4096) >= 4 && count(BYTES) >= 4);
-	current_slot->nr_faulted_seen = nr_faulted = zone.nr_holes_used;
-	while (count(4096)) {
-		ASSERT(nr_grown < 100);
-		ASSERT((objects[nr_grown++] = kmalloc(3000)));
-	}
+	nr_faulted = zone.nr_holes_used;
+	nr_grown = grow_until_given_up();
 	EXPECT(zone.nr_holes_used >= nr_faulted + ZONE_GROWTH_PAGES);
 	EXPECT(count(BYTES) >= 4);
 	while (nr_grown)
@@ -141,7 +151,7 @@ ISOLATED_TEST(large_objects_are_given_up_when_the_heap_grows)
 /* So they are from a closed sheaf, which stays closed. */
 ISOLATED_TEST(closed_sheaves_give_up_large_objects_too)
 {
-	unsigned int nr_grown = 0, class = class_of(4096);
+	unsigned int nr_grown, class = class_of(4096);
 
 	heap_up("");
 	for (unsigned int i = 0; i < 4; i++)
@@ -152,11 +162,7 @@ ISOLATED_TEST(closed_sheaves_give_up_large_objects_too)
 	ASSERT(current_slot->class[class].nr_hidden == 0);
 	sheaves_close_in_time(current_slot);
 	ASSERT(sheaf_is_closed(current_slot, class) && count(4096));
-	current_slot->nr_faulted_seen = zone.nr_holes_used;
-	while (count(4096)) {
-		ASSERT(nr_grown < 100);
-		ASSERT((objects[nr_grown++] = kmalloc(3000)));
-	}
+	nr_grown = grow_until_given_up();
 	EXPECT(sheaf_is_closed(current_slot, class));
 	while (nr_grown)
 		kfree(objects[--nr_grown]);
