@@ -108,6 +108,24 @@ expect 1 'the load ended with status 1' "$pair" -n 1 - "$library" --port "$tmp/s
 expect 1 'before it answered' "$pair" -n 1 libc "$library" --port "$tmp/socket" \
 	--server 'sh -c "echo oops; exit 1"' --load true
 
+echo "an end before the end: what was measured is reported"
+cat >counting.sh <<'EOF'
+echo run >>runs
+[ "$(wc -l <runs)" != 8 ] || { kill -TERM "$(cat pair.pid)"; sleep 10; }
+EOF
+interrupted() { sh -c 'echo $$ >pair.pid; exec "$0" "$@"' "$@"; }
+# Two runs of warm-up, two rounds of two; the second run of the third round ends it.
+expect 130 '2 rounds' interrupted "$pair" -n 20 --json early.json libc "$library" -- sh counting.sh
+/usr/bin/python3 - <<'EOF' || fail "the interrupted run's figures: $(cat early.json)"
+import json
+figures = json.load(open("early.json"))
+assert figures["rounds"] == 2, figures["rounds"]
+assert all(len(r[k]["runs"]) == 2 for r in figures["results"].values() for k in r), figures
+EOF
+rm runs
+sed -i s/8/2/ counting.sh
+expect 1 'nothing is reported' interrupted "$pair" -n 20 libc "$library" -- sh counting.sh
+
 echo "refusals"
 expect 1 'it is broken' "$pair" libc "$library" -- sh -c 'echo it is broken >&2; exit 4'
 expect 1 'status 4' "$pair" libc "$library" -- sh -c 'exit 4'
