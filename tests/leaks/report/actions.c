@@ -13,6 +13,7 @@
 #include <linux/seccomp.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -324,12 +325,17 @@ static void forbid(const char *what)
 
 /* --- threads ---------------------------------------------------------------------------------- */
 
+/* Posted by who has all that it is there for, but for the call that it will wait in. */
+static sem_t is_ready;
+
 static void start(void *(*function)(void *))
 {
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, function, NULL))
+	if (sem_init(&is_ready, 0, 0) || pthread_create(&thread, NULL, function, NULL))
 		abort();
+	while (sem_wait(&is_ready))
+		continue;
 	usleep(20000);
 }
 
@@ -339,6 +345,7 @@ static void *read_for_ever(void *unused)
 	char *volatile object = malloc(300);
 	int ends[2];
 
+	sem_post(&is_ready);
 	if (!pipe(ends) && read(ends[0], object, 1) < 0)
 		abort();
 	return unused;
@@ -348,6 +355,7 @@ static void *spin(void *unused)
 {
 	char *volatile object = malloc(300);
 
+	sem_post(&is_ready);
 	for (;;)
 		object[0]++;
 	return unused;
@@ -361,6 +369,7 @@ static void *wait_with_signals_blocked(void *unused)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	object = malloc(300);
+	sem_post(&is_ready);
 	for (;;)
 		object[0] += (char)usleep(1000);
 	return unused;
@@ -368,6 +377,7 @@ static void *wait_with_signals_blocked(void *unused)
 
 static void *allocate_for_ever(void *unused)
 {
+	sem_post(&is_ready);
 	for (;;) {
 		char *volatile object = malloc(300);
 
@@ -381,6 +391,7 @@ static void *read_line(void *unused)
 {
 	char line[100];
 
+	sem_post(&is_ready);
 	if (!fgets(line, sizeof(line), stdin))
 		abort();
 	return unused;
@@ -399,6 +410,7 @@ static int allocate_amid_modules(struct dl_phdr_info *info, size_t bytes, void *
 /* Inside malloc it nearly always has the loader's lock. */
 static void *visit_modules(void *unused)
 {
+	sem_post(&is_ready);
 	while (!dl_iterate_phdr(allocate_amid_modules, unused))
 		;
 	return unused;
