@@ -94,19 +94,23 @@ static __inline_always void *note_sample(void *object, size_t bytes, bool hit, b
 	return slow_result(object);
 }
 
-static void *sampled_pages(size_t bytes)
+/*
+ * Small ones of the sample: the others of it have pages of their own anyhow. Where there are none
+ * left, there may be a small block still: that is not of the sample.
+ */
+static bool wants_pages(size_t bytes, bool hit)
 {
-	return bytes <= SIZE_CLASS_MAX_BYTES ? heap_pages_of_own(bytes) : heap_alloc(bytes);
+	return hit && bytes <= SIZE_CLASS_MAX_BYTES;
 }
 
 static __slow void *malloc_sampled(size_t bytes, bool hit)
 {
-	bool had_slot = mm_thread_has_slot();
-	void *object = hit ? sampled_pages(bytes) : heap_alloc(bytes);
+	bool had_slot = mm_thread_has_slot(), small = wants_pages(bytes, hit);
+	void *object = small ? heap_pages_of_own(bytes) : NULL;
 
-	if (unlikely(!object) && hit) { /* no pages, but there may be a small block */
+	if (!object) {
 		object = heap_alloc(bytes);
-		hit = false;
+		hit = hit && !small;
 	}
 	return note_sample(object, bytes, hit, had_slot);
 }
@@ -143,15 +147,14 @@ static __attribute__((noinline, hot)) void *malloc_counted(size_t bytes)
 
 static __slow void *calloc_sampled(size_t bytes, bool hit)
 {
-	bool had_slot = mm_thread_has_slot();
-	void *object;
+	bool had_slot = mm_thread_has_slot(), small = wants_pages(bytes, hit);
+	void *object = small ? heap_pages_of_own(bytes) : NULL;
 
-	if (hit && bytes <= SIZE_CLASS_MAX_BYTES) {
-		object = heap_pages_of_own(bytes);
-		if (object)
-			memset(object, 0, bytes);
+	if (object) {
+		memset(object, 0, bytes);
 	} else {
 		object = heap_zalloc(bytes);
+		hit = hit && !small;
 	}
 	return note_sample(object, bytes, hit, had_slot);
 }
@@ -169,17 +172,18 @@ static __attribute__((noinline, hot)) void *calloc_counted(size_t bytes)
 static __slow void *memalign_sampled(size_t align, size_t bytes)
 {
 	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
-	void *object;
+	bool small = wants_pages(bytes, hit) && align <= OS_PAGE_SIZE;
+	void *object = small ? heap_pages_of_own(bytes) : NULL;
 
-	if (hit && bytes <= SIZE_CLASS_MAX_BYTES && align <= OS_PAGE_SIZE)
-		object = heap_pages_of_own(bytes);
-	else
+	if (!object) {
 		object = heap_aligned(align, bytes);
+		hit = hit && !small;
+	}
 	return note_sample(object, bytes, hit, had_slot);
 }
 STACK_NAME(memalign_sampled, "memalign");
 
-/* A new object, of the sample or not, in place of the old one. */
+/* A new object, of the sample, in place of the old one. NULL: there are no pages. */
 static void *realloc_to_sample(void *object, size_t bytes)
 {
 	void *copy = heap_pages_of_own(bytes);
@@ -203,12 +207,13 @@ static __slow void *realloc_sampled(void *object, size_t bytes)
 	bool had_slot = mm_thread_has_slot(), hit = leak_sample_hits(bytes);
 	struct leak_record before = leak_profiling() ? leak_track_end(object) :
 						     (struct leak_record){ 0 };
-	void *resized;
+	bool small = wants_pages(bytes, hit) && is_known(object);
+	void *resized = small ? realloc_to_sample(object, bytes) : NULL;
 
-	if (unlikely(hit && bytes <= SIZE_CLASS_MAX_BYTES) && is_known(object))
-		resized = realloc_to_sample(object, bytes);
-	else
+	if (!resized) {
 		resized = heap_realloc(object, bytes);
+		hit = hit && !small;
+	}
 	if (!resized)
 		leak_track_again(object, before);
 	else if (!hit)

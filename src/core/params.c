@@ -454,10 +454,9 @@ struct params_joint params_joint;
 
 void params_join(void)
 {
-	bool full = params.leaks == LEAKS_FULL || params.profile == PROFILE_FULL;
 	bool leaks = params.leaks || params.profile;
 
-	params_joint.no_caches = params.hardened || full;
+	params_joint.no_caches = params.hardened || params_pad_objects();
 	params_joint.no_hits = params.fail || params_joint.no_caches;
 	params_joint.no_merging = params_joint.no_hits || leaks;
 	params_joint.no_leaving = params.limit || leaks;

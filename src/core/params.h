@@ -78,6 +78,12 @@ static inline bool params_take_samples(void)
 	return params.leaks == LEAKS_SAMPLE || params.profile == PROFILE_SAMPLE;
 }
 
+/* Malloc's objects are asked for with a byte more (leak_padded in debug/leak_track.h). */
+static inline bool params_pad_objects(void)
+{
+	return params.leaks == LEAKS_FULL || params.profile == PROFILE_FULL;
+}
+
 struct os_start;
 
 /*

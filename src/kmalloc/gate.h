@@ -93,8 +93,11 @@ static inline gate_pass *gate_enter(void)
 	return likely(gate_is_calm()) && likely(gate_pass_is_own(pass)) ? pass : gate_examine(pass);
 }
 
+/* A visitor may have taken a slot. */
 static inline void gate_leave(gate_pass *pass)
 {
+	if (unlikely(!gate_pass_is_own(pass)) && slot_is_held())
+		current_slot->inside = 0;
 	atomic_store_explicit(pass, 0, memory_order_release);
 	barrier();
 	WRITE_ONCE(gate_visiting, false);

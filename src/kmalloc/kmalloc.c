@@ -146,9 +146,12 @@ static void *kmalloc_inside(size_t bytes)
 	return address_or_null(stocked_or_pages(bytes, PAGE_SIZE));
 }
 
-static void *any_inside(size_t bytes, size_t align)
+/* class: NR_SIZE_CLASSES for what is none's, or shall have pages of its own. */
+static void *object_inside(unsigned int class, size_t align, size_t bytes)
 {
-	if (align == KMALLOC_MIN_ALIGN)
+	if (class < NR_SIZE_CLASSES)
+		return kmalloc_small(class);
+	if (align <= KMALLOC_MIN_ALIGN)
 		return kmalloc_inside(bytes);
 	return address_or_null(stocked_or_pages(max_size(bytes, 1), max_size(align, PAGE_SIZE)));
 }
@@ -162,10 +165,10 @@ static void *limited_emergency_alloc(size_t bytes, size_t align)
 }
 
 /*
- * While another thread forks or trims, or in a signal handler. Nobody waits for a fork, but when
- * all emergency memory is used up.
+ * As object_inside while another thread forks or trims, or in a signal handler. Nobody waits for a
+ * fork, but when all emergency memory is used up.
  */
-static __slow void *kmalloc_refused(size_t bytes, size_t align)
+static __slow void *kmalloc_refused(unsigned int class, size_t align, size_t bytes)
 {
 	gate_pass *pass = gate_enter_soon();
 	void *object = pass ? NULL : limited_emergency_alloc(bytes, align);
@@ -174,9 +177,9 @@ static __slow void *kmalloc_refused(size_t bytes, size_t align)
 		pass = gate_enter_patiently();
 	if (!pass)
 		return object;
-	object = any_inside(bytes, align);
+	object = object_inside(class, align, bytes);
 	if (unlikely(!object) && make_room(max_size(bytes, align)))
-		object = any_inside(bytes, align);
+		object = object_inside(class, align, bytes);
 	gate_leave(pass);
 	return object;
 }
@@ -192,7 +195,7 @@ void *kmalloc_slow(size_t bytes)
 		return object;
 	pass = gate_enter();
 	if (unlikely(!pass))
-		return kmalloc_refused(bytes, KMALLOC_MIN_ALIGN);
+		return kmalloc_refused(NR_SIZE_CLASSES, KMALLOC_MIN_ALIGN, bytes);
 	object = kmalloc_inside(bytes);
 	if (unlikely(!object) && make_room(bytes))
 		object = kmalloc_inside(bytes);
@@ -207,7 +210,7 @@ void *kmalloc_pages_of_own(size_t bytes)
 	struct page *page;
 
 	if (unlikely(!pass))
-		return kmalloc_refused(bytes, PAGE_SIZE);
+		return kmalloc_refused(NR_SIZE_CLASSES, PAGE_SIZE, bytes);
 	page = stocked_or_pages(max_size(bytes, 1), PAGE_SIZE);
 	if (unlikely(!page) && make_room(bytes))
 		page = kmalloc_pages(bytes, PAGE_SIZE);
@@ -239,7 +242,7 @@ void *kzalloc(size_t bytes)
 		return NULL;
 	pass = gate_enter();
 	if (unlikely(!pass))
-		return zeroed(kmalloc_refused(bytes, KMALLOC_MIN_ALIGN), bytes);
+		return zeroed(kmalloc_refused(NR_SIZE_CLASSES, KMALLOC_MIN_ALIGN, bytes), bytes);
 	stocked = kmalloc_stocked(bytes, PAGE_SIZE);
 	if (!stocked)
 		page = kmalloc_pages(bytes, PAGE_SIZE);
@@ -294,14 +297,6 @@ __slow void *kmalloc_node(size_t bytes, size_t align, unsigned int nid, bool str
 	return object;
 }
 
-/* class: NR_SIZE_CLASSES for pages. */
-static void *aligned_inside(unsigned int class, size_t align, size_t bytes)
-{
-	if (class < NR_SIZE_CLASSES)
-		return kmalloc_small(class);
-	return address_or_null(stocked_or_pages(max_size(bytes, 1), max_size(align, PAGE_SIZE)));
-}
-
 void *kmalloc_aligned(size_t align, size_t bytes)
 {
 	unsigned int class = NR_SIZE_CLASSES;
@@ -317,10 +312,10 @@ void *kmalloc_aligned(size_t align, size_t bytes)
 		return object;
 	pass = gate_enter();
 	if (unlikely(!pass))
-		return kmalloc_refused(bytes, max_size(align, KMALLOC_MIN_ALIGN));
-	object = aligned_inside(class, align, bytes);
+		return kmalloc_refused(class, max_size(align, KMALLOC_MIN_ALIGN), bytes);
+	object = object_inside(class, align, bytes);
 	if (unlikely(!object) && make_room(max_size(bytes, align)))
-		object = aligned_inside(class, align, bytes);
+		object = object_inside(class, align, bytes);
 	come_by();
 	gate_leave(pass);
 	return object;

@@ -19,6 +19,13 @@ static size_t bytes_given_for(size_t align, size_t bytes)
 	return align_up(max_size(bytes, 1), PAGE_SIZE);
 }
 
+/* The kernel's functions do not pad, nor does malloc when there is no memory for records. */
+static bool is_given_for(size_t align, size_t bytes, size_t usable)
+{
+	return bytes_given_for(align, bytes) == usable ||
+	       (params_pad_objects() && bytes_given_for(align, bytes + 1) == usable);
+}
+
 static bool is_right(const struct owner *owner, size_t align, size_t bytes, bool may_be_resized)
 {
 	size_t usable = owner_bytes(owner);
@@ -30,7 +37,7 @@ static bool is_right(const struct owner *owner, size_t align, size_t bytes, bool
 		return usable == align_up(max_size(bytes, 1), PAGE_SIZE);
 	if (may_be_resized && owner->kind == OWNER_SLAB && bytes >= usable / 2)
 		return true;
-	return bytes_given_for(align, bytes) == usable;
+	return is_given_for(align, bytes, usable);
 }
 
 static void report(const char *operation, const struct owner *owner, const void *object,

@@ -146,7 +146,10 @@ bool slots_ready(unsigned int memcg)
 	return done;
 }
 
-/* The thread has the slot before the slot is held: a child would free what is held by nobody. */
+/*
+ * The thread has the slot before the slot is held: a child would free what is held by nobody. And
+ * it is inside the slot then, by a visitor's pass, until gate_leave.
+ */
 static struct slot *slot_take(void)
 {
 	unsigned int nid = node_current();
@@ -163,6 +166,7 @@ static struct slot *slot_take(void)
 			slot->class[class].nr_misses = 0; /* those of another thread */
 		active_node = node_mark(nid);
 		current_slot = slot;
+		slot->inside = 1;
 		slot->state = SLOT_HELD;
 	}
 	lock_release(LOCK_SLOTS);

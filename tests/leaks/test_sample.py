@@ -96,12 +96,14 @@ def check_bounds(estimates):
 
 
 def check_hardened(bench):
-    """Blocks of the sample are larger than others of their size, and still right or wrong."""
-    conf = "hardened=1 leaks=sample:300"
-    result = bench.run(str(bench.work / "sized"), conf=conf)
-    same((result.status, result.err), (7, ""), result)
-    result = bench.run(str(bench.work / "sized"), "wrong", conf=conf)
-    check(result.status < 0 and "wrong size 5000 for" in result.err, result)
+    """Blocks of the sample, and padded ones, are larger than others of their size, and still right
+    or wrong."""
+    for conf in ("leaks=sample:300", "leaks=full", "profile=full", "leaks=sample profile=full"):
+        conf = f"hardened=1 {conf}"
+        result = bench.run(str(bench.work / "sized"), conf=conf)
+        check(result.status == 7 and "wrong size" not in result.err, result)
+        result = bench.run(str(bench.work / "sized"), "wrong", conf=conf)
+        check(result.status < 0 and "wrong size 5000 for" in result.err, result)
 
 
 def check_reach(bench):

@@ -5,6 +5,7 @@
 #include "kunit.h"
 #include "isolated.h"
 #include "gate_test.h"
+#include "kmalloc/owner.h"
 #include "mm/emergency.h"
 #include "slab/remote.h"
 
@@ -399,26 +400,60 @@ static void *open_when_somebody_naps(void *unused)
 	return unused;
 }
 
-/* Some time of many the closer opens within the ten naps. */
-ISOLATED_TEST(who_waits_is_served_by_the_heap)
+/* Some time of many the closer opens within the ten naps. NULL: never. */
+static void *served_while_closed(void *(*allocate)(void))
 {
-	bool served = false;
 	pthread_t opener;
+	void *object;
 
-	heap_up("");
-	kfree(kmalloc(BYTES));
-	for (unsigned int i = 0; i < 200 && !served; i++) {
+	for (unsigned int i = 0; i < 200; i++) {
 		brief_closer_closes();
 		ASSERT(!pthread_create(&opener, NULL, open_when_somebody_naps, NULL));
-		objects[0] = kmalloc(MIB(1));
+		object = allocate();
 		may_open = true;
 		pthread_join(opener, NULL);
 		closer_opens();
-		ASSERT(objects[0]);
-		served = !emergency_contains(objects[0]);
-		kfree(objects[0]);
+		ASSERT(object);
+		if (!emergency_contains(object))
+			return object;
+		kfree(object);
 	}
-	EXPECT(served);
+	return NULL;
+}
+
+static void *one_mib(void)
+{
+	return kmalloc(MIB(1));
+}
+
+ISOLATED_TEST(who_waits_is_served_by_the_heap)
+{
+	void *object;
+
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	object = served_while_closed(one_mib);
+	EXPECT(object);
+	kfree(object);
+}
+
+static void *aligned_to_line(void)
+{
+	return kmalloc_aligned(64, 128);
+}
+
+/* With the same as when nothing was closed: a kmem_cache that is an alias counts on it. */
+ISOLATED_TEST(who_waits_gets_an_object_of_the_class)
+{
+	void *object;
+
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	object = served_while_closed(aligned_to_line);
+	ASSERT(object);
+	EXPECT_EQ(owner_of(object).kind, OWNER_SLAB);
+	EXPECT_EQ(ksize(object), 128);
+	kfree(object);
 }
 
 /* A handler in the thread that trims works outside the heap. */

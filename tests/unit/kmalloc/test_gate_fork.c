@@ -363,6 +363,39 @@ ISOLATED_TEST(a_slot_that_was_being_left_is_lost)
 	expect_open();
 }
 
+static void *take_slot_and_dwell(void *unused)
+{
+	gate_pass *pass = gate_enter();
+
+	EXPECT(pass);
+	slot_of_dweller = slot_enter();
+	EXPECT(slot_is_held());
+	is_there = true;
+	while (!may_leave)
+		sched_yield();
+	slot_leave(slot_of_dweller);
+	gate_leave(pass);
+	EXPECT_EQ(slot_of_dweller->inside, 0);
+	kfree(kmalloc(100));
+	mm_thread_exit();
+	return unused;
+}
+
+/* Its thread may be amid a slow path: it has come by a visitor's pass, and is in it still. */
+ISOLATED_TEST(a_slot_that_was_just_taken_is_lost)
+{
+	heap_up("");
+	use_everything();
+	is_there = may_leave = false;
+	ASSERT(!pthread_create(&dweller, NULL, take_slot_and_dwell, NULL));
+	while (!is_there)
+		sched_yield();
+	in_child(clone_raw, expect_slot_lost);
+	expect_open_children(clone_raw);
+	dweller_leaves();
+	expect_open();
+}
+
 /* Passes of absent visitors are nobody's, however many. */
 static void expect_visitors_gone(void)
 {

@@ -73,6 +73,22 @@ ISOLATED_TEST(wrong_sizes)
 	expect_wrong(kmalloc_aligned(64, 100), 0, 100, "kmalloc-128");
 }
 
+/* With leaks=full malloc pads objects, but not all of them are malloc's. */
+ISOLATED_TEST(sizes_of_padded_objects)
+{
+	heap_up("on_error=warn leaks=full");
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		void *padded = kmalloc(sizes[i] + 1), *aligned = kmalloc_aligned(64, sizes[i] + 1);
+		void *object = kmalloc(sizes[i]);
+
+		EXPECT_STREQ(report_of(padded, 0, sizes[i], false), "");
+		EXPECT_STREQ(report_of(aligned, 64, sizes[i], false), "");
+		EXPECT_STREQ(report_of(object, 0, sizes[i], false), "");
+	}
+	expect_wrong(kmalloc(65), 0, 48, "kmalloc-80");
+	expect_wrong(kmalloc(KIB(100) + 1), 0, KIB(96), "page run");
+}
+
 /* realloc leaves an object alone while half of it is used. */
 ISOLATED_TEST(sizes_after_realloc)
 {
