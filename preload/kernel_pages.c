@@ -184,7 +184,8 @@ __visible struct stitch_page *stitch_virt_to_page(const void *address)
 {
 	size_t pfn = virt_to_pfn(address);
 
-	if (likely(pfn < mm_map.nr_pages))
+	/* Between the window's sections there may be other zones. */
+	if (likely(pfn < mm_map.nr_pages && pfn_is_reserved(pfn)))
 		return (struct stitch_page *)pfn_to_page(pfn);
 	return lowmem_page(address);
 }

@@ -67,4 +67,10 @@ static inline void cpu_relax(void)
 	__builtin_ia32_pause();
 }
 
+/* Of no other thread, nor 0, and the same in a child that is forked by it. */
+static inline uintptr_t this_thread(void)
+{
+	return (uintptr_t)__builtin_thread_pointer();
+}
+
 #endif

@@ -6,6 +6,7 @@
 #include "kmalloc/shrinker.h"
 #include "mm/cma.h"
 #include "mm/memcontrol.h"
+#include "mm/reserve.h"
 #include "os/os.h"
 #include "slab/kmem_cache.h"
 
@@ -35,11 +36,6 @@ static _Thread_local bool is_empty __tls_initial_exec;
 #define NAPS_IF_PATIENT 1000u
 /* How long who only trims waits for those inside, and who was refused for that one: 5 ms. */
 #define NAPS_IF_BRIEF 10u
-
-static uintptr_t this_thread(void)
-{
-	return (uintptr_t)__builtin_thread_pointer();
-}
 
 /* Not PROCESS_NEW, nor PROCESS_KNOWN. */
 static uint32_t examiner_id(void)
@@ -106,6 +102,7 @@ static void examine_child(void)
 	kmem_caches_after_fork();
 	shrinkers_after_fork();
 	cma_after_fork();
+	reserve_after_fork();
 	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
 		if (gate.visitors[i] != this_thread())
 			gate.visitors[i] = 0;
@@ -201,6 +198,21 @@ gate_pass *gate_enter_visiting(void)
 }
 
 /*
+ * Objects of other threads, however many, are no reason to have a slot: the thread need not be in
+ * a call that sees to it that a slot is left at its exit.
+ */
+static void free_deferred(void)
+{
+	bool has_none = current_slot == &slot_none;
+
+	if (has_none)
+		WRITE_ONCE(current_slot, &slot_gone);
+	deferred_free_all();
+	if (has_none)
+		WRITE_ONCE(current_slot, &slot_none);
+}
+
+/*
  * What the refused have left: by one thread at a time, so that others can know when it is done.
  * The flag first: what comes later sets it again.
  */
@@ -212,7 +224,7 @@ static void settle(void)
 		return;
 	if (atomic_exchange(&gate.pending, 0)) {
 		slots_collect_left();
-		deferred_free_all();
+		free_deferred();
 	}
 	atomic_store(&gate.settler, 0);
 }

@@ -61,7 +61,7 @@ static struct owner lowmem_owner(const void *address)
 	return (struct owner){ .kind = bytes ? OWNER_LOWMEM : OWNER_WRONG, .bytes = bytes };
 }
 
-/* Outside the window: OWNER_FOREIGN when it is in nothing of ours. */
+/* Outside the window's sections: OWNER_FOREIGN when it is in nothing of ours. */
 static struct owner outside_owner(const void *address)
 {
 	struct owner owner = { .kind = OWNER_FOREIGN };
@@ -92,17 +92,16 @@ static const char *nobodys_place(const void *address)
 struct owner owner_of(const void *address)
 {
 	size_t pfn = virt_to_pfn(address);
-	struct owner owner = { .kind = OWNER_FOREIGN };
+	bool is_inside = pfn < mm_map.nr_pages;
+	struct owner owner = { .kind = OWNER_FOREIGN, .entry = is_inside ? pagemap_read(pfn) : 0 };
 
-	if (pfn >= mm_map.nr_pages) {
+	/* Between sections there may be anything, also of ours. */
+	if (!owner.entry && !(is_inside && pfn_is_reserved(pfn))) {
 		owner = outside_owner(address);
 		if (owner.kind == OWNER_FOREIGN && nobodys_place(address))
 			owner.kind = OWNER_WRONG;
 		return owner;
 	}
-	owner.entry = pagemap_read(pfn);
-	if (!owner.entry && !pfn_is_reserved(pfn))
-		return owner;
 	owner.page = pfn_to_page(pfn);
 	owner.bytes = owner.entry == PAGEMAP_RESERVE ? reserve_size(address) : 0;
 	owner.kind = kind_of(&owner, address);

@@ -326,11 +326,6 @@ static struct {
 	unsigned int priority;
 } relief = { .priority = STITCH_DEF_PRIORITY };
 
-static uintptr_t this_thread(void)
-{
-	return (uintptr_t)__builtin_thread_pointer();
-}
-
 /*
  * From where it was left, down to the first priority at which somebody has something. That nobody
  * could be asked is no reason to be harder the next time.

@@ -9,11 +9,6 @@
 
 struct cma_table cma_table;
 
-static uintptr_t this_thread(void)
-{
-	return (uintptr_t)__builtin_thread_pointer();
-}
-
 static bool is_isolated(const struct cma *cma, size_t page)
 {
 	return page - cma->first < cma->nr_isolated;

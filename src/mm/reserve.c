@@ -16,7 +16,7 @@
 
 static struct grain_extent extents[MAX_EXTENTS];
 static struct grain_pool pool = { .extents = extents, .max_bytes = RESERVE_MAX_BYTES };
-static _Atomic bool is_growing;
+static _Atomic uintptr_t growing_by; /* the thread; 0: nobody */
 
 size_t reserve_total(void)
 {
@@ -129,15 +129,24 @@ static bool grow(size_t bytes)
 
 bool reserve_fill(size_t bytes)
 {
+	uintptr_t nobody = 0;
 	bool filled;
 
 	if (!bytes)
 		bytes = wanted_bytes();
 	if (reserve_total() >= bytes)
 		return true;
-	if (bytes > MAX_EXTENTS * RESERVE_MAX_BYTES || atomic_exchange(&is_growing, true))
+	if (bytes > MAX_EXTENTS * RESERVE_MAX_BYTES ||
+	    !atomic_compare_exchange_strong(&growing_by, &nobody, this_thread()))
 		return false;
 	filled = grow(bytes);
-	atomic_store(&is_growing, false);
+	atomic_store(&growing_by, 0);
 	return filled;
+}
+
+/* What it had is lost, at most an extent. */
+void reserve_after_fork(void)
+{
+	if (growing_by != this_thread())
+		atomic_store(&growing_by, 0);
 }

@@ -40,6 +40,9 @@ size_t reserve_size(const void *object);
  */
 bool reserve_fill(size_t bytes);
 
+/* In a child that a thread found itself in: another, which it has not, may have been growing it. */
+void reserve_after_fork(void);
+
 /* reserve_fill(0) would at least double it. */
 bool reserve_is_small(void);
 

@@ -263,10 +263,30 @@ static void atomic(void)
 	stitch_kfree(given);
 }
 
-int main(void)
+/* The window is large then, and little of it reserved: what is mapped later may lie in it. */
+static void at_address_limit(void)
+{
+	static const struct rlimit limit = { 8ul << 30, 8ul << 30 };
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		CHECK(!setrlimit(RLIMIT_AS, &limit), "setrlimit");
+		execl("/proc/self/exe", "zones", "limited", NULL);
+		_exit(127);
+	}
+	CHECK(waitpid(child, &status, 0) == child && !status, "status %#x", (unsigned int)status);
+}
+
+int main(int argc, char **argv)
 {
 	void *object;
 
+	(void)argv;
+	if (argc > 1) {
+		by_every_function(DMA);
+		return 0;
+	}
 	atomic();
 	reported();
 	by_every_function(DMA32);
@@ -283,5 +303,6 @@ int main(void)
 	pinned();
 	forked();
 	by_every_function(DMA);
+	at_address_limit();
 	return 0;
 }

@@ -66,6 +66,32 @@ ISOLATED_TEST(freed_by_the_next_inside)
 	expect_valid();
 }
 
+#define NR_MANY 200u
+
+/* Who has no slot takes none for it: the thread may be about to end, or only ask for figures. */
+ISOLATED_TEST(freed_without_a_slot)
+{
+	void *objects[NR_MANY];
+	size_t before;
+
+	heap_up("");
+	somebody_comes();
+	before = live_bytes();
+	for (unsigned int i = 0; i < NR_MANY; i++)
+		ASSERT((objects[i] = kmalloc(3000)));
+	thread_switch(&slot_none);
+	others_fork(true);
+	for (unsigned int i = 0; i < NR_MANY; i++)
+		kfree(objects[i]);
+	others_fork(false);
+	EXPECT_EQ(live_bytes(), before);
+	EXPECT(!gate.pending);
+	EXPECT(current_slot == &slot_none);
+	somebody_comes();
+	EXPECT(slot_is_held());
+	expect_valid();
+}
+
 /* Not before: the thread that forks is inside, too. */
 ISOLATED_TEST(not_freed_while_the_gate_is_closed)
 {
