@@ -61,6 +61,8 @@ foreach(source ${hostile_tests})
 		stitch_test(${name} "${labels}" 1200 ${command})
 	endif()
 endforeach()
+# It switches huge pages for the whole machine: others count faults.
+set_tests_properties(hostile_slow_huge_pages PROPERTIES RUN_SERIAL ON)
 
 # hostile/libraries/NAME.c is a shared library that the program NAME.c is linked with; without such
 # a program it is one that scripts preload, audit with or open.
@@ -131,7 +133,7 @@ file(GLOB script_tests CONFIGURE_DEPENDS launcher/test_*.sh install/test_*.sh)
 foreach(source ${script_tests})
 	stitch_test_name(name ${source})
 	string(REGEX MATCH "^[a-z]+" label ${name})
-	stitch_test(${name} ${label} 120 sh ${source} ${PROJECT_BINARY_DIR})
+	stitch_test(${name} ${label} 600 sh ${source} ${PROJECT_BINARY_DIR})
 endforeach()
 
 # The examples of include/stitch/README.md: linked with the library, not run under the preload.

@@ -258,7 +258,7 @@ static void ends_with_its_last_thread(void)
 	CHECK(child >= 0, "fork");
 	if (!child)
 		leave_by_pthread_exit();
-	for (unsigned int i = 0; i < 1000 && !ended; i++) {
+	for (unsigned int i = 0; i < NR_POLLS && !ended; i++) {
 		pause_ms(10);
 		ended = waitpid(child, &status, WNOHANG);
 	}

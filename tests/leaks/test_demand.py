@@ -143,9 +143,10 @@ def test_new_since(bench):
     same([groups for groups, _ in reports(result.err)],
          [[(112, 1, "definitely")], [], [(416, 2, "definitely")],
           [(416, 2, "definitely"), (112, 1, "definitely")]], result)
-    same(result.lines("^=== scan "),
-         ["=== scan 1 on demand", "=== scan 2 on demand; only what is new since scan 1, 0 seconds "
-          "before", "=== scan 3 on demand; only what is new since scan 2, 0 seconds before",
+    same([re.sub(r"\b\d+ seconds? before$", "N seconds before", line)
+          for line in result.lines("^=== scan ")],
+         ["=== scan 1 on demand", "=== scan 2 on demand; only what is new since scan 1, N seconds "
+          "before", "=== scan 3 on demand; only what is new since scan 2, N seconds before",
           "=== scan 5 on demand"], result)
 
 
@@ -237,7 +238,10 @@ def test_signal_amid_malloc(bench):
             program.process.send_signal(signal.SIGUSR2)
             time.sleep(0.02)
         program.expect("done")
-        program.until(lambda: program.err.count("SUMMARY") >= 5)
+        while program.err.count("SUMMARY") < 5: # on a busy machine few of them came amid malloc
+            nr = program.err.count("SUMMARY")
+            program.process.send_signal(signal.SIGUSR2)
+            program.until(lambda: program.err.count("SUMMARY") > nr)
         program.end(7)
         for groups, totals in reports(program.err):
             same((groups, totals[0]), ([(112, 1, "definitely")], (112, 1)), program.err)
@@ -319,10 +323,11 @@ def test_outside_threads(bench):
 
 def test_outside_nap(bench):
     """A call with a timeout goes on for the rest of it."""
-    with Running(bench, "lose=100", "say=ready", "nap=1500", "say=woke", "read_line",
+    with Running(bench, "lose=100", "say=ready", "read_line", "nap=1500", "say=woke", "read_line",
                  "exit=7") as program:
         program.expect("ready")
         start = time.monotonic()
+        program.tell()
         ask(bench, program)
         program.expect("woke")
         check(1 < time.monotonic() - start < 10, "the nap was cut short or begun again")

@@ -662,8 +662,7 @@ def test_threads_with_locks(bench):
                        ("phdr", "leaks=full exitcode=9")):
         end, other = os.pipe()
         try:
-            result = bench.act("lose=100", f"threads={kind}", "exit=7", conf=conf, stdin=end,
-                               limit=10)
+            result = bench.act("lose=100", f"threads={kind}", "exit=7", conf=conf, stdin=end)
         finally:
             os.close(end)
             os.close(other)

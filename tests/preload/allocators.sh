@@ -32,9 +32,10 @@ opened()
 		return
 	fi
 	for _ in {1..9}; do
-		"${command[@]}" 2>"$TMP/opened" && break
+		"${command[@]}" >"$TMP/opened" 2>"$TMP/opened.err" && break
 	done
-	cat "$TMP/opened" >&2
+	cat "$TMP/opened.err" >&2
+	cat "$TMP/opened"
 }
 
 work()

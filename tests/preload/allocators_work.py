@@ -3,11 +3,13 @@
 # MODE: how it is opened (local, global, deep), or `linked`: it is in the process already, behind
 # the allocator in charge, which hands its blocks on. Prints what is the same under every allocator.
 import ctypes
+import faulthandler
 import os
 import sys
 import threading
 
 library, mode = sys.argv[1:]
+faulthandler.dump_traceback_later(60, exit=True) # a heap that is ruined may hang
 FLAGS = {
     "local": os.RTLD_NOW | os.RTLD_LOCAL,
     "global": os.RTLD_NOW | os.RTLD_GLOBAL,
@@ -66,4 +68,5 @@ if not child:
     everything()
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0, "the child failed"
+assert len(results) == 15 * len(pairs), "a thread failed"
 print(library, mode, len(results), sum(results))

@@ -21,7 +21,8 @@ start()
 {
 	serve postgres -D data -k "$TMP/run" -c listen_addresses= -c fsync=off \
 		-c shared_buffers=64MB -c max_wal_size=512MB -c work_mem=2MB -c log_line_prefix= \
-		-c log_checkpoints=off -c max_parallel_workers_per_gather=2 2>>server.log
+		-c log_checkpoints=off -c autovacuum=off -c max_parallel_workers_per_gather=2 \
+		2>>server.log
 	until_true 'PostgreSQL answers' "${SQL[@]}" -c 'select 1'
 	check_maps "$SERVER"
 }

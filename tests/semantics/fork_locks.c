@@ -33,12 +33,13 @@ int main(void)
 {
 	pthread_t thread;
 
-	alarm(50); /* a deadlock ends here */
 	CHECK(!pthread_create(&thread, NULL, allocates, NULL), "pthread_create");
 	for (unsigned int i = 0; i < NR_FORKS; i++) {
 		int status;
-		pid_t child = fork();
+		pid_t child;
 
+		alarm(50); /* a deadlock ends here */
+		child = fork();
 		CHECK(child >= 0, "fork");
 		if (!child) {
 			library_lock();

@@ -11,11 +11,12 @@
 
 int main(void)
 {
-	alarm(50); /* a deadlock ends here */
 	for (unsigned int i = 0; i < NR_FORKS; i++) {
 		int status;
-		pid_t child = fork();
+		pid_t child;
 
+		alarm(50); /* a deadlock ends here */
+		child = fork();
 		CHECK(child >= 0, "fork");
 		if (!child) {
 			alarm(40);

@@ -28,10 +28,13 @@ static volatile sig_atomic_t nr_sigchld;
 
 /* --- losing ----------------------------------------------------------------------------------- */
 
-/* What registers and dead frames hold is overwritten by the next calls. */
+/*
+ * What registers and dead frames hold is overwritten by the next calls: those of malloc's slow
+ * paths reach deep, and the next such path leaves words of its frames as they were.
+ */
 static NOINLINE void forget(void)
 {
-	volatile char frames[4096];
+	volatile char frames[48 << 10];
 
 	for (size_t i = 0; i < sizeof(frames); i++)
 		frames[i] = 0;

@@ -284,6 +284,8 @@ ISOLATED_TEST(more_visitors_than_passes)
 	heap_up("");
 	for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
 		ASSERT(!pthread_create(&threads[i], NULL, dwell_as_visitor, NULL));
+	while (nr_inside < NR_VISITOR_PASSES)
+		sched_yield();
 	wait_for_naps(50);
 	EXPECT_EQ(nr_inside, NR_VISITOR_PASSES);
 	may_leave = true;

@@ -276,6 +276,7 @@ MM_TEST(shorter_runs_are_moved_where_the_shortest_cost_too_much)
 MM_TEST(a_stitch_is_bounded)
 {
 	boot_with_short_runs(8);
+	set_cost(&stitch_costs.fresh, 2000);
 	take_area(MIB(48) / PAGE_SIZE);
 	EXPECT_EQ(stitch_counts.runs, STITCH_MAX_RUNS);
 	EXPECT_EQ(stitch_counts.pages, 8 * STITCH_MAX_RUNS);
