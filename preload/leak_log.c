@@ -37,7 +37,7 @@ static const struct format {
 	const char *name;
 	const char *suffix;   /* of its file, if there are several formats */
 	bool replaces;	      /* what the file has held: readers expect one document */
-	bool is_in_one_piece; /* what others write meanwhile would spoil it */
+	bool is_in_one_piece; /* what others write meanwhile would spoil it, on stderr too */
 } formats[NR_LEAK_FORMATS] = {
 	[LEAK_TEXT] = { { &leak_text_writer, &profile_text_writer }, "text", "", false, false },
 	[LEAK_JSON] = { { &leak_json_writer, &profile_json_writer }, "json", ".json", false, true },
@@ -202,7 +202,8 @@ static unsigned int open_logs(const struct subject *subject, struct log *logs,
 		first = first ? first : &formats[i];
 		if (log->fd < 0)
 			continue;
-		if (formats[i].is_in_one_piece)
+		/* Programs that end at the same time may have a file in common: of a make -j. */
+		if (formats[i].is_in_one_piece || subject->path[0])
 			report_init(&log->report, gather, log);
 		else
 			report_init(&log->report, report_to_fd, &log->fd);

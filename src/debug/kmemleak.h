@@ -12,6 +12,10 @@
  *	kmemleak_visit
  *	kmemleak_end
  *
+ * Words that mean something else hold, too: the end of a block that is full what begins there
+ * (leaks=full leaves a byte between), and the heap's beginning, which a thread amid malloc may have
+ * in a register, the object there.
+ *
  * The conditions of heap_objects.h hold throughout. Never allocates from the heap; a word of
  * worklist an object, mapped and touched as needed. Memory that has no frame is not touched, nor
  * any that cannot be read.

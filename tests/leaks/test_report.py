@@ -167,14 +167,14 @@ def test_reports_at_the_same_time(bench):
     """Of a `make -j`, in one file: each is in one piece."""
     log = bench.folder() / "log"
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        for _ in range(6):
+        for _ in range(60):
             pool.submit(bench.act, "lose_pair=50", *KNOWN, conf=f"leaks=full log_path={log}")
     inside = 0
     for line in log.read_text().split("\n"):
         inside += "leak report of process" in line
         check(inside <= 1, "a report in another one")
         inside -= line.startswith("SUMMARY: ")
-    same(len(parse_leaks(log.read_text())), 6)
+    same(len(parse_leaks(log.read_text())), 60)
 
 
 def check_data(folder, opened, *what):

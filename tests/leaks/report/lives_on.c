@@ -409,8 +409,19 @@ static void act(const char *argument)
 	exit(97);
 }
 
+/*
+ * What is lost shall lie where no address is that means something else: not at the heap's
+ * beginning, which a thread amid malloc has in a register, nor behind a buffer of stdio's, whose
+ * end libc keeps.
+ */
+static void *volatile first_object;
+static char input[BUFSIZ], output[BUFSIZ];
+
 int main(int argc, char **argv)
 {
+	first_object = malloc(1);
+	setvbuf(stdin, input, _IOFBF, sizeof(input));
+	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	for (int i = 1; i < argc; i++)
 		act(argv[i]);
 	return 0;
