@@ -330,6 +330,17 @@ static void *copy_to_new(const void *object, size_t bytes, stitch_gfp_t flags)
 	return copy;
 }
 
+/* As aligned_or_other; what has been resized is not lost when there is no other. */
+static void *realigned(void *object, size_t bytes, stitch_gfp_t flags)
+{
+	void *copy;
+
+	if (likely(is_aligned((uintptr_t)object, natural_align(bytes))))
+		return object;
+	copy = copy_to_new(object, bytes, flags);
+	return copy ? copy : object;
+}
+
 /* By malloc's means, which need not copy. */
 static void *resize(void *object, size_t bytes, stitch_gfp_t flags)
 {
@@ -343,7 +354,7 @@ static void *resize(void *object, size_t bytes, stitch_gfp_t flags)
 	faults = fault_inject_pause();
 	resized = ENTRY(realloc)(object, bytes);
 	fault_inject_resume(faults);
-	return resized;
+	return resized ? realigned(resized, bytes, flags) : NULL;
 }
 
 __visible void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags)
