@@ -76,7 +76,7 @@ ISOLATED_TEST(wrong_sizes)
 /* With leaks=full malloc pads objects, but not all of them are malloc's. */
 ISOLATED_TEST(sizes_of_padded_objects)
 {
-	heap_up("on_error=warn leaks=full");
+	heap_up("on_error=warn,leaks=full");
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		void *padded = kmalloc(sizes[i] + 1), *aligned = kmalloc_aligned(64, sizes[i] + 1);
 		void *object = kmalloc(sizes[i]);

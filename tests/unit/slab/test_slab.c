@@ -15,8 +15,7 @@ static struct slot *own_slot(const char *options)
 	struct slot *slot;
 
 	heap_up(options);
-	slot = slot_enter();
-	slot_leave(slot);
+	slot = slot_visit();
 	ASSERT_EQ(slot->state, SLOT_HELD);
 	return slot;
 }
@@ -426,7 +425,7 @@ ISOLATED_TEST(slabs_are_adopted)
 
 	ASSERT_EQ(nr, 40);
 	thread_switch(&slot_none);
-	slot = slot_enter();
+	slot = slot_visit();
 	ASSERT(slot != owner);
 	slab_adopt_locked(slot, owner, objects[5]);
 	EXPECT_EQ(pagemap_read(page_to_pfn(head)), slot->tag | class);
@@ -453,7 +452,7 @@ ISOLATED_TEST(objects_follow_their_slab)
 
 	ASSERT_EQ(slab_take_bulk(owner, class, objects, 64), 64);
 	thread_switch(&slot_none);
-	slot = slot_enter();
+	slot = slot_visit();
 	slab_adopt_locked(slot, owner, objects[0]);
 	EXPECT_EQ(count_slabs(slot, class), 0); /* it is full */
 	slab_put_bulk(owner, class, objects, 64);

@@ -11,12 +11,8 @@
 /* A thread that has not called yet makes its first slow call. */
 static struct slot *newcomer(void)
 {
-	struct slot *slot;
-
 	thread_switch(&slot_none);
-	slot = slot_enter();
-	slot_leave(slot);
-	return slot;
+	return slot_visit();
 }
 
 ISOLATED_TEST(before_the_first_call)
