@@ -75,13 +75,17 @@ forbid_services()
 {
 	[ -e $policy ] && return
 	trap '$as_root rm -f $policy' EXIT
+	# A signal ends dash without that.
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 	printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
 	$as_root chmod 755 $policy
 }
 
 allow_services()
 {
-	trap - EXIT
+	trap - EXIT HUP INT TERM
 	[ "$had_policy" = yes ] || $as_root rm -f $policy
 }
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "complain.h"
@@ -193,12 +194,13 @@ static void warn_when_not_preloadable(const char *path)
 
 	if (fd < 0)
 		return;
-	privileged = !fstat(fd, &status) &&
-		     (((status.st_mode & S_ISUID) && status.st_uid != geteuid()) ||
-		      ((status.st_mode & S_ISGID) && status.st_gid != getegid()));
+	privileged = (geteuid() && fgetxattr(fd, "security.capability", NULL, 0) > 0) ||
+		     (!fstat(fd, &status) &&
+		      (((status.st_mode & S_ISUID) && status.st_uid != geteuid()) ||
+		       ((status.st_mode & S_ISGID) && status.st_gid != getegid())));
 	if (privileged)
-		fprintf(stderr, "stitchmalloc: warning: %s is set-user-ID or set-group-ID: "
-			"it ignores LD_PRELOAD and runs on its own malloc\n", path);
+		fprintf(stderr, "stitchmalloc: warning: %s is set-user-ID or set-group-ID, or has "
+			"capabilities: it ignores LD_PRELOAD and runs on its own malloc\n", path);
 	else if (is_static_program(fd))
 		fprintf(stderr, "stitchmalloc: warning: %s is statically linked: "
 			"nothing can be preloaded, it runs on its own malloc\n", path);
@@ -273,10 +275,12 @@ static void pass_flag(const struct flag *flag, const char *value)
 		fail(EXIT_USAGE, "%s needs a value: %s=...\n%s", flag->name, flag->name, usage);
 	if (flag->is_list)
 		value = joined_by_plus(value);
+	if (flag->is_path)
+		value = absolute(value);
 	if (strchr(value, ','))
 		fail(EXIT_USAGE, "%s=%s: the library's options cannot hold a comma", flag->name,
 		     value);
-	add_option(join(flag->key, '=', flag->is_path ? absolute(value) : value));
+	add_option(join(flag->key, '=', value));
 }
 
 /* False: no such flag. */

@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -221,6 +222,7 @@ static void hold_signals(int how)
 
 	sigemptyset(&ending);
 	sigaddset(&ending, SIGHUP);
+	sigaddset(&ending, SIGPIPE);
 	sigaddset(&ending, SIGINT);
 	sigaddset(&ending, SIGQUIT);
 	sigaddset(&ending, SIGTERM);
@@ -255,11 +257,11 @@ static bool choose_thread(void)
 
 /* --- the copy --------------------------------------------------------------------------------- */
 
-static long nr_filters(pid_t tid)
+static long number_of(pid_t tid, const char *name)
 {
-	char line[128], *nr = status_of(tid, "Seccomp_filters", line, sizeof(line));
+	char line[128], *number = status_of(tid, name, line, sizeof(line));
 
-	return nr ? atol(nr) : 0;
+	return number ? atol(number) : 0;
 }
 
 /*
@@ -273,7 +275,8 @@ static bool put_off_filters(const struct tracee *thread)
 	if (!ptrace(PTRACE_SETOPTIONS, thread->tid, 0, target.options))
 		return true;
 	target.options = PTRACE_O_TRACESYSGOOD;
-	return nr_filters(thread->tid) <= nr_filters(getpid());
+	return number_of(thread->tid, "Seccomp") != SECCOMP_MODE_STRICT &&
+	       number_of(thread->tid, "Seccomp_filters") <= number_of(getpid(), "Seccomp_filters");
 }
 
 /* number: of the copy where the process lives. 0, -errno, or STITCH_REMOTE_FILTERED. */
@@ -389,7 +392,8 @@ static int run_job(const struct tracee *copy, uint64_t job, uint64_t bytes)
 	return wait_for_copy(copy->tid);
 }
 
-static void print_text(const struct stitch_remote_job *job, FILE *to)
+/* False: not all of it, and why is told. */
+static bool print_text(const struct stitch_remote_job *job, FILE *to)
 {
 	char piece[65536];
 
@@ -397,11 +401,22 @@ static void print_text(const struct stitch_remote_job *job, FILE *to)
 		size_t bytes = job->text_bytes - at < sizeof(piece) ? job->text_bytes - at :
 								      sizeof(piece);
 
-		if (!peek(job->text + at, piece, bytes) || fwrite(piece, 1, bytes, to) != bytes)
-			return;
+		if (!peek(job->text + at, piece, bytes)) {
+			complain("process %d: the copy that looked is gone", target.pid);
+			return false;
+		}
+		if (fwrite(piece, 1, bytes, to) != bytes)
+			break;
 		at += bytes;
 	}
-	fflush(to);
+	if (fflush(to) || ferror(to)) {
+		complain("the report cannot be written: %s", strerror(errno));
+		return false;
+	}
+	if (job->text_bytes == job->text_size)
+		complain("the report is cut off: it is longer than %u MiB",
+			 (unsigned int)(TEXT_BYTES >> 20));
+	return true;
 }
 
 /* The state it has ended in, or -errno. */
@@ -421,8 +436,8 @@ static int look(struct tracee *copy, struct stitch_remote_job *job, size_t bytes
 	error = run_job(copy, (uint64_t)address, job->bytes);
 	if (error || !peek((uint64_t)address, job, sizeof(*job)))
 		return error ? error : -EIO;
-	if (job->state == STITCH_REMOTE_DONE)
-		print_text(job, stdout);
+	if (job->state == STITCH_REMOTE_DONE && !print_text(job, stdout))
+		return STITCH_REMOTE_FAILED; /* said */
 	if (job->state == STITCH_REMOTE_FAILED) {
 		fprintf(stderr, "stitchmalloc: process %d: no leak report: ", target.pid);
 		print_text(job, stderr);
@@ -492,6 +507,9 @@ static int conclude(int state)
 	case STITCH_REMOTE_FILTERED:
 		return complain("process %d runs under a seccomp filter, which may kill it for "
 				"being looked at; start it with leak_signal=USR2 for that",
+				target.pid);
+	case -EFAULT:
+		return complain("process %d has started another program meanwhile: try again",
 				target.pid);
 	case STITCH_REMOTE_BUSY:
 	case -EAGAIN:

@@ -91,7 +91,7 @@ static bool is_new_child(int status)
 	return status >> 8 == (SIGTRAP | PTRACE_EVENT_CLONE << 8);
 }
 
-/* Until the system call begins or ends; on the way it may make a child. */
+/* Until the system call begins or ends; on the way it may make a child. -EFAULT: it is none. */
 static int run_to_call_stop(struct tracee *tracee, struct tracee_call *call)
 {
 	unsigned long child = 0;
@@ -99,8 +99,11 @@ static int run_to_call_stop(struct tracee *tracee, struct tracee_call *call)
 
 	do {
 		error = run(tracee, PTRACE_SYSCALL, &status);
-		if (!error && is_new_child(status) &&
-		    !ptrace(PTRACE_GETEVENTMSG, tracee->tid, 0, &child))
+		if (error || is_call_stop(status) || status >> 16 == PTRACE_EVENT_STOP)
+			continue;
+		if (!is_new_child(status))
+			error = -EFAULT; /* another image is there: it has called execve */
+		else if (!ptrace(PTRACE_GETEVENTMSG, tracee->tid, 0, &child))
 			call->child = (pid_t)child;
 	} while (!error && !is_call_stop(status));
 	return error;

@@ -62,6 +62,10 @@ expect 0 "$tmp/bin/libstitchmalloc.so||" "$tmp/link" run sh -c "$show"
 mkdir "$tmp/a b" && cp "$real" "$tmp/a b/"
 expect 125 'cannot hold a path' "$stitchmalloc" run --lib "$tmp/a b/libstitchmalloc.so" true
 
+mkdir "$tmp/a,b"
+expect 2 'cannot hold a comma' sh -c 'cd "$1" && exec "$2" run --leaks --log=out true' sh \
+	"$tmp/a,b" "$stitchmalloc"
+
 # What the program sees.
 library=$tmp/bin/libstitchmalloc.so
 expect 0 "$library|a=1,b=2|x y -o z" "$stitchmalloc" run -o a=1 -ob=2 -- sh -c "$show" sh x y -o z

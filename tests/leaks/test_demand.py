@@ -358,6 +358,32 @@ def run_outside(bench, program):
     return result
 
 
+def test_outside_to_a_full_disk(bench):
+    """No report, no success; and the program goes on."""
+    with Running(bench, "lose=100", "say=ready", "read_line", "exit=7") as program:
+        program.expect("ready")
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([bench.launcher, "leaks", str(program.pid)], stdout=full,
+                                    stderr=subprocess.PIPE, text=True, check=False,
+                                    timeout=TIME_LIMIT)
+        if "may not be traced" in result.stderr:
+            raise Skipped(result.stderr)
+        same((result.returncode, "No space left" in result.stderr), (125, True), result)
+        same(program.copies(), [])
+        program.end(7)
+
+
+def test_outside_executes(bench):
+    """Amid a look another image comes: an answer, and the program goes on."""
+    with Running(bench, "lose=100", "say=ready", "exec_again") as program:
+        program.expect("ready")
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            result = run_outside(bench, program)
+            check(result.returncode in (0, 125), result)
+            same(program.process.poll(), None, result)
+
+
 def test_outside_filtered(bench):
     """A filter that kills for clone: a report (it is put off) or none, and nobody is killed."""
     with Running(bench, "lose=100", "kill_who_copies", "say=ready", "read_line",

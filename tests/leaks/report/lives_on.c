@@ -332,6 +332,14 @@ static void signal_self(const char *number)
 	kill(getpid(), atoi(number));
 }
 
+/* For ever. */
+static void exec_again(const char *unused)
+{
+	(void)unused;
+	execl("/proc/self/exe", "lives_on", "work_for=3", "exec_again", NULL);
+	exit(98);
+}
+
 static void open_high(const char *number)
 {
 	dup2(1, atoi(number));
@@ -376,6 +384,7 @@ static const struct action {
 	{ "sleepers", start_sleepers },
 	{ "deaf", start_deaf },
 	{ "work_for", work_for },
+	{ "exec_again", exec_again },
 	{ "scan", scan },
 	{ "scan_twice_at_once", scan_twice_at_once },
 	{ "scan_in_child", scan_in_child },
