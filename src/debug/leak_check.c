@@ -10,6 +10,7 @@
 #include "debug/leak_news.h"
 #include "debug/leak_notes.h"
 #include "debug/leak_roots.h"
+#include "debug/leak_stack.h"
 #include "debug/leak_track.h"
 #include "debug/private_map.h"
 #include "debug/symbolise.h"
@@ -116,8 +117,10 @@ static const char *look(struct leak_check *check, const struct leak_stopped *thr
 	why = scan_roots(&check->caller, threads);
 	if (why)
 		return why;
-	if (leak_has_stacks())
+	if (leak_has_stacks()) {
+		leak_stacks_begin();
 		kmemleak_suppress(leak_report_knows);
+	}
 	kmemleak_finish();
 	if (check->is_on_demand)
 		leak_news_collect();

@@ -245,6 +245,25 @@ static struct suppress_rule *match(depot_stack_handle stack)
 /* Stacks are looked at once; only those of a rule that is used up need another one. */
 #define NOTE_NO_RULE UINT32_MAX
 
+static void look_again(void *unused, depot_stack_handle stack)
+{
+	uint32_t *note = stack_depot_note(stack);
+
+	(void)unused;
+	if (*note == NOTE_NO_RULE)
+		*note = 0; /* of a rule that was used up, perhaps */
+}
+
+void leak_stacks_begin(void)
+{
+	static bool has_begun;
+
+	suppress_begin();
+	if (has_begun)
+		stack_depot_visit(look_again, NULL);
+	has_begun = true;
+}
+
 bool leak_stack_is_known(depot_stack_handle stack, size_t bytes)
 {
 	uint32_t *note = stack_depot_note(stack);

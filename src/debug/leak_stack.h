@@ -23,6 +23,9 @@ void leak_stack_visit(depot_stack_handle stack, leak_frame_fn *fn, void *context
 /* A rule that suppresses what has this stack. */
 void leak_stack_print_rule(struct report *report, depot_stack_handle stack);
 
+/* A look begins, in which no rule has suppressed anything yet. */
+void leak_stacks_begin(void);
+
 /* A rule suppresses an object of so many bytes with this stack, and counts it. */
 bool leak_stack_is_known(depot_stack_handle stack, size_t bytes);
 

@@ -271,6 +271,12 @@ void suppress_reset(void)
 	nr_rules = 0;
 }
 
+void suppress_begin(void)
+{
+	for (unsigned int i = 0; i < nr_rules; i++)
+		rules[i].nr_blocks = rules[i].nr_bytes = 0;
+}
+
 /* --- matching -------------------------------------------------------------------------------- */
 
 void suppress_match_begin(struct suppress_match *match, size_t nr_blocks)

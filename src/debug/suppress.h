@@ -98,6 +98,9 @@ bool suppress_take(uint32_t number, size_t bytes);
  */
 void suppress_report(struct report *report, bool unused);
 
+/* A look begins: nothing has been counted, and no rule is used up. */
+void suppress_begin(void);
+
 /* A rule that was used: its line, and the name of the text that it is in. */
 struct suppress_use {
 	const char *line, *name;

@@ -592,6 +592,9 @@ def test_own_rules(bench):
     check("200 ^lose_other$" in result.err, "not in the table", result)
     _, result = suppress(bench, "leak:^lose_ten$", program="suppressing")
     same(result.totals["definite"], (100, 1), "both count", result)
+    twice = suppress(bench, "max:10 leak:^lose_ten$", "lose_ten=300", "check_recoverably", "exit=7",
+                     conf="leaks=full exitcode=9")[1]
+    same((twice.status, twice.out), (7, "found 0 "), twice)
 
 
 # --- annotations ---------------------------------------------------------------------------------
