@@ -65,9 +65,8 @@ static void *take(struct cma *cma, size_t nr_pages, size_t align_pages)
 	return address;
 }
 
-enum cma_answer cma_release(struct cma *cma, void *address, size_t nr_pages)
+static enum cma_answer release_by(gate_pass *pass, struct cma *cma, void *address, size_t nr_pages)
 {
-	gate_pass *pass = enter();
 	bool released;
 
 	if (!pass)
@@ -75,6 +74,11 @@ enum cma_answer cma_release(struct cma *cma, void *address, size_t nr_pages)
 	released = cma_of(address) == cma && cma_release_locked(cma, address, nr_pages);
 	leave(pass);
 	return released ? CMA_DONE : CMA_WRONG;
+}
+
+enum cma_answer cma_release(struct cma *cma, void *address, size_t nr_pages)
+{
+	return release_by(enter(), cma, address, nr_pages);
 }
 
 void *cma_lend(const struct stitch_movable_operations *owner)
@@ -89,9 +93,8 @@ void *cma_lend(const struct stitch_movable_operations *owner)
 	return page;
 }
 
-enum cma_answer cma_return(void *page)
+static enum cma_answer return_by(gate_pass *pass, void *page)
 {
-	gate_pass *pass = enter();
 	bool returned;
 
 	if (!pass)
@@ -99,6 +102,11 @@ enum cma_answer cma_return(void *page)
 	returned = cma_return_locked(page);
 	leave(pass);
 	return returned ? CMA_DONE : CMA_WRONG;
+}
+
+enum cma_answer cma_return(void *page)
+{
+	return return_by(enter(), page);
 }
 
 /* --- owners ----------------------------------------------------------------------------------- */
@@ -158,7 +166,7 @@ static void *place_for(const struct stitch_movable_operations *owner,
 static void drop_place(void *to, const struct cma_pages *pages)
 {
 	if (cma_of(to))
-		cma_return(to);
+		return_by(enter_at_last(), to);
 	else
 		pages->free(to);
 }
@@ -176,6 +184,7 @@ static bool is_lent(const void *page)
 	return lent;
 }
 
+/* What the owner has done must be known here: he will not be asked for that page again. */
 static enum outcome move_away(void *page, const struct stitch_movable_operations *owner,
 			      const struct cma_pages *pages)
 {
@@ -184,7 +193,7 @@ static enum outcome move_away(void *page, const struct stitch_movable_operations
 	if (!to)
 		return NO_PLACE;
 	if (ask_owner(owner, to, page))
-		return cma_return(page) == CMA_DONE ? OUT_OF_THE_WAY : STAYS;
+		return return_by(enter_at_last(), page) == CMA_DONE ? OUT_OF_THE_WAY : STAYS;
 	drop_place(to, pages);
 	return is_lent(page) ? STAYS : OUT_OF_THE_WAY;
 }
@@ -290,6 +299,6 @@ void *cma_alloc(struct cma *cma, size_t nr_pages, size_t align_pages,
 		address = make_room(cma, nr_pages, align_pages, pages);
 	if (!address || fill(address, nr_pages * PAGE_SIZE))
 		return address;
-	cma_release(cma, address, nr_pages);
+	release_by(enter_at_last(), cma, address, nr_pages);
 	return NULL;
 }

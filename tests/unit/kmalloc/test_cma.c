@@ -11,6 +11,7 @@
 #include "kunit.h"
 #include "isolated.h"
 #include "core/lock.h"
+#include "kmalloc/gate.h"
 #include "kmalloc/owner.h"
 #include "kmalloc/pages.h"
 
@@ -64,7 +65,7 @@ static size_t free_pages(void)
 static char *owned[AREA_PAGES];
 static bool is_isolated[AREA_PAGES];
 static unsigned int nr_isolated, nr_migrated, nr_putback;
-static bool refuses_isolation, refuses_migration;
+static bool refuses_isolation, refuses_migration, forks_meanwhile;
 static int freed_instead = -1;
 
 static char *address_of(struct stitch_page *page)
@@ -101,12 +102,34 @@ static int isolate(struct stitch_page *page, int mode)
 	return 1;
 }
 
+static pthread_t forker;
+
+/* Another thread's fork takes longer than anybody waits who need not. */
+static void *fork_for_long(void *unused)
+{
+	unsigned int before = os_fake_calls(OS_CALL_NAP);
+
+	while (os_fake_calls(OS_CALL_NAP) < before + 1100)
+		sched_yield();
+	gate.closed_by = 0;
+	return unused;
+}
+
+static void begin_fork(void)
+{
+	forks_meanwhile = false;
+	gate.closed_by = 64;
+	ASSERT(!pthread_create(&forker, NULL, fork_for_long, NULL));
+}
+
 static int migrate(struct stitch_page *to, struct stitch_page *from, int mode)
 {
 	unsigned int i = number_of(from);
 
 	(void)mode;
 	ASSERT(i < AREA_PAGES && is_isolated[i]);
+	if (forks_meanwhile)
+		begin_fork();
 	if (refuses_migration)
 		return -EAGAIN;
 	memcpy(address_of(to), address_of(from), PAGE_SIZE);
@@ -280,6 +303,28 @@ ISOLATED_TEST(owners_may_refuse)
 	expect_owned(NULL, 0);
 	EXPECT_EQ(area->nr_lent, AREA_PAGES - 10);
 	EXPECT(validate_cma());
+}
+
+/* Whatever he has answered is known afterwards, however long that takes. */
+ISOLATED_TEST(owners_answer_amid_a_fork)
+{
+	area_up("");
+	lend_all();
+	for (unsigned int i = 0; i < 2; i++) {
+		size_t nr_lent = 0;
+
+		refuses_migration = i;
+		forks_meanwhile = true;
+		range_of(area, 64, 64);
+		EXPECT(!forks_meanwhile);
+		pthread_join(forker, NULL);
+		for (unsigned int page = 0; page < AREA_PAGES; page++)
+			nr_lent += owned[page] && cma_of(owned[page]);
+		EXPECT_EQ(area->nr_lent, nr_lent);
+		EXPECT(validate_cma());
+		free_owned(AREA_PAGES - 1 - i); /* there is a place in the area the next time */
+	}
+	expect_owned(NULL, 0);
 }
 
 /* A range in the way of which one page is in use for good: the next one is taken. */
