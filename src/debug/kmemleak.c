@@ -472,6 +472,7 @@ bool kmemleak_begin(bool keep_holders, bool still)
 	char probe;
 
 	memset(&scan, 0, sizeof(scan));
+	private_add(&scan, sizeof(scan));
 	private_add(piece, sizeof(piece));
 	private_add(&mm_map, sizeof(mm_map));
 	scan.still = still;

@@ -6,6 +6,15 @@
 #include "base/math.h"
 #include "core/params.h"
 #include "debug/leak_stack.h"
+#include "os/os_proc.h"
+
+size_t leak_shown_bytes(uintptr_t object, size_t usable)
+{
+	size_t nr = min_size(usable, LEAK_OBJECT_BYTES), word = sizeof(uint64_t);
+	uintptr_t last = object + (nr > word ? nr - word : 0);
+
+	return os_can_read(object) && os_can_read(last) ? nr : 0;
+}
 
 /* --- order ------------------------------------------------------------------------------------ */
 

@@ -177,6 +177,7 @@ static void put_cache(struct report *report, const struct leak_group *group)
 static void put_object(struct report *report, const struct leak_group *group, unsigned int i)
 {
 	const unsigned char *bytes = (const unsigned char *)group->shown[i]; // NOLINT
+	size_t nr = leak_shown_bytes(group->shown[i], group->usable);
 	struct heap_object holder;
 
 	report_printf(report, "%s{\"address\":\"0x%zx\"", comma(i), group->shown[i]);
@@ -185,7 +186,7 @@ static void put_object(struct report *report, const struct leak_group *group, un
 	if (group->holders[i] && heap_object_at(group->holders[i], &holder))
 		report_printf(report, ",\"held_by_object\":\"0x%zx\"", holder.start);
 	report_printf(report, ",\"first_bytes\":\"");
-	for (size_t at = 0; at < min_size(group->usable, LEAK_OBJECT_BYTES); at++)
+	for (size_t at = 0; at < nr; at++)
 		report_printf(report, "%02x", bytes[at]);
 	report_printf(report, "\"}");
 }

@@ -143,8 +143,12 @@ static void print_holder(struct report *report, uintptr_t holder)
 static void print_first_bytes(struct report *report, uintptr_t object, size_t usable)
 {
 	const unsigned char *bytes = (const unsigned char *)object; // NOLINT
-	size_t nr = min_size(usable, LEAK_OBJECT_BYTES);
+	size_t nr = leak_shown_bytes(object, usable);
 
+	if (!nr) {
+		report_printf(report, "         (not to be read)\n");
+		return;
+	}
 	report_printf(report, "       ");
 	for (size_t i = 0; i < nr; i++)
 		report_printf(report, "%s%02x", i % 8 ? " " : "  ", bytes[i]);

@@ -39,6 +39,8 @@ struct leak_amount {
 #define LEAK_MAX_OBJECTS 4u
 /* The first bytes of an object that are shown. */
 #define LEAK_OBJECT_BYTES 32u
+/* Of this one: none when the program has protected it. */
+size_t leak_shown_bytes(uintptr_t object, size_t usable);
 
 /* Objects of one kind and one stack; without stacks of one size. */
 struct leak_group {

@@ -6,7 +6,7 @@
 #include "os/os_copy.h"
 #include "os/os_map.h"
 
-#define MAX_RANGES 24u
+#define MAX_RANGES 32u
 
 static struct range {
 	uintptr_t start;

@@ -131,6 +131,15 @@ def test_numbers_are_those_of_the_text(bench):
             same(got[name], value, conf, name)
 
 
+def test_guarded_objects(bench):
+    """They are lost as others are; their bytes are the program's own."""
+    for conf in ("leaks=1 leak_objects=1", "leaks=full leak_objects=1"):
+        written = Written(bench, "lose_guarded=65536", conf=conf)
+        group, = written.json[0]["groups"]
+        same([found["first_bytes"] for found in group["objects"]], [""], conf)
+        check("(not to be read)" in written.text["text"], conf, written.text["text"])
+
+
 def strictly(schema):
     """A copy that forbids members that it does not name."""
     if isinstance(schema, list):

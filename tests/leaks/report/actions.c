@@ -105,6 +105,16 @@ static NOINLINE void lose_pair(const char *bytes)
 	head = NULL;
 }
 
+/* As stacks of coroutines, whose first page is a guard. */
+static NOINLINE void lose_guarded(const char *bytes)
+{
+	char *volatile object = aligned_alloc(4096, strtoul(bytes, NULL, 10));
+
+	if (mprotect(object, 4096, PROT_NONE))
+		abort();
+	object = NULL;
+}
+
 static NOINLINE void keep(const char *bytes)
 {
 	kept[nr_kept] = malloc(strtoul(bytes, NULL, 10));
@@ -620,6 +630,7 @@ static const struct {
 	{"lose", lose_one},
 	{"lose_other", lose_other},
 	{"lose_ten", lose_ten},
+	{"lose_guarded", lose_guarded},
 	{"lose_sorting", lose_sorting},
 	{"lose_pair", lose_pair},
 	{"lose_deep", lose_deep},
