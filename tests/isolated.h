@@ -25,6 +25,15 @@
 	} \
 	static void test_name##_alone(void)
 
+/* All of a child's life. */
+__attribute__((unused)) static _Noreturn void child_run(void (*body)(void))
+{
+	if (!setjmp(kunit.test_end))
+		body();
+	fflush(NULL);
+	_exit(kunit.nr_failed_checks != 0);
+}
+
 /* The body runs in a child, which has said what failed; here it only counts. */
 __attribute__((unused)) static void isolated_run(void (*body)(void))
 {
@@ -37,12 +46,8 @@ __attribute__((unused)) static void isolated_run(void (*body)(void))
 		perror("fork");
 		exit(2);
 	}
-	if (!child) {
-		if (!setjmp(kunit.test_end))
-			body();
-		fflush(NULL);
-		_exit(kunit.nr_failed_checks != 0);
-	}
+	if (!child)
+		child_run(body);
 	waitpid(child, &status, 0);
 	EXPECT_EQ(status, 0);
 }

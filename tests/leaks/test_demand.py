@@ -137,12 +137,16 @@ def test_flags(bench):
 
 
 def test_new_since(bench):
+    start = time.monotonic()
     result = live(bench, "lose=100", "scan=1", "scan=3", "lose=200", "lose=200", "scan=1",
                   "scan=5", "scan=0", conf="leak_groups=9")
+    elapsed = time.monotonic() - start
     same(lost(result), [112, 0, 416, 0, 528], result)
     same([groups for groups, _ in reports(result.err)],
          [[(112, 1, "definitely")], [], [(416, 2, "definitely")],
           [(416, 2, "definitely"), (112, 1, "definitely")]], result)
+    seconds = [int(nr) for nr in re.findall(r"\b(\d+) seconds? before$", result.err, re.M)]
+    check(len(seconds) == 2 and max(seconds) <= elapsed, seconds, elapsed)
     same([re.sub(r"\b\d+ seconds? before$", "N seconds before", line)
           for line in result.lines("^=== scan ")],
          ["=== scan 1 on demand", "=== scan 2 on demand; only what is new since scan 1, N seconds "

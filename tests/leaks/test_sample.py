@@ -102,6 +102,7 @@ def check_hardened(bench):
         conf = f"hardened=1 {conf}"
         result = bench.run(str(bench.work / "sized"), conf=conf)
         check(result.status == 7 and "wrong size" not in result.err, result)
+        check("profile" in conf or not result.err, "nothing is to be said", result)
         result = bench.run(str(bench.work / "sized"), "wrong", conf=conf)
         check(result.status < 0 and "wrong size 5000 for" in result.err, result)
 

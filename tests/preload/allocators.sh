@@ -25,17 +25,20 @@ TLS=GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384
 # run prints in which that has not happened; the heap under test does without a break.
 opened()
 {
-	local command=(run $TLS python3 "$HERE/allocators_work.py" "$@")
+	local command=(run $TLS python3 "$HERE/allocators_work.py" "$@") status
 
 	if [ "$SIDE" != plain ]; then
 		"${command[@]}"
 		return
 	fi
 	for _ in {1..9}; do
-		"${command[@]}" >"$TMP/opened" 2>"$TMP/opened.err" && break
+		"${command[@]}" >"$TMP/opened" 2>"$TMP/opened.err"
+		status=$?
+		[ $status != 0 ] || break
 	done
 	cat "$TMP/opened.err" >&2
 	cat "$TMP/opened"
+	return $status
 }
 
 work()
