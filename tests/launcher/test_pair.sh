@@ -71,6 +71,41 @@ expect 0 '| ours | 0.500 | 1.000 | 1.500 | 2.000 |' "$pair" -n 1 --figures --mar
 	"ours=$library" -e ours:CPU=1 -e ours:FAULTS=3 -e ours:PEAK=6 -- sh -c \
 	'echo figures: cpu_s=${CPU:-2} wall_s=1 faults=${FAULTS:-2} peak_kib=${PEAK:-3}'
 
+echo "together: at once, and in every round on every processor"
+cat >turn.py <<'EOF'
+import os, time
+cpus, factor = sorted(map(int, os.environ["CPUS"].split())), int(os.environ["FACTOR"])
+here = os.sched_getaffinity(0)
+with open("turns.%d" % factor, "a+") as turns:
+    turns.write("x")
+    turns.flush()
+    nr_turns = os.path.getsize(turns.name)
+end = time.monotonic() + 60
+while nr_turns > 1 and os.path.getsize("turns.%d" % (3 - factor)) < nr_turns: # 1: warming up
+    assert time.monotonic() < end, "alone"
+    time.sleep(0.01)
+assert nr_turns == 1 or len(here) == 1, here
+print("figures: cpu_s=%d wall_s=1 faults=1 peak_kib=1" % (factor * (1 + 2 * cpus.index(min(here)))))
+EOF
+export CPUS
+CPUS=$(/usr/bin/python3 -c 'import os; print(*sorted(os.sched_getaffinity(0))[:2])')
+case $CPUS in
+*\ *)
+	expect 0 '2 rounds (all together' "$pair" -n 2 --cpus "${CPUS/ /,}" --together --figures \
+		--json together.json one=libc two=libc -e one:FACTOR=1 -e two:FACTOR=2 -- \
+		/usr/bin/python3 turn.py
+	/usr/bin/python3 - <<'EOF' || fail "together: $(cat together.json)"
+import json
+results = json.load(open("together.json"))["results"]
+assert results["one"]["cpu_s"]["runs"] == [2, 2] and results["two"]["cpu_s"]["runs"] == [4, 4]
+assert results["two"]["cpu_s"]["ratio"] == 2
+EOF
+	;;
+*) echo "    (not here: one processor)" ;;
+esac
+expect 1 'a processor for each' "$pair" --cpus "${CPUS%% *}" --together libc "$library" -- true
+expect 1 'not of servers' "$pair" --together libc "$library" --port 1 --server true --load true
+
 echo "a server"
 cat >server.py <<'EOF'
 import os, socket, sys
