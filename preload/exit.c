@@ -45,7 +45,8 @@ _Noreturn void _Exit(int status);
 
 /* The process that reports; 0: none does. */
 static int reporting_pid;
-static _Atomic bool has_reported, has_profiled, is_done;
+/* The last look; and the one for leaks, which the program may have asked for before. */
+static _Atomic bool has_begun, is_over, has_reported, is_reported;
 
 /* --- the leak report -------------------------------------------------------------------------- */
 
@@ -188,10 +189,13 @@ static __attribute__((noinline)) bool look_once(bool is_last)
 	return exit_look(&check) && check.has_leaks;
 }
 
-/* Another thread looks for the last time, and is going to stop this one: it ends the process. */
-static void wait_for_report(void)
+/*
+ * Another thread looks, perhaps for the last time, and is going to stop this one and to end the
+ * process then. That it is this one which looks: a signal handler of its own ends the process.
+ */
+static void wait_until(const _Atomic bool *is_done)
 {
-	for (unsigned int i = 0; i < MAX_WAITS && !is_done && looking_tid != os_gettid(); i++)
+	for (unsigned int i = 0; i < MAX_WAITS && !*is_done && looking_tid != os_gettid(); i++)
 		os_nap(WAIT_US);
 }
 
@@ -200,15 +204,17 @@ static int last_look(int status)
 {
 	if (!is_reporting_process())
 		return status;
-	if (params.profile && !atomic_exchange(&has_profiled, true))
-		do_alone(report_profile, NULL, false);
-	if (atomic_exchange(&has_reported, true)) {
-		wait_for_report();
+	if (atomic_exchange(&has_begun, true)) {
+		wait_until(&is_over);
 		return status;
 	}
-	if (look_once(true) && params.exitcode)
+	if (params.profile)
+		do_alone(report_profile, NULL, false);
+	if (atomic_exchange(&has_reported, true))
+		wait_until(&is_reported);
+	else if (look_once(true) && params.exitcode)
 		status = (int)params.exitcode;
-	is_done = true;
+	is_over = true;
 	return status;
 }
 
@@ -249,7 +255,7 @@ void exit_check_leaks_now(void)
 	if (!params.leaks || !is_reporting_process() || atomic_exchange(&has_reported, true))
 		return;
 	leaks = look_once(false);
-	is_done = true;
+	is_reported = true;
 	if (leaks && params.exitcode)
 		exit((int)params.exitcode);
 }
@@ -299,11 +305,11 @@ void exit_arm(void)
 
 void exit_after_fork(void)
 {
+	looking_tid = 0;
 	if (!reporting_pid)
 		return;
 	reporting_pid = params.children ? os_getpid() : 0;
-	has_reported = has_profiled = is_done = false;
-	looking_tid = 0;
+	has_begun = is_over = has_reported = is_reported = false;
 	alloc_profile_after_fork();
 }
 #endif

@@ -88,14 +88,27 @@ static __inline_always bool malloc_is_natural(size_t bytes, bool padded)
 	       size_class_align(&size_classes[size_class_of(bytes)]) >= natural_align(bytes);
 }
 
-static void *zeroed(void *object, size_t bytes, stitch_gfp_t flags)
+/*
+ * Objects that are asked for as zero are so to their end, as the kernel's: krealloc, which may give
+ * what is behind the bytes of before, finds nothing there.
+ */
+static void *zero_from(void *object, size_t first)
 {
-	return object && (flags & STITCH__GFP_ZERO) ? memset(object, 0, bytes) : object;
+	size_t end = stitch_ksize(object);
+
+	if (end > first)
+		memset((char *)object + first, 0, end - first);
+	return object;
+}
+
+static void *zeroed(void *object, stitch_gfp_t flags)
+{
+	return object && (flags & STITCH__GFP_ZERO) ? zero_from(object, 0) : object;
 }
 
 static void *alloc_reserved(size_t bytes, stitch_gfp_t flags)
 {
-	return zeroed(gfp_alloc_reserved(bytes, natural_align(bytes), flags), bytes, flags);
+	return zeroed(gfp_alloc_reserved(bytes, natural_align(bytes), flags), flags);
 }
 
 /* Who may not wait, malloc's errno apart. */
@@ -117,18 +130,29 @@ static void *aligned_or_other(void *object, size_t bytes)
 	return memalign_slow(natural_align(bytes), bytes);
 }
 
+/* calloc knows what is zero already and leaves it alone: the rest of a last page is its, too. */
+static __inline_always void *calloc_whole(size_t bytes, bool padded)
+{
+	void *object;
+
+	if (!padded && !CONFIG_VALGRIND)
+		return ENTRY(calloc)(1, stitch_kmalloc_size_roundup(bytes));
+	object = ENTRY(calloc)(1, bytes);
+	return object ? zero_from(object, bytes) : NULL;
+}
+
 static __inline_always void *alloc_once(size_t bytes, stitch_gfp_t flags, bool padded)
 {
 	void *object;
 
 	if (!malloc_is_natural(bytes, padded))
-		return zeroed(memalign_slow(natural_align(bytes), bytes), bytes, flags);
+		return zeroed(memalign_slow(natural_align(bytes), bytes), flags);
 	if (!(flags & STITCH__GFP_ZERO))
 		return aligned_or_other(malloc_inline(bytes), bytes);
-	object = ENTRY(calloc)(1, bytes);
+	object = calloc_whole(bytes, padded);
 	if (likely(is_aligned((uintptr_t)object, natural_align(bytes))))
 		return object;
-	return zeroed(aligned_or_other(object, bytes), bytes, flags);
+	return zeroed(aligned_or_other(object, bytes), flags);
 }
 
 /* malloc would call shrinkers as for GFP_KERNEL; alloc_harder does as the flags have it. */
@@ -264,7 +288,7 @@ __visible void *stitch_kzalloc(size_t bytes, stitch_gfp_t flags)
 	bool may_hit = gfp_is_plain(flags) && bytes && malloc_is_natural(bytes, false);
 	void *object = likely(may_hit) ? malloc_fast(bytes) : NULL;
 
-	return likely(object) ? memset(object, 0, bytes) :
+	return likely(object) ? memset(object, 0, size_classes[size_class_of(bytes)].size) :
 				alloc_slow(bytes, flags | STITCH__GFP_ZERO);
 }
 
@@ -303,9 +327,7 @@ __visible void stitch_kfree(const void *object)
 
 __visible size_t stitch_ksize(const void *object)
 {
-	if (is_no_memory(object) || !heap_ready())
-		return 0;
-	return ENTRY(malloc_usable_size)(writable(object));
+	return is_no_memory(object) ? 0 : ENTRY(malloc_usable_size)(writable(object));
 }
 
 __visible void stitch_kfree_sensitive(const void *object)
@@ -370,13 +392,13 @@ __visible void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags)
 	}
 	old_bytes = stitch_ksize(object);
 	if (bytes <= old_bytes && bytes >= old_bytes / 2)
-		return object;
-	if (!gfp_may_wait(flags) || bytes <= SIZE_CLASS_MAX_BYTES || flags & GFP_ZONES)
+		resized = object;
+	else if (!gfp_may_wait(flags) || bytes <= SIZE_CLASS_MAX_BYTES || flags & GFP_ZONES)
 		resized = copy_to_new(object, bytes, flags);
 	else
 		resized = resize(object, bytes, flags);
-	if (resized && (flags & STITCH__GFP_ZERO) && bytes > old_bytes)
-		memset((char *)resized + old_bytes, 0, bytes - old_bytes);
+	if (resized && (flags & STITCH__GFP_ZERO))
+		zero_from(resized, min_size(old_bytes, bytes));
 	return resized;
 }
 

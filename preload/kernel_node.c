@@ -115,7 +115,7 @@ static void *object_of_node(size_t bytes, stitch_gfp_t flags, int nid)
 		thread_settle(had_slot);
 		gfp_fill_reserve();
 		if (object && (flags & STITCH__GFP_ZERO))
-			memset(object, 0, bytes);
+			memset(object, 0, stitch_ksize(object));
 	}
 	return object ? object : pages_of_node(div_round_up(bytes, PAGE_SIZE), 1, flags, nid);
 }

@@ -104,6 +104,8 @@ if(STITCH_LEAKS)
 	stitch_test(leaks_checker leaks 60 /usr/bin/python3 ${leaks}/test_check_corpus.py)
 	stitch_test(leaks_report leaks 300 /usr/bin/python3 ${leaks}/test_report.py
 		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
+	stitch_test(leaks_roots leaks 300 /usr/bin/python3 ${leaks}/test_roots.py
+		$<TARGET_FILE:stitchmalloc_shared> $<TARGET_FILE:launcher>)
 	stitch_test(leaks_sample leaks 300 /usr/bin/python3 ${leaks}/test_sample.py
 		$<TARGET_FILE:stitchmalloc_shared>)
 	stitch_test(leaks_formats leaks 300 /usr/bin/python3 ${leaks}/test_formats.py

@@ -41,7 +41,8 @@ void *stitch_kmalloc_array(size_t count, size_t bytes, stitch_gfp_t flags);
 void *stitch_kcalloc(size_t count, size_t bytes, stitch_gfp_t flags);
 /*
  * Resize; contents up to the smaller size stay. NULL: the object is untouched. object NULL: as
- * kmalloc. bytes 0: as kfree, returns STITCH_ZERO_SIZE_PTR. Kernel: krealloc.
+ * kmalloc. bytes 0: as kfree, returns STITCH_ZERO_SIZE_PTR. STITCH__GFP_ZERO: what is new is zero,
+ * if the object was made, and resized ever since, with it. Kernel: krealloc.
  */
 void *stitch_krealloc(void *object, size_t bytes, stitch_gfp_t flags);
 /* Kernel: kfree, which takes objects of caches, too. Also frees what kvmalloc and vmalloc gave. */

@@ -259,6 +259,13 @@ static bool bit_of(const unsigned char *map, size_t i)
 	return map[i / 8] >> i % 8 & 1;
 }
 
+static enum os_contents contents_of(const struct source *source)
+{
+	if (source->backing == SCAN_SEALED)
+		return OS_CONTENTS_COPIES;
+	return source->backing == SCAN_SHARED ? OS_CONTENTS_SHARED : OS_CONTENTS_PRIVATE;
+}
+
 /* Not too many pages at a time. Those that have no contents are passed over. */
 static void look_at_pages(uintptr_t start, uintptr_t end, const struct source *source)
 {
@@ -266,7 +273,7 @@ static void look_at_pages(uintptr_t start, uintptr_t end, const struct source *s
 	uintptr_t first = align_down(start, PAGE_SIZE);
 	size_t nr_pages = div_round_up(end - first, PAGE_SIZE);
 	bool in_memory = os_pages_with_contents(scan.pagemap, first, nr_pages,
-						source->backing == SCAN_SHARED, map);
+						contents_of(source), map);
 
 	for (size_t i = 0, run; i < nr_pages; i += run) {
 		for (run = 1; i + run < nr_pages && bit_of(map, i + run) == bit_of(map, i);)
@@ -302,13 +309,18 @@ static bool is_forbidden(const struct heap_object *object)
 	return false;
 }
 
-/* Of a stack what is in use. */
+/* What describes a stack may lie in front of it, in the same object: libtask, minicoro. */
+#define HEADER_BYTES PAGE_SIZE
+
+/* Of a stack what is in use, and of several in one object what the lowest has. */
 static uintptr_t first_word_of(const struct heap_object *object)
 {
+	uintptr_t first = UINTPTR_MAX;
+
 	for (unsigned int i = 0; i < scan.nr_stacks; i++)
 		if (scan.stacks[i] - object->start < object->bytes)
-			return align_up(scan.stacks[i], WORD);
-	return object->start;
+			first = min_size(first, align_up(scan.stacks[i], WORD));
+	return first == UINTPTR_MAX ? object->start : first;
 }
 
 /*
@@ -325,17 +337,27 @@ static uintptr_t end_of(const struct heap_object *object)
 }
 
 /* Small ones are certain to have frames, or nearly. */
-static void look_at_object(const struct heap_object *object, const struct source *source)
+static void look_at_part(const struct heap_object *object, uintptr_t start, uintptr_t end,
+			 const struct source *source)
 {
-	uintptr_t start = first_word_of(object), end = max_size(start, end_of(object));
-
-	if (is_forbidden(object))
-		return;
 	if (object->bytes >= PIECE_BYTES || scan.reads_carefully)
 		look_at(start, end, source);
 	else
 		look_at_words((const uintptr_t *)start, (end - start) / WORD, // NOLINT
 			      start, source);
+}
+
+static void look_at_object(const struct heap_object *object, const struct source *source)
+{
+	uintptr_t start = object->start, in_use = first_word_of(object), end = end_of(object);
+
+	if (is_forbidden(object))
+		return;
+	if (in_use > start)
+		look_at_part(object, start, min_size(min_size(in_use, end), start + HEADER_BYTES),
+			     source);
+	if (in_use < end)
+		look_at_part(object, in_use, end, source);
 }
 
 static bool next_work(struct heap_object *object)

@@ -49,6 +49,7 @@ enum scan_backing {
 	SCAN_ANONYMOUS, /* nothing */
 	SCAN_OF_FILE,	/* a file, which may be cut off; or nobody knows */
 	SCAN_SHARED,	/* the mapping is one that others may have */
+	SCAN_SEALED,	/* a file, and nobody may write to it: what was written before counts */
 };
 
 /*

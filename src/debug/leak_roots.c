@@ -46,7 +46,9 @@ static enum scan_backing backing_of(const struct os_mapping *mapping)
 {
 	if (mapping->shared)
 		return SCAN_SHARED;
-	return mapping->anonymous ? SCAN_ANONYMOUS : SCAN_OF_FILE;
+	if (mapping->anonymous)
+		return SCAN_ANONYMOUS;
+	return mapping->writable ? SCAN_OF_FILE : SCAN_SEALED;
 }
 
 static uintptr_t heap_end(void)
@@ -62,6 +64,20 @@ static bool is_heap(uintptr_t address)
 }
 
 /*
+ * The block is of a stack that libc has mapped, together with its guard, and not of one that the
+ * program has provided, which may use it again for something else.
+ */
+static bool is_libcs_stack(const struct roots *roots, uintptr_t block)
+{
+	const uintptr_t *words = (const void *)block; // NOLINT
+
+	for (size_t i = 0; i < THREAD_BLOCK_BYTES / sizeof(*words); i++)
+		if (words[i] == roots->guard)
+			return true;
+	return false;
+}
+
+/*
  * The mapping is the stack of one thread and nothing else, as libc makes them: the thread's control
  * block lies in it above its stack pointer, and there is a guard below.
  */
@@ -72,7 +88,7 @@ static bool is_stack_of(const struct roots *roots, const struct os_mapping *mapp
 		return false;
 	return !strcmp(mapping->name, "[stack]") ||
 	       (mapping->start == roots->guard_end && thread_pointer > stack_pointer &&
-		thread_pointer < mapping->end);
+		thread_pointer < mapping->end && is_libcs_stack(roots, thread_pointer));
 }
 
 /* Where the part of a stack begins that is in use; else where the mapping begins. */
@@ -91,7 +107,7 @@ static bool may_hold_pointers(const struct os_mapping *mapping)
 {
 	if (!mapping->readable || !strncmp(mapping->name, "[v", 2)) /* [vdso], [vvar] */
 		return false;
-	return mapping->writable || mapping->anonymous;
+	return mapping->writable || mapping->anonymous || !mapping->shared;
 }
 
 /* The last descriptor is of more use here. */
@@ -126,20 +142,6 @@ static size_t find_tid_offset(int tid)
 	return 0;
 }
 
-/*
- * The block is of a stack that libc has mapped, together with its guard, and not of one that the
- * program has provided, which may use it again for something else.
- */
-static bool is_libcs_stack(const struct roots *roots, uintptr_t block)
-{
-	const uintptr_t *words = (const void *)block; // NOLINT
-
-	for (size_t i = 0; i < THREAD_BLOCK_BYTES / sizeof(*words); i++)
-		if (words[i] == roots->guard)
-			return true;
-	return false;
-}
-
 /* Of a stack with struct pthread at its top, in the last page. */
 static uintptr_t in_use_from(const struct roots *roots, uintptr_t start, uintptr_t block)
 {
@@ -154,6 +156,18 @@ static uintptr_t in_use_from(const struct roots *roots, uintptr_t start, uintptr
 	return align_up(block + 1, PAGE_SIZE);
 }
 
+/* A page with contents may be a guard (MADV_GUARD_INSTALL), or have a protection key. */
+static uintptr_t find_block_in_page(uintptr_t page, uintptr_t end)
+{
+	if (!os_can_read(page))
+		return end;
+	for (uintptr_t at = page; at < page + PAGE_SIZE; at += THREAD_BLOCK_ALIGN)
+		if (at + THREAD_BLOCK_BYTES <= end && is_thread_block(at) &&
+		    os_can_read(at + THREAD_BLOCK_BYTES - 1))
+			return at;
+	return end;
+}
+
 /* The first thread control block in pages that have contents; end: there is none. */
 static uintptr_t find_thread_block(uintptr_t start, uintptr_t end)
 {
@@ -162,16 +176,16 @@ static uintptr_t find_thread_block(uintptr_t start, uintptr_t end)
 	for (uintptr_t page = start; page < end; page += PAGE_SIZE) {
 		size_t i = (page - start) / PAGE_SIZE % OS_CONTENTS_MAX_PAGES;
 		size_t nr_left = (end - page) / PAGE_SIZE;
+		uintptr_t block = end;
 
 		if (!i)
 			os_pages_with_contents(kmemleak_pagemap(), page,
-					       min_size(nr_left, OS_CONTENTS_MAX_PAGES), false,
-					       map);
-		if (!(map[i / 8] >> i % 8 & 1))
-			continue;
-		for (uintptr_t at = page; at < page + PAGE_SIZE; at += THREAD_BLOCK_ALIGN)
-			if (at + THREAD_BLOCK_BYTES <= end && is_thread_block(at))
-				return at;
+					       min_size(nr_left, OS_CONTENTS_MAX_PAGES),
+					       OS_CONTENTS_PRIVATE, map);
+		if (map[i / 8] >> i % 8 & 1)
+			block = find_block_in_page(page, end);
+		if (block < end)
+			return block;
 	}
 	return end;
 }

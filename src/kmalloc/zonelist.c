@@ -5,6 +5,7 @@
 
 #include "core/printk.h"
 #include "kmalloc/gate.h"
+#include "kmalloc/kmalloc.h"
 #include "mm/lowmem.h"
 #include "mm/zone.h"
 
@@ -59,9 +60,8 @@ static void *take(const struct request *request, bool above_low)
 
 static void *cleared(void *object, const struct request *request)
 {
-	return object && (request->flags & STITCH__GFP_ZERO) ?
-		       memset(object, 0, request->bytes) :
-		       object;
+	return object && (request->flags & STITCH__GFP_ZERO) ? memset(object, 0, ksize(object)) :
+							       object;
 }
 
 void *zonelist_fall_back(size_t bytes, size_t align, stitch_gfp_t flags)

@@ -234,6 +234,7 @@ uintptr_t os_thread_stack_pointer(int tid)
 
 #define PAGEMAP_PRESENT ((uint64_t)1 << 63)
 #define PAGEMAP_SWAPPED ((uint64_t)1 << 62) /* or no page at all, but a mark: a guard */
+#define PAGEMAP_FILE ((uint64_t)1 << 61)    /* as PAGE_IS_FILE */
 
 static void set_bit(unsigned char *map, size_t i)
 {
@@ -254,13 +255,15 @@ static void set_region(unsigned char *map, uintptr_t address, const struct page_
  * Ranges of pages instead of a word a page, a sixth of the time. How many pages from the first on
  * are known: none before Linux 6.7, or where a filter may not want it. *nr_swapped: as below.
  */
-static size_t scan_private_pages(int pagemap, uintptr_t address, size_t nr, unsigned char *map,
-				 size_t *nr_swapped)
+static size_t scan_private_pages(int pagemap, uintptr_t address, size_t nr, bool copies,
+				 unsigned char *map, size_t *nr_swapped)
 {
 	struct page_region regions[SCAN_REGIONS];
+	uint64_t not_wanted = copies ? PAGE_IS_FILE : 0;
 	struct pm_scan_arg scan = {
 		.start = address, .end = address + nr * OS_PAGE_SIZE,
 		.vec = (uintptr_t)regions, .vec_len = SCAN_REGIONS,
+		.category_inverted = not_wanted, .category_mask = not_wanted,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = PAGE_IS_SWAPPED,
 	};
@@ -280,9 +283,10 @@ static size_t scan_private_pages(int pagemap, uintptr_t address, size_t nr, unsi
 }
 
 /* How many entries from the first on could be read. *nr_swapped: > 0 if not all are in memory. */
-static size_t private_pages(int pagemap, size_t first_page, size_t nr, unsigned char *map,
-			    size_t *nr_swapped)
+static size_t private_pages(int pagemap, size_t first_page, size_t nr, bool copies,
+			    unsigned char *map, size_t *nr_swapped)
 {
+	uint64_t not_wanted = copies ? PAGEMAP_FILE : 0;
 	uint64_t entries[OS_CONTENTS_MAX_PAGES];
 	long ret = syscall6(__NR_pread64, pagemap, (long)entries, (long)(nr * sizeof(*entries)),
 			    (long)(first_page * sizeof(*entries)), 0, 0);
@@ -290,7 +294,7 @@ static size_t private_pages(int pagemap, size_t first_page, size_t nr, unsigned 
 
 	nr_read = ret > 0 ? (size_t)ret / sizeof(*entries) : 0;
 	for (size_t i = 0; i < nr_read; i++) {
-		if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
+		if (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED) && !(entries[i] & not_wanted))
 			set_bit(map, i);
 		*nr_swapped += !(entries[i] & PAGEMAP_PRESENT) && entries[i] & PAGEMAP_SWAPPED;
 	}
@@ -314,18 +318,20 @@ int os_open_pagemap(void)
 	return (int)open_path(PROC "pagemap", O_RDONLY);
 }
 
-bool os_pages_with_contents(int pagemap, uintptr_t address, size_t nr_pages, bool shared,
+bool os_pages_with_contents(int pagemap, uintptr_t address, size_t nr_pages, enum os_contents kind,
 			    unsigned char *map)
 {
+	bool shared = kind == OS_CONTENTS_SHARED, copies = kind == OS_CONTENTS_COPIES;
 	size_t nr_known, nr_swapped = 0;
 
 	memset(map, 0, div_round_up(nr_pages, 8));
 	nr_known = shared ? shared_pages(address, nr_pages, map) :
-			    scan_private_pages(pagemap, address, nr_pages, map, &nr_swapped);
+			    scan_private_pages(pagemap, address, nr_pages, copies, map,
+					       &nr_swapped);
 	if (!shared && !nr_known)
-		nr_known = private_pages(pagemap, address / OS_PAGE_SIZE, nr_pages, map,
+		nr_known = private_pages(pagemap, address / OS_PAGE_SIZE, nr_pages, copies, map,
 					 &nr_swapped);
-	for (size_t i = nr_known; i < nr_pages; i++)
+	for (size_t i = nr_known; i < nr_pages && !copies; i++)
 		set_bit(map, i);
 	return nr_known == nr_pages && !nr_swapped;
 }

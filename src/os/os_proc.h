@@ -43,14 +43,19 @@ uintptr_t os_thread_stack_pointer(int tid);
  */
 int os_open_pagemap(void);
 
+/* Of what kind of mapping pages are asked for. */
+enum os_contents {
+	OS_CONTENTS_PRIVATE, /* in memory or swapped out; all, where it cannot be told */
+	OS_CONTENTS_SHARED,  /* in memory; others are not known; all, where it cannot be told */
+	OS_CONTENTS_COPIES,  /* private, of a file: what differs from it; none, where it cannot */
+};
+
 /*
- * Which pages have contents: bit i % 8 of map[i / 8] is set if page i of the range is in memory or
- * swapped out. All bits are set where it cannot be told. Of private mappings; of shared ones
- * only the pages in memory are known (shared: the range is of such). True when all that have
- * contents are known to be in memory.
+ * Which pages have contents: bit i % 8 of map[i / 8] is set if page i of the range has. True when
+ * all that have are known to be in memory.
  */
 #define OS_CONTENTS_MAX_PAGES 4096u
-bool os_pages_with_contents(int pagemap, uintptr_t address, size_t nr_pages, bool shared,
+bool os_pages_with_contents(int pagemap, uintptr_t address, size_t nr_pages, enum os_contents kind,
 			    unsigned char *map);
 
 /*

@@ -12,6 +12,7 @@
 
 #include "os/syscall.h"
 
+#define PAGE_IS_FILE ((uint64_t)1 << 2) /* a file's own page; not a private copy of one */
 #define PAGE_IS_PRESENT ((uint64_t)1 << 3)
 #define PAGE_IS_SWAPPED ((uint64_t)1 << 4)
 #define PAGE_IS_HUGE ((uint64_t)1 << 6)

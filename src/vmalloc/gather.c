@@ -97,15 +97,20 @@ static void abandon(struct gather *gt, size_t nr_pages)
 	gt->block = NULL;
 }
 
+/* A move has failed: was it refused at once, all that is to be filled is mapped still. */
+static bool is_mapped_still(const struct gather *gt, char *to)
+{
+	return os_is_one_map(to, (gt->nr_wanted - gt->nr_filled - 1) * PAGE_SIZE);
+}
+
 static void move_run(struct gather *gt, struct source_run run)
 {
 	size_t nr_pages = min_size(run.nr_pages, gt->nr_wanted - gt->nr_filled);
-
 	char *to = gt->block + gt->nr_filled * PAGE_SIZE;
 
 	if (os_move_out(pfn_to_virt(run.pfn), nr_pages * PAGE_SIZE, to)) {
 		gt->failed = true;
-		if (os_map_at(to, nr_pages * PAGE_SIZE))
+		if (!is_mapped_still(gt, to) && os_map_at(to, nr_pages * PAGE_SIZE))
 			abandon(gt, nr_pages);
 		return;
 	}

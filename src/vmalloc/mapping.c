@@ -210,7 +210,8 @@ bool mapping_may_leave(void *address)
  * Have old_pages moved to the front of `place`, a mapping of `capacity` pages, and make them one
  * mapping again: what is behind them is unmapped first, and may in theory be taken by another
  * thread at that moment. *place: where it is then. False: nothing has changed, and there is no
- * place any more.
+ * place any more. A kernel that refuses at once (too many mappings) leaves it as it is; one that
+ * fails later has unmapped its front, where another thread's mapping may be by now.
  */
 static bool fill_place(void **place, void *from, size_t old_pages, size_t capacity)
 {
@@ -218,8 +219,12 @@ static bool fill_place(void **place, void *from, size_t old_pages, size_t capaci
 	int error;
 
 	error = os_move_out(from, old_bytes, *place);
+	if (error && os_is_one_map(*place, (capacity - 1) * PAGE_SIZE)) {
+		unmap(*place, capacity);
+		return false;
+	}
 	unmap((char *)*place + old_bytes, capacity - old_pages);
-	if (error) /* what the front is now may be another's */
+	if (error)
 		return false;
 	if (!os_resize_mapping(place, old_bytes, capacity * PAGE_SIZE))
 		return true;

@@ -75,20 +75,23 @@ static void fail(int error)
 		fail_for_good(error);
 }
 
-/* A child of a process that has lost its mover begins anew. */
+/*
+ * A child of a process that has lost its mover begins anew. Without signals: a handler that forks
+ * would leave its child with a descriptor that nobody knows.
+ */
 static void open_mover(struct process_page *process)
 {
+	uint64_t mask = os_block_signals();
 	int mover;
 
 	close_inherited();
 	mover = os_mover_open();
-	if (mover < 0) {
-		fail(mover);
-		return;
-	}
-	process->mover = (uint32_t)mover + 1;
-	if (!os_file_of(mover, &opened.file))
+	process->mover = mover < 0 ? 0 : (uint32_t)mover + 1;
+	if (mover >= 0 && !os_file_of(mover, &opened.file))
 		opened.mover = mover;
+	os_restore_signals(mask);
+	if (mover < 0)
+		fail(mover);
 	opened.must_ask = os_has_swap();
 	opened.moves_huge = os_moves_huge_pages();
 }

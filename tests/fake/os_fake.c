@@ -621,10 +621,10 @@ int os_map_at(void *address, size_t bytes)
 
 bool os_is_one_map(void *address, size_t bytes)
 {
+	static unsigned char resident[GIB(1) / OS_PAGE_SIZE];
+
 	enter(OS_CALL_IS_ONE_MAP);
-	(void)address;
-	(void)bytes;
-	return !fake.feature_off[OS_FEATURE_ONE_MAP];
+	return !fake.feature_off[OS_FEATURE_ONE_MAP] && !mincore(address, bytes, resident);
 }
 
 int os_resize_mapping(void **address, size_t old_bytes, size_t bytes)

@@ -206,5 +206,15 @@ def test_other_programs(bench):
     same((result.status, result.err), (7, ""))
 
 
+def test_two_ends(bench):
+    """A thread that ends the process meanwhile waits for the profile."""
+    for _ in range(10):
+        log = bench.folder() / "profile"
+        result = bench.act("lose_deep=50", "load_and_close=./first.so", "exit_twice=7",
+                           conf=f"profile=full profile_path={log}")
+        check(result.status in (3, 7), result)
+        check("\nSUMMARY: " in log.read_text(), log.read_text()[-1000:], result)
+
+
 if __name__ == "__main__":
     sys.exit(main(__doc__, globals()))

@@ -83,6 +83,7 @@ class Bench:
                         [*cc, str(SOURCES / "samples.c"), "-o", "samples"],
                         [*cc, str(SOURCES / "places.c"), "-o", "places"],
                         [*cc, str(SOURCES / "lives_on.c"), "-o", "lives_on"],
+                        [*cc, str(SOURCES / "roots.c"), "-o", "roots"],
                         [*cc, "-I", str(SOURCES.parents[2] / "include"),
                          str(SOURCES / "devices.c"), "-o", "devices"],
                         [*shared, "-DMODULE_FUNCTION=lose_first", "-o", "first.so"],

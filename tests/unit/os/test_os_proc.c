@@ -156,21 +156,50 @@ static void ask_for_contents(void)
 	madvise(memory, NR * PAGE, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < NR; i += 3)
 		memory[i * PAGE] = 1;
-	EXPECT(os_pages_with_contents(pagemap, (uintptr_t)memory, NR, false, map));
+	EXPECT(os_pages_with_contents(pagemap, (uintptr_t)memory, NR, OS_CONTENTS_PRIVATE, map));
 	for (size_t i = 0; i < NR; i++)
 		EXPECT_EQ(map[i / 8] >> i % 8 & 1, i % 3 == 0);
 	if (!madvise(memory, PAGE, MADV_GUARD_INSTALL)) /* Linux 6.13 */
-		EXPECT(!os_pages_with_contents(pagemap, (uintptr_t)memory, NR, false, map));
-	EXPECT(!os_pages_with_contents(-ENOENT, (uintptr_t)memory, NR, false, map));
+		EXPECT(!os_pages_with_contents(pagemap, (uintptr_t)memory, NR, OS_CONTENTS_PRIVATE,
+					       map));
+	EXPECT(!os_pages_with_contents(-ENOENT, (uintptr_t)memory, NR, OS_CONTENTS_PRIVATE, map));
 	for (size_t i = 0; i < NR; i++)
 		EXPECT(map[i / 8] >> i % 8 & 1);
 	munmap(memory, NR * PAGE);
 	os_close(pagemap);
 }
 
+/* Every other page is looked at, so that it is in memory, and every sixth is written to. */
+static void ask_for_copies(void)
+{
+	enum { NR = 100 };
+	int file = memfd_create("file", 0), pagemap = os_open_pagemap();
+	unsigned char map[NR / 8 + 1];
+	unsigned int sum = 0;
+	char *memory;
+
+	ASSERT(!ftruncate(file, NR * PAGE));
+	memory = mmap(NULL, NR * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+	for (size_t i = 0; i < NR; i += 2)
+		sum += (unsigned char)memory[i * PAGE];
+	for (size_t i = 0; i < NR; i += 6)
+		memory[i * PAGE] = (char)(sum + 1);
+	mprotect(memory, NR * PAGE, PROT_READ);
+	os_pages_with_contents(pagemap, (uintptr_t)memory, NR, OS_CONTENTS_COPIES, map);
+	for (size_t i = 0; i < NR; i++)
+		EXPECT_EQ(map[i / 8] >> i % 8 & 1, i % 6 == 0);
+	os_pages_with_contents(-ENOENT, (uintptr_t)memory, NR, OS_CONTENTS_COPIES, map);
+	for (size_t i = 0; i < NR; i++)
+		EXPECT_EQ(map[i / 8] >> i % 8 & 1, 0);
+	munmap(memory, NR * PAGE);
+	close(file);
+	os_close(pagemap);
+}
+
 TEST(pages_have_contents_once_they_were_written_to)
 {
 	ask_for_contents();
+	ask_for_copies();
 }
 
 /* As with a kernel that has no PAGEMAP_SCAN. */
@@ -182,6 +211,7 @@ ISOLATED_TEST(the_same_under_a_filter)
 	ASSERT(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	ASSERT(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 	ask_for_contents();
+	ask_for_copies();
 }
 
 TEST(reading_stops_where_memory_does)

@@ -255,6 +255,21 @@ ISOLATED_TEST(half_of_it_is_enough_when_the_kernel_refuses)
 	expect_rest_whole();
 }
 
+/* As with too many mappings: nothing has been unmapped, and nothing has to be mapped again. */
+ISOLATED_TEST(half_of_it_is_enough_when_the_kernel_refuses_at_once)
+{
+	char *block;
+
+	heap_up_scattered("stitch=mremap");
+	os_fake_fail(OS_CALL_MOVE_OUT, 12, UINT_MAX, ENOMEM);
+	block = kmalloc(MIB(8));
+	EXPECT(is_outside(block));
+	EXPECT(count_marked(block, MIB(8)) >= 11 * RUN_BYTES / PAGE_SIZE);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MAP_AT), 0);
+	memset(block, 1, MIB(8));
+	expect_rest_whole();
+}
+
 /* Also in a mapping that was kept with frames: there is no hole in what is handed out. */
 static void expect_no_holes(unsigned int nth_failure, enum os_call also, int error)
 {

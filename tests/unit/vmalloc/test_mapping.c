@@ -4,7 +4,10 @@
 #include "kunit.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "isolated.h"
 #include "kmalloc/owner.h"
@@ -342,6 +345,32 @@ ISOLATED_TEST(blocks_of_several_mappings_stay)
 	os_fake_feature(OS_FEATURE_ONE_MAP, false);
 	expect_to_stay();
 	EXPECT_EQ(os_fake_calls(OS_CALL_MOVE_OUT), 0);
+}
+
+/* Of the whole process. */
+static size_t mapped_bytes(void)
+{
+	char text[128] = { 0 };
+	int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
+		abort();
+	close(file);
+	return strtoul(text, NULL, 10) * PAGE_SIZE;
+}
+
+/* As with too many mappings: the kernel says so before it unmaps where it should go. */
+ISOLATED_TEST(a_move_that_is_refused_at_once_leaves_no_mapping)
+{
+	size_t before;
+
+	heap_up("");
+	before = mapped_bytes();
+	os_fake_fail(OS_CALL_MOVE_OUT, 1, UINT_MAX, ENOMEM);
+	for (int i = 0; i < 4; i++)
+		expect_to_stay();
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVE_OUT), 4);
+	EXPECT(mapped_bytes() < before + MIB(30));
 }
 
 /* A failed move leaves no mapping where it should have gone. */
