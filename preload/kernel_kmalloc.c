@@ -90,11 +90,12 @@ static __inline_always bool malloc_is_natural(size_t bytes, bool padded)
 
 /*
  * Objects that are asked for as zero are so to their end, as the kernel's: krealloc, which may give
- * what is behind the bytes of before, finds nothing there.
+ * what is behind the bytes of before, finds nothing there. To the end of the object: ksize is about
+ * the bytes that were asked for, where these are recorded, or somebody's who had it before.
  */
 static void *zero_from(void *object, size_t first)
 {
-	size_t end = stitch_ksize(object);
+	size_t end = heap_ready() ? heap_usable(object) : stitch_ksize(object);
 
 	if (end > first)
 		memset((char *)object + first, 0, end - first);
@@ -130,12 +131,15 @@ static void *aligned_or_other(void *object, size_t bytes)
 	return memalign_slow(natural_align(bytes), bytes);
 }
 
-/* calloc knows what is zero already and leaves it alone: the rest of a last page is its, too. */
-static __inline_always void *calloc_whole(size_t bytes, bool padded)
+/*
+ * calloc knows what is zero already and leaves it alone: the rest of a last page is its, too. Where
+ * bytes are recorded it is to know how many were asked for; and those of a sample have whole pages.
+ */
+static __inline_always void *calloc_whole(size_t bytes)
 {
 	void *object;
 
-	if (!padded && !CONFIG_VALGRIND)
+	if (!leak_has_stacks() && !CONFIG_VALGRIND)
 		return ENTRY(calloc)(1, stitch_kmalloc_size_roundup(bytes));
 	object = ENTRY(calloc)(1, bytes);
 	return object ? zero_from(object, bytes) : NULL;
@@ -149,7 +153,7 @@ static __inline_always void *alloc_once(size_t bytes, stitch_gfp_t flags, bool p
 		return zeroed(memalign_slow(natural_align(bytes), bytes), flags);
 	if (!(flags & STITCH__GFP_ZERO))
 		return aligned_or_other(malloc_inline(bytes), bytes);
-	object = calloc_whole(bytes, padded);
+	object = calloc_whole(bytes);
 	if (likely(is_aligned((uintptr_t)object, natural_align(bytes))))
 		return object;
 	return zeroed(aligned_or_other(object, bytes), flags);
