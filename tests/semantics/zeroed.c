@@ -1,5 +1,5 @@
 /*
- * zeroed.c - objects that were asked for as zero, and resized with STITCH__GFP_ZERO, have nothing old
+ * zeroed.c - objects that were asked for as zero, and resized with STITCH__GFP_ZERO, have nothing
  * in what they grow by, also while allocations are recorded.
  */
 #include "semantics/again.h"
