@@ -131,15 +131,12 @@ static void *aligned_or_other(void *object, size_t bytes)
 	return memalign_slow(natural_align(bytes), bytes);
 }
 
-/*
- * calloc knows what is zero already and leaves it alone: the rest of a last page is its, too. Where
- * bytes are recorded it is to know how many were asked for; and those of a sample have whole pages.
- */
-static __inline_always void *calloc_whole(size_t bytes)
+/* calloc knows what is zero already and leaves it alone: the rest of a last page is its, too. */
+static __inline_always void *calloc_whole(size_t bytes, bool padded)
 {
 	void *object;
 
-	if (!leak_has_stacks() && !CONFIG_VALGRIND)
+	if (!padded && !CONFIG_VALGRIND)
 		return ENTRY(calloc)(1, stitch_kmalloc_size_roundup(bytes));
 	object = ENTRY(calloc)(1, bytes);
 	return object ? zero_from(object, bytes) : NULL;
@@ -153,7 +150,7 @@ static __inline_always void *alloc_once(size_t bytes, stitch_gfp_t flags, bool p
 		return zeroed(memalign_slow(natural_align(bytes), bytes), flags);
 	if (!(flags & STITCH__GFP_ZERO))
 		return aligned_or_other(malloc_inline(bytes), bytes);
-	object = calloc_whole(bytes);
+	object = calloc_whole(bytes, padded);
 	if (likely(is_aligned((uintptr_t)object, natural_align(bytes))))
 		return object;
 	return zeroed(aligned_or_other(object, bytes), flags);
@@ -261,6 +258,8 @@ static __slow void *alloc_detour(size_t bytes, stitch_gfp_t flags)
 	faults = fault_inject_pause();
 	OPTIMIZER_HIDE_VAR(padded); /* alloc_slow is to be compiled alike with and without leaks */
 	object = alloc_patiently(bytes, flags, padded);
+	if (leak_sampling() && object && (flags & STITCH__GFP_ZERO))
+		zero_from(object, bytes); /* those of the sample have whole pages */
 	fault_inject_resume(faults);
 	return object;
 }

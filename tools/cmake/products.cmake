@@ -1,7 +1,8 @@
 # What is shipped: libstitchmalloc.so, libstitchmalloc.a, the launcher and its recorder of traces.
 stitch_objects(stitch_entry ${entry_sources})
+stitch_objects(stitch_rare_entry ${rare_entry_sources})
 set(product_objects $<TARGET_OBJECTS:stitch_entry> $<TARGET_OBJECTS:stitch_os>
-	$<TARGET_OBJECTS:stitch_core>)
+	$<TARGET_OBJECTS:stitch_core> $<TARGET_OBJECTS:stitch_rare_entry>)
 
 set(exports_map ${PROJECT_SOURCE_DIR}/preload/exports.map)
 # initfirst: our constructor runs before those of other libraries, so that our fork handlers lock
@@ -26,7 +27,7 @@ set_target_properties(stitchmalloc_shared PROPERTIES OUTPUT_NAME stitchmalloc
 function(stitch_shared_without_leaks name)
 	set(STITCH_LEAKS OFF)
 	stitch_objects(${name}_objects EXCLUDE_FROM_ALL
-		${entry_sources} ${os_sources} ${core_sources})
+		${entry_sources} ${os_sources} ${core_sources} ${rare_entry_sources})
 	stitch_shared(${name} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:${name}_objects>)
 endfunction()
 if(STITCH_TESTS AND STITCH_LEAKS AND NOT STITCH_DEBUG AND NOT STITCH_VALGRIND)
@@ -45,7 +46,8 @@ add_custom_command(OUTPUT stitchmalloc.o
 set_source_files_properties(${PROJECT_BINARY_DIR}/stitchmalloc.o PROPERTIES
 	EXTERNAL_OBJECT ON GENERATED ON)
 add_library(stitchmalloc_static STATIC ${PROJECT_BINARY_DIR}/stitchmalloc.o)
-add_dependencies(stitchmalloc_static stitch_core stitch_os stitch_entry) # for Make
+# For Make.
+add_dependencies(stitchmalloc_static stitch_core stitch_os stitch_entry stitch_rare_entry)
 set_target_properties(stitchmalloc_static PROPERTIES OUTPUT_NAME stitchmalloc
 	EXPORT_NAME static LINKER_LANGUAGE C)
 
