@@ -105,20 +105,32 @@ static void *try_new(size_t bytes, size_t align)
 	return is_power_of_two(align) ? ENTRY(memalign)(align, bytes) : NULL;
 }
 
-/* The throwing form: call the new-handler until there is memory; throw when there is none. */
-static __slow void *new_slow(size_t bytes, size_t align)
+/*
+ * Call the new-handler until there is memory; NULL when there is none. There never will be for an
+ * alignment that is none.
+ */
+static __inline_always void *try_new_again(size_t bytes, size_t align)
 {
-	for (;;) {
-		void *object = try_new(bytes, align);
-		new_handler *handler;
+	new_handler *handler;
+	void *object;
 
-		if (object)
-			return object;
-		handler = new_handler_read();
+	while (!(object = try_new(bytes, align))) {
+		handler = is_power_of_two(align) ? new_handler_read() : NULL;
 		if (!handler)
-			throw_bad_alloc(bytes);
+			return NULL;
 		handler();
 	}
+	return object;
+}
+
+/* The throwing form. */
+static __slow void *new_slow(size_t bytes, size_t align)
+{
+	void *object = try_new_again(bytes, align);
+
+	if (!object)
+		throw_bad_alloc(bytes);
+	return object;
 }
 STACK_NAME(new_slow, "operator new");
 
@@ -167,30 +179,36 @@ SYMBOL_OF(own_new_array_aligned) void *_ZnamSt11align_val_t(size_t bytes, size_t
 /*
  * The forms that do not throw must turn an exception, of the new-handler or of a throwing form
  * that the program has replaced, into NULL. Only C++ can catch: the runtime's own form, called
- * `name`, does it around the throwing form. Where neither can be the answer is NULL at once.
+ * `name`, does it around the throwing form. Where it cannot be found (the runtime is a part of the
+ * program: -static-libstdc++) an exception ends the process, for which there has to be no memory.
  */
-static __slow void *new_nothrow_slow(const char *name, bool replaced, size_t bytes, const void *tag)
+static __slow void *new_nothrow_slow(const char *name, void *(*replacement)(size_t), size_t bytes,
+				     const void *tag)
 {
 	void *(*form)(size_t, const void *);
-	void *object = replaced ? NULL : malloc_miss(bytes);
+	void *object = replacement ? NULL : malloc_miss(bytes);
 
-	if (object || (!replaced && !new_handler_read()))
+	if (object || (!replacement && !new_handler_read()))
 		return object;
 	form = (__typeof__(form))runtime_symbol(RTLD_NEXT, name);
-	return form ? form(bytes, tag) : NULL;
+	if (form)
+		return form(bytes, tag);
+	return replacement ? replacement(bytes) : try_new_again(bytes, KMALLOC_MIN_ALIGN);
 }
 STACK_NAME(new_nothrow_slow, "operator new");
 
-static void *new_aligned_nothrow(const char *name, bool replaced, size_t bytes, size_t align,
-				 const void *tag)
+static void *new_aligned_nothrow(const char *name, void *(*replacement)(size_t, size_t),
+				 size_t bytes, size_t align, const void *tag)
 {
 	void *(*form)(size_t, size_t, const void *);
-	void *object = replaced ? NULL : try_new(bytes, align);
+	void *object = replacement ? NULL : try_new(bytes, align);
 
-	if (object || (!replaced && !new_handler_read()))
+	if (object || (!replacement && (!is_power_of_two(align) || !new_handler_read())))
 		return object;
 	form = (__typeof__(form))runtime_symbol(RTLD_NEXT, name);
-	return form ? form(bytes, align, tag) : NULL;
+	if (form)
+		return form(bytes, align, tag);
+	return replacement ? replacement(bytes, align) : try_new_again(bytes, align);
 }
 STACK_NAME(new_aligned_nothrow, "operator new");
 
@@ -201,7 +219,7 @@ __visible void *_ZnwmRKSt9nothrow_t(size_t bytes, const void *tag)
 
 	if (likely(object))
 		return object;
-	return new_nothrow_slow("_ZnwmRKSt9nothrow_t", replaced, bytes, tag);
+	return new_nothrow_slow("_ZnwmRKSt9nothrow_t", replaced ? _Znwm : NULL, bytes, tag);
 }
 
 __visible void *_ZnamRKSt9nothrow_t(size_t bytes, const void *tag)
@@ -211,15 +229,15 @@ __visible void *_ZnamRKSt9nothrow_t(size_t bytes, const void *tag)
 
 	if (likely(object))
 		return object;
-	return new_nothrow_slow("_ZnamRKSt9nothrow_t", replaced, bytes, tag);
+	return new_nothrow_slow("_ZnamRKSt9nothrow_t", replaced ? _Znam : NULL, bytes, tag);
 }
 
 __visible void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag)
 {
 	bool replaced = _ZnwmSt11align_val_t != own_new_aligned;
 
-	return new_aligned_nothrow("_ZnwmSt11align_val_tRKSt9nothrow_t", replaced, bytes, align,
-				   tag);
+	return new_aligned_nothrow("_ZnwmSt11align_val_tRKSt9nothrow_t",
+				   replaced ? _ZnwmSt11align_val_t : NULL, bytes, align, tag);
 }
 
 __visible void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, const void *tag)
@@ -227,8 +245,8 @@ __visible void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t align, c
 	bool replaced = _ZnamSt11align_val_t != own_new_array_aligned ||
 			_ZnwmSt11align_val_t != own_new_aligned;
 
-	return new_aligned_nothrow("_ZnamSt11align_val_tRKSt9nothrow_t", replaced, bytes, align,
-				   tag);
+	return new_aligned_nothrow("_ZnamSt11align_val_tRKSt9nothrow_t",
+				   replaced ? _ZnamSt11align_val_t : NULL, bytes, align, tag);
 }
 
 static void own_delete(void *object)

@@ -162,6 +162,8 @@ static __slow void *stitch_kmem_cache_alloc_detour(struct kmem_cache *cache, sti
 	object = alloc_plain(cache, leak_tracking() ? flags | STITCH__GFP_ZERO : flags);
 	if (leak_tracking() && object && gfp_may_wait(flags))
 		leak_track(object, cache->object_size);
+	else if (leak_tracking() && object)
+		leak_untrack(object); /* whose the record was is over */
 	return object;
 }
 STACK_NAME(stitch_kmem_cache_alloc_detour, "stitch_kmem_cache_alloc");

@@ -13,6 +13,7 @@
 #include "core/report.h"
 #include "entry.h"
 #include "kmalloc/devres.h"
+#include "kmalloc/gfp.h"
 #include "stitch/devm.h"
 #include "stitch/mm.h"
 #include "stitch/slab.h"
@@ -112,6 +113,12 @@ static void *no_device(void)
 {
 	errno = EINVAL;
 	return NULL;
+}
+
+/* What a child of fork has of its parent must not be in a zone that fork wipes. */
+static stitch_gfp_t of_books(stitch_gfp_t flags)
+{
+	return flags & ~(GFP_LOWMEM | STITCH__GFP_ZERO);
 }
 
 /* A node with so many bytes behind it; on no list yet. */
@@ -281,7 +288,7 @@ __visible unsigned long stitch_devm_get_free_pages(struct stitch_device *device,
 
 	if (!device)
 		return (unsigned long)no_device();
-	pages = stitch_kmalloc(sizeof(*pages), flags & ~STITCH__GFP_ZERO);
+	pages = stitch_kmalloc(sizeof(*pages), of_books(flags));
 	if (!pages)
 		return 0;
 	*pages = (struct devres_pages){ .node.kind = DEVRES_PAGES, .order = order };
@@ -313,7 +320,7 @@ __visible int stitch_devm_add_named_action(struct stitch_device *device,
 
 	if (!device || !action)
 		return answer(-EINVAL);
-	node = stitch_kmalloc(sizeof(*node), flags);
+	node = stitch_kmalloc(sizeof(*node), of_books(flags));
 	if (!node)
 		return -1;
 	*node = (struct devres_action){ .node.kind = DEVRES_ACTION, .node.name = name,
@@ -378,8 +385,8 @@ __visible void *stitch_devres_open_group(struct stitch_device *device, void *id,
 
 	if (!device)
 		return no_device();
-	group = stitch_kmalloc(sizeof(*group), flags);
-	end = group ? stitch_kmalloc(sizeof(*end), flags) : NULL;
+	group = stitch_kmalloc(sizeof(*group), of_books(flags));
+	end = group ? stitch_kmalloc(sizeof(*end), of_books(flags)) : NULL;
 	if (!end) {
 		stitch_kfree(group);
 		return NULL;

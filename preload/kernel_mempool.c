@@ -168,6 +168,7 @@ __visible void stitch_mempool_destroy(struct stitch_mempool *pool)
 
 __visible int stitch_mempool_resize(struct stitch_mempool *pool, int min_nr)
 {
+	int saved_errno = errno;
 	void *element;
 
 	if (min_nr <= 0) {
@@ -182,6 +183,7 @@ __visible int stitch_mempool_resize(struct stitch_mempool *pool, int min_nr)
 	while ((element = take_from(pool, (unsigned int)min_nr)))
 		stitch_mempool_free(element, pool);
 	fill(pool);
+	errno = saved_errno; /* of elements that are missing yet */
 	return 0;
 }
 
@@ -226,7 +228,7 @@ static void *take_or_wait(struct stitch_mempool *pool)
 	return element;
 }
 
-__visible void *stitch_mempool_alloc(struct stitch_mempool *pool, stitch_gfp_t flags)
+static void *alloc_element(struct stitch_mempool *pool, stitch_gfp_t flags)
 {
 	void *element;
 
@@ -241,6 +243,17 @@ __visible void *stitch_mempool_alloc(struct stitch_mempool *pool, stitch_gfp_t f
 		if (element)
 			return element;
 	}
+}
+
+/* That the pool had to help is no failure. */
+__visible void *stitch_mempool_alloc(struct stitch_mempool *pool, stitch_gfp_t flags)
+{
+	int saved_errno = errno;
+	void *element = alloc_element(pool, flags);
+
+	if (element)
+		errno = saved_errno;
+	return element;
 }
 
 __visible void stitch_mempool_free(void *element, struct stitch_mempool *pool)

@@ -48,10 +48,12 @@ static void *finish(void *address, const char *who, size_t bytes, stitch_gfp_t f
 	return address;
 }
 
-/* Inlined, so that stacks begin with the name that the program has called. */
-static __inline_always void track(void *address, size_t bytes)
+/* As that of kernel_pages.c. */
+static __inline_always void track(void *address, size_t bytes, stitch_gfp_t flags)
 {
-	if (leak_tracking() || leak_sample_hits(bytes))
+	if (!gfp_may_wait(flags))
+		leak_untrack(address);
+	else if (leak_tracking() || leak_sample_hits(bytes))
 		leak_track(address, bytes);
 }
 
@@ -81,7 +83,7 @@ __visible struct stitch_page *stitch_alloc_pages_node(int nid, stitch_gfp_t flag
 	address = finish(pages_of_node(nr_pages, nr_pages, flags, nid), "alloc_pages_node()",
 			 nr_pages * PAGE_SIZE, flags);
 	if (leak_has_stacks() && address)
-		track(address, nr_pages * PAGE_SIZE);
+		track(address, nr_pages * PAGE_SIZE, flags);
 	return address ? stitch_virt_to_page(address) : NULL;
 }
 
@@ -95,6 +97,22 @@ static void *object_of_own(size_t bytes, stitch_gfp_t flags, int nid)
 	stitch_kfree(object);
 	errno = ENOMEM;
 	return NULL;
+}
+
+/* malloc pads and clears objects for the leak check, where all else are pages of their own. */
+static void *small_of_malloc(size_t bytes, stitch_gfp_t flags, int nid)
+{
+	int saved_errno = errno;
+	unsigned int faults;
+	void *object;
+
+	if (bytes > SIZE_CLASS_MAX_BYTES)
+		return NULL;
+	faults = fault_inject_pause();
+	object = object_of_own(bytes, flags, nid);
+	fault_inject_resume(faults);
+	errno = saved_errno;
+	return object;
 }
 
 static void *object_of_any(size_t bytes, stitch_gfp_t flags, int nid)
@@ -130,17 +148,15 @@ __visible void *stitch_kmalloc_node(size_t bytes, stitch_gfp_t flags, int nid)
 		return stitch_kmalloc(bytes, flags);
 	if (!gfp_may_wait(flags) || CONFIG_VALGRIND) /* malloc marks objects for Valgrind */
 		return object_of_any(bytes, flags, nid);
-	/* And pads and clears them for the leak check; others are pages of their own there. */
-	object = leak_has_stacks() && bytes <= SIZE_CLASS_MAX_BYTES ?
-			 object_of_own(bytes, flags, nid) : NULL;
-	if (object)
-		return object;
 	if (fault_inject("kmalloc_node()", bytes, flags)) {
 		errno = ENOMEM;
 		return NULL;
 	}
+	object = leak_has_stacks() ? small_of_malloc(bytes, flags, nid) : NULL;
+	if (object)
+		return object;
 	object = finish(object_of_node(bytes, flags, nid), "kmalloc_node()", bytes, flags);
 	if (leak_has_stacks() && object)
-		track(object, bytes);
+		track(object, bytes, flags);
 	return object;
 }

@@ -26,10 +26,15 @@
 _Static_assert(STITCH_PAGE_SHIFT == PAGE_SHIFT && STITCH_MAX_PAGE_ORDER == MAX_PAGE_ORDER,
 	       "they are the heap's");
 
-/* Inlined, so that stacks begin with the name that the program has called. */
-static __inline_always void track(void *address, size_t bytes)
+/*
+ * Inlined, so that stacks begin with the name that the program has called. No stack of who may not
+ * wait: whose the record was is over.
+ */
+static __inline_always void track(void *address, size_t bytes, stitch_gfp_t flags)
 {
-	if (!lowmem_contains(address) && (leak_tracking() || leak_sample_hits(bytes)))
+	if (!gfp_may_wait(flags))
+		leak_untrack(address);
+	else if (!lowmem_contains(address) && (leak_tracking() || leak_sample_hits(bytes)))
 		leak_track(address, bytes);
 }
 
@@ -76,7 +81,7 @@ static __inline_always void *alloc_watched(size_t nr_pages, size_t align_pages, 
 	}
 	address = alloc_plain(nr_pages, align_pages, flags);
 	if (leak_has_stacks() && address)
-		track(address, nr_pages * PAGE_SIZE);
+		track(address, nr_pages * PAGE_SIZE, flags);
 	return address;
 }
 

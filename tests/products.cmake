@@ -11,6 +11,9 @@ foreach(source ${semantics_tests} ${measured_tests})
 		$<TARGET_FILE:${name}>)
 endforeach()
 
+target_link_options(semantics_cxx_runtime_inside PRIVATE -static-libstdc++)
+target_link_libraries(semantics_cxx_runtime_inside PRIVATE stitchmalloc_shared)
+
 # It runs itself under either library; only optimised ones are alike.
 if(TARGET stitchmalloc_without_leaks)
 	stitch_outer_program(fastpath_leaks_off fastpath/leaks_off.c)

@@ -35,6 +35,18 @@ struct program_ops {
 
 extern struct program_ops program_ops;
 
+static inline void program_begin(struct program_state *state)
+{
+	if (program_ops.begin)
+		program_ops.begin(state);
+}
+
+static inline void program_end(const struct program_state *state)
+{
+	if (program_ops.end)
+		program_ops.end(state);
+}
+
 /* Who did something: a stack of the depot (debug/stackdepot.h; 0: not known), and the thread. */
 struct alloc_track {
 	uint32_t stack;

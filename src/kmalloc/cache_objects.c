@@ -2,6 +2,7 @@
 #include "kmalloc/cache_objects.h"
 
 #include "base/format.h"
+#include "core/hooks.h"
 #include "core/misuse.h"
 #include "core/printk.h"
 #include "kmalloc/deferred.h"
@@ -36,8 +37,13 @@ static inline void come_by(void)
 
 static void *constructed(const struct kmem_cache *cache, void *object)
 {
-	if (object && cache->ctor)
-		cache->ctor(object);
+	struct program_state state = { 0 };
+
+	if (!object || !cache->ctor)
+		return object;
+	program_begin(&state);
+	cache->ctor(object);
+	program_end(&state);
 	return object;
 }
 

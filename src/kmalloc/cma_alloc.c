@@ -120,18 +120,6 @@ static struct stitch_page *descriptor_of(const void *address)
 	return (struct stitch_page *)(uintptr_t)lowmem_page_of(address); // NOLINT
 }
 
-static void program_begins(struct program_state *state)
-{
-	if (program_ops.begin)
-		program_ops.begin(state);
-}
-
-static void program_ends(const struct program_state *state)
-{
-	if (program_ops.end)
-		program_ops.end(state);
-}
-
 /* True: `to` is the owner's, in place of `from`. */
 static bool ask_owner(const struct stitch_movable_operations *owner, void *to, void *from)
 {
@@ -139,13 +127,13 @@ static bool ask_owner(const struct stitch_movable_operations *owner, void *to, v
 	struct program_state state = { 0 };
 	bool moved = false;
 
-	program_begins(&state);
+	program_begin(&state);
 	if (owner->isolate_page(source, 0)) {
 		moved = !owner->migrate_page(descriptor_of(to), source, 0);
 		if (!moved)
 			owner->putback_page(source);
 	}
-	program_ends(&state);
+	program_end(&state);
 	return moved;
 }
 

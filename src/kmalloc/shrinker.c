@@ -263,14 +263,12 @@ static struct walk shrink_all(stitch_gfp_t flags, unsigned int priority)
 
 	if (!may_call())
 		return walk;
-	if (program_ops.begin)
-		program_ops.begin(&state);
+	program_begin(&state);
 	gfp_scope = scope | GFP_SCOPE_NORECLAIM | GFP_SCOPE_SHRINKING;
 	for (advance(&walk); walk.at; advance(&walk))
 		shrink(&walk);
 	gfp_scope = scope;
-	if (program_ops.end)
-		program_ops.end(&state);
+	program_end(&state);
 	return walk;
 }
 

@@ -170,6 +170,8 @@ static void step_locked(uint64_t now)
 {
 	uint64_t passed_ms = now - decay.last_ms;
 
+	if ((int64_t)passed_ms < 0) /* another thread has asked the clock later, and was faster */
+		return;
 	learn(now);
 	allow_beyond_peak();
 	drop_excess(now);

@@ -20,6 +20,7 @@
 
 #include "base/math.h"
 #include "os/os.h"
+#include "os/os_move.h"
 #include "os/syscall.h"
 
 /* Linux 6.14, include/uapi/linux/fcntl.h: this process, without a descriptor of it. */
@@ -100,7 +101,7 @@ static long purge_batch(const struct os_range *ranges, unsigned int nr_ranges)
 	_Static_assert(sizeof(struct os_range) == sizeof(struct iovec) &&
 			       offsetof(struct os_range, bytes) == offsetof(struct iovec, iov_len),
 		       "ranges are passed as iovecs");
-	if (atomic_load_explicit(&vectored_refused, memory_order_relaxed))
+	if (atomic_load_explicit(&vectored_refused, memory_order_relaxed) || os_is_filtered())
 		return purge_each(ranges, nr_ranges);
 	vectored = syscall6(__NR_process_madvise, PIDFD_SELF_THREAD_GROUP, (long)ranges, nr_ranges,
 			    MADV_DONTNEED, 0, 0);
@@ -222,14 +223,28 @@ void os_nap(uint32_t us)
 	os_futex_wait_for(&word, 0, us);
 }
 
+static uint64_t clock_ns(int clock)
+{
+	struct __kernel_timespec now = { 0 };
+
+	syscall3(__NR_clock_gettime, clock, (long)&now, 0);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 #define ROOM_WAIT_MS 2000
 
-/* Of a pipe or terminal that does not block. */
+/* Of a pipe or terminal that does not block. No handler has poll called again. */
 static bool wait_for_room(int fd)
 {
 	struct pollfd wanted = { .fd = fd, .events = POLLOUT };
+	uint64_t now = clock_ns(CLOCK_MONOTONIC) / 1000000, end = now + ROOM_WAIT_MS;
+	long ret;
 
-	return syscall3(__NR_poll, (long)&wanted, 1, ROOM_WAIT_MS) == 1;
+	do {
+		ret = syscall3(__NR_poll, (long)&wanted, 1, (long)(end - now));
+		now = clock_ns(CLOCK_MONOTONIC) / 1000000;
+	} while (ret == -EINTR && now < end);
+	return ret == 1;
 }
 
 int os_write(int fd, const void *bytes, size_t nr_bytes)
@@ -320,14 +335,6 @@ int os_getpid(void)
 int os_gettid(void)
 {
 	return (int)syscall3(__NR_gettid, 0, 0, 0);
-}
-
-static uint64_t clock_ns(int clock)
-{
-	struct __kernel_timespec now = { 0 };
-
-	syscall3(__NR_clock_gettime, clock, (long)&now, 0);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 uint64_t os_clock_ns(void)

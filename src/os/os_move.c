@@ -66,20 +66,14 @@ static bool is_older_than(unsigned int version)
 	return syscall3(__NR_uname, (long)&name, 0, 0) || parse_version(name.release) < version;
 }
 
-bool os_has_swap(void)
+/* Not all stable kernels before 6.16 lose pages, but none says so. */
+enum os_swap os_swap(void)
 {
 	struct sysinfo info;
 
-	return syscall3(__NR_sysinfo, (long)&info, 0, 0) || info.totalswap;
-}
-
-/*
- * Before 6.16 (and not in all stable kernels) moving a page that is just being swapped in could
- * lose it.
- */
-static bool may_lose_swapped_pages(void)
-{
-	return os_has_swap() && is_older_than(6016);
+	if (!syscall3(__NR_sysinfo, (long)&info, 0, 0) && !info.totalswap)
+		return OS_SWAP_NONE;
+	return is_older_than(6016) ? OS_SWAP_LOSES : OS_SWAP_SAFE;
 }
 
 bool os_moves_huge_pages(void)
@@ -97,7 +91,7 @@ int os_mover_open(void)
 	struct uffdio_api api = { .api = UFFD_API_VERSION, .features = UFFD_FEATURE_MOVE };
 	long fd, error;
 
-	if (may_lose_swapped_pages())
+	if (os_swap() == OS_SWAP_LOSES)
 		return -EOPNOTSUPP;
 	fd = syscall3(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY, 0, 0);
 	if (is_error(fd))

@@ -11,8 +11,13 @@
 
 #include "base/compiler.h"
 
-/* There is something that pages can be swapped out to. */
-bool os_has_swap(void);
+/* Is there something that pages can be swapped out to? */
+enum os_swap {
+	OS_SWAP_NONE,
+	OS_SWAP_SAFE,
+	OS_SWAP_LOSES, /* moving a page that is just being swapped in could lose it (before 6.16) */
+};
+enum os_swap os_swap(void);
 
 /*
  * Huge pages can be moved as wholes without danger: before 6.17 the kernel may crash when it is

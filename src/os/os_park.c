@@ -80,23 +80,24 @@ static bool has_record(int tid, bool arrived)
 }
 
 /* Asleep in the kernel it stands still as well. */
-static void note_deaf_thread(struct call_round *round, int tid)
+static void note_deaf_thread(struct call_round *round, int tid, int listed)
 {
 	round->nr_deaf++;
 	if (!has_record(tid, false))
-		add_record(tid, os_thread_stack_pointer(tid), 0);
+		add_record(tid, os_thread_stack_pointer(listed), 0);
 }
 
-static void call_thread(void *context, int tid)
+static void call_thread(void *context, int listed)
 {
 	struct call_round *round = context;
+	int tid = os_tid_of_listed(listed);
 
-	if (tid == round->self || os_thread_has_ended(tid))
+	if (tid == round->self || os_thread_has_ended(listed))
 		return;
 	if (has_record(tid, true)) {
 		round->nr_called++; /* it blocks all signals now */
-	} else if (os_thread_blocks(tid, signal_number)) {
-		note_deaf_thread(round, tid);
+	} else if (os_thread_blocks(listed, signal_number)) {
+		note_deaf_thread(round, tid, listed);
 	} else {
 		round->nr_called++;
 		syscall3(__NR_tgkill, os_getpid(), tid, signal_number);

@@ -186,8 +186,8 @@ bool os_thread_has_ended(int tid)
 
 	if (length == -ENOENT || length == -ESRCH)
 		return true;
-	state = strstr(text, ") "); /* behind the name */
-	return state && (state[2] == 'Z' || state[2] == 'X');
+	state = strrchr(text, ')'); /* behind the name, which may have one, too */
+	return state && state[1] && (state[2] == 'Z' || state[2] == 'X');
 }
 
 /* It would be given the signal as what it waits for. */
@@ -200,17 +200,50 @@ static bool waits_for_signals(int tid)
 	       !strncmp(text, number, strlen(number));
 }
 
+/* With all groups of a user of a large directory. */
+#define STATUS_BYTES KIB(16)
+
+/* A thread of which it cannot be told would be waited for in vain. */
 bool os_thread_blocks(int tid, int signal_number)
 {
 	uintptr_t blocked = 0;
 	const char *line;
-	char text[2048];
+	char text[STATUS_BYTES];
+	long length = read_of_thread(tid, "status", text, sizeof(text));
 
-	read_of_thread(tid, "status", text, sizeof(text));
 	line = strstr(text, "\nSigBlk:\t");
 	if (line)
 		parse_hex(line + strlen("\nSigBlk:\t"), &blocked);
-	return blocked >> (signal_number - 1) & 1 || waits_for_signals(tid);
+	return blocked >> (signal_number - 1) & 1 || (!line && length == sizeof(text) - 1) ||
+	       waits_for_signals(tid);
+}
+
+/* /proc is of the process's own PID namespace: unlike after `unshare --pid --fork`. */
+static bool proc_is_own(void)
+{
+	char text[24] = { 0 }, own[24];
+	long length = syscall6(__NR_readlinkat, AT_FDCWD, (long)"/proc/self", (long)text,
+			       sizeof(text) - 1, 0, 0);
+
+	format_text(own, sizeof(own), "%d", os_getpid());
+	return length <= 0 || !strcmp(text, own);
+}
+
+int os_tid_of_listed(int listed)
+{
+	const char *number;
+	char text[STATUS_BYTES];
+	int tid = 0;
+
+	if (proc_is_own())
+		return listed;
+	read_of_thread(listed, "status", text, sizeof(text));
+	number = strstr(text, "\nNSpid:");
+	if (!number)
+		return listed;
+	for (number += strlen("\nNSpid:"); *number && *number != '\n'; number++)
+		tid = *number == '\t' ? 0 : tid * 10 + (*number - '0');
+	return tid;
 }
 
 /* number six-arguments stack-pointer instruction; or "running" */

@@ -27,9 +27,11 @@ int os_visit_mappings(os_mapping_fn *fn, void *context);
 typedef int os_text_fn(void *context, const char *text, size_t bytes);
 int os_read_maps(os_text_fn *fn, void *context);
 
-/* Call fn for every thread of the process. */
+/* Call fn for every thread of the process, with the number that /proc has for it. */
 typedef void os_thread_fn(void *context, int tid);
 int os_visit_threads(os_thread_fn *fn, void *context);
+/* The number that the thread itself knows: another one if /proc is of an outer PID namespace. */
+int os_tid_of_listed(int listed);
 /* It is still listed, but runs no more: the first thread, when it has ended before others. */
 bool os_thread_has_ended(int tid);
 /* It blocks the signal at the moment, or waits for signals by sigwait or its kin. */

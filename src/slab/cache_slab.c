@@ -1,6 +1,7 @@
 /* cache_slab.c - see cache_slab.h. */
 #include "slab/cache_slab.h"
 
+#include "core/hooks.h"
 #include "core/lock.h"
 #include "core/memblock.h"
 #include "mm/node.h"
@@ -355,10 +356,13 @@ void *cache_slab_alloc(struct kmem_cache *cache, struct slot *slot, const struct
 void *cache_slab_build(struct kmem_cache *cache, struct page *head, const struct alloc_track *track)
 {
 	struct cache_fault fault = { 0 };
+	struct program_state state = { 0 };
 	void *object;
 
+	program_begin(&state);
 	for (unsigned int i = 0; i < cache->nr_objects; i++)
 		cache->ctor(object_at(cache, head, i));
+	program_end(&state);
 	object = object_at(cache, head, 0);
 	WRITE_ONCE(head->bitmap[0], head->bitmap[0] & ~(uint64_t)1);
 	head->until_event = 1;

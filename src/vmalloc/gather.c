@@ -100,7 +100,9 @@ static void abandon(struct gather *gt, size_t nr_pages)
 /* A move has failed: was it refused at once, all that is to be filled is mapped still. */
 static bool is_mapped_still(const struct gather *gt, char *to)
 {
-	return os_is_one_map(to, (gt->nr_wanted - gt->nr_filled - 1) * PAGE_SIZE);
+	size_t nr_pages = max_size(gt->nr_wanted - gt->nr_filled - 1, 1);
+
+	return os_is_one_map(to, nr_pages * PAGE_SIZE);
 }
 
 static void move_run(struct gather *gt, struct source_run run)

@@ -92,7 +92,6 @@ static void open_mover(struct process_page *process)
 	os_restore_signals(mask);
 	if (mover < 0)
 		fail(mover);
-	opened.must_ask = os_has_swap();
 	opened.moves_huge = os_moves_huge_pages();
 }
 
@@ -120,6 +119,16 @@ static bool is_wanted(void)
 	return params.stitch == STITCH_UFFD || (params.stitch == STITCH_AUTO && !os_is_filtered());
 }
 
+/* Somebody may add some at any time. */
+static void look_for_swap(void)
+{
+	enum os_swap swap = os_swap();
+
+	opened.must_ask = swap != OS_SWAP_NONE;
+	if (swap == OS_SWAP_LOSES)
+		fail_for_good(-EOPNOTSUPP);
+}
+
 bool mover_ready(void)
 {
 	struct process_page *process = mm_map.process;
@@ -133,8 +142,10 @@ bool mover_ready(void)
 	}
 	if (!process->mover)
 		open_mover(process);
-	if (process->mover)
+	if (process->mover) {
+		look_for_swap();
 		register_sections(process);
+	}
 	return !error_for_good && !nr_until_retry;
 }
 

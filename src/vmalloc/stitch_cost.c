@@ -30,6 +30,7 @@ struct stitch_costs stitch_costs = {
 #define WORTH_TENTHS 7u
 /* By this share a refused cost falls: it is measured again after some dozens of refusals. */
 #define FORGET_SHIFT 6u
+#define FORGET_QUICKLY_SHIFT 2u /* what has moved nothing, so that nothing would ever be enough */
 /* A sixteenth counts as touched at the least: else nothing would ever be tried again. */
 #define MAX_UNTOUCHED (PAGES_OF_SHARE - PAGES_OF_SHARE / 16)
 
@@ -138,10 +139,11 @@ bool cost_allows_batch(bool huge)
 	struct cost_total *total = &stitch_costs.batches;
 	size_t nr_pages = total->nr_pages / PAGES_OF_SHARE;
 	uint64_t ns = total->ns + nr_pages * (uint64_t)stitch_costs.touch.ns;
+	unsigned int shift = nr_pages ? FORGET_SHIFT : FORGET_QUICKLY_SHIFT;
 
 	if (ns * 10 <= ns_saved(nr_pages, huge) * WORTH_TENTHS)
 		return true;
-	total->ns -= div_round_up(total->ns, 1u << FORGET_SHIFT);
+	total->ns -= div_round_up(total->ns, 1u << shift);
 	forget_some(&stitch_costs.touch);
 	return false;
 }

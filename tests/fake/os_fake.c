@@ -513,9 +513,10 @@ void os_mover_close(int mover)
 	(void)mover;
 }
 
-bool os_has_swap(void)
+enum os_swap os_swap(void)
 {
-	return fake.feature_off[OS_FEATURE_NO_SWAP];
+	return !fake.feature_off[OS_FEATURE_NO_SWAP] ? OS_SWAP_NONE :
+	       fake.feature_off[OS_FEATURE_SAFE_SWAP] ? OS_SWAP_LOSES : OS_SWAP_SAFE;
 }
 
 bool os_moves_huge_pages(void)
@@ -635,10 +636,9 @@ int os_resize_mapping(void **address, size_t old_bytes, size_t bytes)
 	if (error)
 		return error;
 	ret = SYSCALL(SYS_mremap, *address, old_bytes, bytes, MREMAP_MAYMOVE, NULL);
-	if (ret < 0)
-		return (int)ret;
-	*address = (void *)ret;
-	return 0;
+	if (ret >= 0)
+		*address = (void *)ret;
+	return ret < 0 ? (int)ret : 0;
 }
 
 uint64_t os_block_signals(void)

@@ -92,6 +92,8 @@ enum os_feature {
 	OS_FEATURE_MOVE_HUGE,
 	/* Off: pages may be swapped out. */
 	OS_FEATURE_NO_SWAP,
+	/* Off: and moving them may lose them, as with a kernel before 6.16. */
+	OS_FEATURE_SAFE_SWAP,
 	/* Off: -EINVAL, as from a kernel before 5.7. */
 	OS_FEATURE_MOVE_OUT,
 	/* Off: the program has made several mappings of every block, by madvise. */

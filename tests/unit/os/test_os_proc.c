@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -331,6 +333,7 @@ TEST(threads_are_visited)
 	unsigned int nr = 0;
 
 	start(threads);
+	pthread_setname_np(threads[0], "w) Zed"); /* the state of who has ended is Z */
 	EXPECT(!os_visit_threads(count_thread, &nr));
 	EXPECT_EQ(nr, NR_THREADS + 1);
 	end(threads);
@@ -393,6 +396,57 @@ static void *block_all(void *argument)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	return work(argument);
+}
+
+/* Its line is a long way down. */
+ISOLATED_TEST(signals_are_found_behind_the_names_of_many_groups)
+{
+	enum { NR = 1000 };
+	static gid_t groups[NR];
+	pthread_t thread;
+
+	for (size_t i = 0; i < NR; i++)
+		groups[i] = (gid_t)(4000000000u + i);
+	if (setgroups(NR, groups))
+		return; /* not root */
+	stop = false;
+	tids[0] = 0;
+	ASSERT(!pthread_create(&thread, NULL, block_all, (void *)0));
+	while (!tids[0])
+		usleep(100);
+	EXPECT(os_thread_blocks(tids[0], SIGURG));
+	EXPECT(!os_thread_blocks(os_gettid(), SIGURG));
+	stop = true;
+	pthread_join(thread, NULL);
+}
+
+static void note_own(void *context, int listed)
+{
+	EXPECT(os_tid_of_listed(listed) != listed);
+	*(bool *)context |= os_tid_of_listed(listed) == os_gettid();
+}
+
+/* As `unshare --pid --fork` does it, with a /proc that knows all by other numbers. */
+static void in_namespace(void)
+{
+	pthread_t threads[NR_THREADS];
+	unsigned int nr_parked = 0;
+	bool found = false;
+
+	start(threads);
+	EXPECT(!os_visit_threads(note_own, &found));
+	EXPECT(found);
+	EXPECT_EQ(os_park(10000, &nr_parked), 0);
+	EXPECT_EQ(nr_parked, NR_THREADS);
+	os_unpark();
+	end(threads);
+}
+
+ISOLATED_TEST(threads_of_another_pid_namespace_are_parked)
+{
+	if (unshare(CLONE_NEWPID))
+		return; /* not root */
+	isolated_run(in_namespace);
 }
 
 TEST(a_thread_that_blocks_signals_is_counted_and_goes_on)

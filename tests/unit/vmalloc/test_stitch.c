@@ -496,6 +496,23 @@ MM_TEST(with_swap_mincore_is_asked_first)
 	EXPECT(os_fake_calls(OS_CALL_MINCORE) >= stitch_counts.runs);
 }
 
+/* Somebody has added it since, and this kernel may lose what is moved meanwhile. */
+MM_TEST(where_swap_comes_up_moving_may_end)
+{
+	size_t nr_moves;
+
+	boot();
+	take_area(AREA_PAGES / 2);
+	nr_moves = os_fake_calls(OS_CALL_MOVE);
+	EXPECT(nr_moves > 0);
+	os_fake_feature(OS_FEATURE_SAFE_SWAP, false);
+	EXPECT_EQ(mover_error(), 0);
+	os_fake_feature(OS_FEATURE_NO_SWAP, false);
+	take_area(AREA_PAGES / 2);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MOVE), nr_moves);
+	EXPECT_EQ(mover_error(), -EOPNOTSUPP);
+}
+
 /* Descriptors are short at the moment: asked again after a while. */
 MM_TEST(passing_failures_pass)
 {
