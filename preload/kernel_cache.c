@@ -53,6 +53,8 @@ static int create(struct kmem_cache_args *args, struct kmem_cache **cache)
 		return EINVAL;
 	if (!heap_ready())
 		return ENOSYS;
+	if (args->ctor)
+		program_state_use();
 	prepare_tracks(kmem_cache_debug_flags(args->name, args->flags));
 	*cache = cache_create(args);
 	thread_settle(had_slot);

@@ -576,6 +576,28 @@ static void child(void)
 	expect_done("ba");
 }
 
+/* What is written down about it is not in the zone that fork wipes. */
+static void child_of_zones(void)
+{
+	int status, id;
+	pid_t pid;
+
+	add("a");
+	CHECK(!stitch_devm_add_named_action(&device, note, "b", NULL, KERNEL | STITCH__GFP_DMA),
+	      "action");
+	CHECK(stitch_devres_open_group(&device, &id, KERNEL | STITCH__GFP_DMA), "group");
+	CHECK(stitch_devm_get_free_pages(&device, KERNEL | STITCH__GFP_DMA, 0), "pages");
+	pid = fork();
+	if (!pid) {
+		release_all(3);
+		expect_done("ba");
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && !status, "the child: %#x", status);
+	release_all(3);
+	expect_done("ba");
+}
+
 static atomic_int nr_added;
 static volatile bool go_on;
 
@@ -658,6 +680,7 @@ static void everything(void)
 	no_device();
 	moved();
 	child();
+	child_of_zones();
 }
 
 int main(void)

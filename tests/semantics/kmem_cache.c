@@ -70,6 +70,7 @@ static void construct(void *object)
 	struct point *point = object;
 
 	free(malloc(100));
+	close(-1); /* errno is the constructor's own affair */
 	memcpy(point->name, "constructed", 12);
 }
 
@@ -81,9 +82,11 @@ static void keeps_what_was_constructed(void)
 
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < NR; i++) {
+			errno = 77;
 			points[i] = i % 2 ? stitch_kmem_cache_alloc(cache, STITCH_GFP_KERNEL) :
 					    stitch_kmem_cache_zalloc(cache, STITCH_GFP_KERNEL);
 			CHECK(points[i] && !strcmp(points[i]->name, "constructed"), "%d", i);
+			CHECK(errno == 77, "errno is %d", errno);
 			points[i]->x = i;
 		}
 		for (int i = 0; i < NR; i++) {
@@ -102,10 +105,12 @@ static void serves_who_may_not_wait(void)
 	struct stitch_kmem_cache *other = stitch_kmem_cache_create("other", 100, 0, 0, NULL);
 
 	for (int i = 0; i < NR; i++) {
-		struct point *point = stitch_kmem_cache_alloc(cache, STITCH_GFP_ATOMIC);
+		struct point *point = (errno = 77,
+				       stitch_kmem_cache_alloc(cache, STITCH_GFP_ATOMIC));
 		unsigned char *zeroed = stitch_kmem_cache_zalloc(other, STITCH_GFP_NOWAIT);
 
 		CHECK(point && !strcmp(point->name, "constructed"), "%d", i);
+		CHECK(errno == 77, "errno is %d", errno);
 		CHECK(zeroed && all_bytes_are(zeroed, 0, 100), "%d", i);
 		memset(zeroed, 1, 100);
 		if (i % 2) {

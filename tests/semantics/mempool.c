@@ -23,6 +23,7 @@ static void *limited_alloc(stitch_gfp_t flags, void *data)
 	flags_seen = flags;
 	if (atomic_fetch_sub(&nr_left, 1) <= 0) {
 		atomic_fetch_add(&nr_left, 1);
+		errno = ENOMEM;
 		return NULL;
 	}
 	return malloc((size_t)data);
@@ -64,9 +65,11 @@ static void order(void)
 	CHECK(flags_seen & STITCH__GFP_NORETRY && flags_seen & STITCH__GFP_NOWARN &&
 		      flags_seen & STITCH__GFP_NOMEMALLOC,
 	      "which is not to go to its last: %x", flags_seen);
+	errno = 77;
 	element[1] = stitch_mempool_alloc(pool, STITCH_GFP_ATOMIC);
 	element[2] = stitch_mempool_alloc(pool, KERNEL);
 	CHECK(!stitch_mempool_count(pool), "from the pool");
+	CHECK(errno == 77, "that it helped is no failure: errno %d", errno);
 	CHECK(!stitch_mempool_alloc(pool, STITCH_GFP_ATOMIC), "NULL for who may not wait");
 	CHECK(element[0] != element[1] && element[1] != element[2], "different ones");
 	for (unsigned int i = 0; i < 3; i++)
@@ -86,7 +89,9 @@ static void resize(void)
 	CHECK(nr_freed == 670, "the rest was freed: %d", nr_freed);
 	CHECK(stitch_mempool_resize(pool, 0) && errno == EINVAL, "not none");
 	nr_left = 5;
+	errno = 77;
 	CHECK(!stitch_mempool_resize(pool, 40) && stitch_mempool_count(pool) == 35, "so many");
+	CHECK(errno == 77, "nor that some are missing: errno %d", errno);
 	stitch_mempool_destroy(pool);
 }
 
