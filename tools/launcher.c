@@ -367,10 +367,13 @@ static char **parse_record(char **args, struct record_options *options)
 	return args;
 }
 
-/* The recorder adds to a file that it makes; that it cannot is better said here. */
+/*
+ * The recorder begins the file anew; that it cannot is better said here. What is in it stays until
+ * then: there may be no such program.
+ */
 static void pass_file(const char *file)
 {
-	int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	char *path = fd < 0 ? NULL : realpath(file, NULL);
 
 	if (!path || setenv("STITCH_RECORD", path, 1))

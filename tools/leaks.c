@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@
 #include "image.h"
 #include "leaks.h"
 #include "remote.h"
+#include "task.h"
 #include "tracee.h"
 
 #define MAX_THREADS 4097u
@@ -39,6 +41,7 @@
 #define NAP_US 5000u
 #define POLL_US 5000u
 #define ASLEEP_POLLS 100u
+#define MAX_BURIALS 20u
 #define ATTEMPTS_MS 10000
 #define RED_ZONE_BYTES 128u
 #define TEXT_BYTES ((uint64_t)64 << 20)
@@ -62,8 +65,13 @@ static struct target {
 
 static int complain_of_rights(int error)
 {
+	long tracer = task_number(target.pid, "TracerPid");
+
 	if (error != EPERM && error != EACCES)
 		return complain("process %d: %s", target.pid, strerror(error));
+	if (tracer && tracer != getpid())
+		return complain("process %d is traced by process %ld already, as by a debugger: a "
+				"process can have one tracer", target.pid, tracer);
 	return complain("process %d may not be traced from here: be root or its user; if "
 			"kernel.yama.ptrace_scope is not 0, only root may; in a container it takes "
 			"CAP_SYS_PTRACE. Or start the program with leak_signal=USR2",
@@ -90,57 +98,16 @@ static bool find_table(pid_t tid)
 	return table && peek(table, &target.remote, sizeof(target.remote));
 }
 
-/* What the kernel says of a thread behind a name; NULL: nothing, or there is no such thread. */
-static char *status_of(pid_t tid, const char *name, char *line, size_t bytes)
-{
-	char path[64], *found = NULL;
-	FILE *status;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	status = fopen(path, "re");
-	while (status && !found && fgets(line, (int)bytes, status))
-		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
-			found = line + strlen(name) + 1 + strspn(line + strlen(name) + 1, " \t");
-	if (status)
-		fclose(status);
-	return found;
-}
-
-/* The first thread is still listed when it has ended before the others. */
-static bool has_ended(pid_t tid)
-{
-	char line[128], *state = status_of(tid, "State", line, sizeof(line));
-
-	return !state || *state == 'Z' || *state == 'X';
-}
-
-/* Of a dead one neither memory nor mappings can be had. 0: there is none. */
-static pid_t living_thread(void)
-{
-	struct dirent *entry;
-	char path[64];
-	pid_t found = 0;
-	DIR *folder;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", target.pid);
-	folder = opendir(path);
-	while (folder && !found && (entry = readdir(folder)))
-		if (atoi(entry->d_name) && !has_ended(atoi(entry->d_name)))
-			found = atoi(entry->d_name);
-	if (folder)
-		closedir(folder);
-	return found;
-}
-
 static int open_target(const char *pid)
 {
-	char path[64], *end;
+	char path[64];
 	pid_t tid;
 
-	target.pid = (pid_t)strtol(pid, &end, 10);
-	if (target.pid <= 0 || *end)
-		return complain("leaks of which process? %s is no number", pid), EXIT_USAGE;
-	tid = living_thread();
+	target.pid = task_pid(pid);
+	if (!target.pid)
+		return complain("leaks of which process? %s is no process's number", pid),
+		       EXIT_USAGE;
+	tid = task_living(target.pid);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/mem", target.pid, tid);
 	target.memory = open(path, O_RDWR | O_CLOEXEC);
 	if (!tid || (target.memory < 0 && errno == ENOENT))
@@ -182,7 +149,7 @@ static int seize_others(void)
 		if (!tid || is_known(tid))
 			continue;
 		error = tracee_seize(&target.threads[target.nr_threads], tid);
-		if (error && has_ended(tid))
+		if (error && task_has_ended(tid))
 			error = -ESRCH;
 		if (error && error != -ESRCH)
 			break;
@@ -194,39 +161,57 @@ static int seize_others(void)
 	return error && error != -ESRCH ? error : nr;
 }
 
-/* Threads may make others until they stand still. */
+/* Threads may make others until they stand still. Some may be asked to already. */
 static int stop_all(void)
 {
 	int64_t until = now_ms() + STOP_MS;
 	size_t done = 0;
 	int nr;
 
-	target.nr_threads = 0;
-	while ((nr = seize_others()) > 0)
+	do {
+		nr = seize_others();
 		for (; done < target.nr_threads; done++)
 			tracee_stop(&target.threads[done], until);
+	} while (nr > 0);
 	return nr;
 }
 
+/* But for those that have not stopped yet (vfork, a frozen cgroup): they cannot be let go. */
 static void release_all(void)
 {
-	for (size_t i = 0; i < target.nr_threads; i++)
-		tracee_release(&target.threads[i]);
-	target.nr_threads = 0;
+	size_t nr_late = 0;
+
+	for (size_t i = 0; i < target.nr_threads; i++) {
+		struct tracee *thread = &target.threads[i];
+
+		if (!thread->is_stopped && tracee_stop(thread, 0) == -ETIMEDOUT)
+			target.threads[nr_late++] = *thread;
+		else
+			tracee_release(thread);
+	}
+	target.nr_threads = nr_late;
 }
 
-/* Whoever ends this program while threads are not themselves would damage the process. */
+static bool is_ignored(int number)
+{
+	struct sigaction action;
+
+	return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
+/*
+ * Whoever ends this program while threads are not themselves would damage the process. What is
+ * ignored (nohup) does not, and would be waiting if it were blocked.
+ */
 static void hold_signals(int how)
 {
+	static const int numbers[] = { SIGHUP, SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGTSTP };
 	sigset_t ending;
 
 	sigemptyset(&ending);
-	sigaddset(&ending, SIGHUP);
-	sigaddset(&ending, SIGPIPE);
-	sigaddset(&ending, SIGINT);
-	sigaddset(&ending, SIGQUIT);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGTSTP);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (!is_ignored(numbers[i]))
+			sigaddset(&ending, numbers[i]);
 	sigprocmask(how, &ending, NULL);
 }
 
@@ -240,13 +225,52 @@ static bool is_to_end(void)
 	       sigismember(&waiting, SIGQUIT) > 0 || sigismember(&waiting, SIGTERM) > 0;
 }
 
-/* One that stands still and is not about to get a signal; to the front. */
+/* Linux 5.13; ptrace(2). */
+#ifndef PTRACE_GET_RSEQ_CONFIGURATION
+#define PTRACE_GET_RSEQ_CONFIGURATION 0x420f
+#endif
+struct rseq_place {
+	uint64_t address; /* of the thread's struct rseq, whose second word is that of a section */
+	uint32_t size, signature, flags, pad;
+};
+
+/* linux/rseq.h */
+struct rseq_section {
+	uint32_t version, flags;
+	uint64_t start, length, abort;
+};
+
+static bool peek_of(pid_t tid, uint64_t address, void *to, size_t bytes)
+{
+	struct iovec local = { to, bytes }, remote = { (void *)address, bytes }; // NOLINT
+
+	return process_vm_readv(tid, &local, 1, &remote, 1, 0) == (ssize_t)bytes;
+}
+
+/*
+ * A section that begins anew when its thread is interrupted. The kernel looks where the thread is
+ * when it goes on, which is not there if it has been made to do something else: it would not begin
+ * anew.
+ */
+static bool is_in_section(const struct tracee *thread)
+{
+	struct rseq_section section;
+	struct rseq_place place;
+	uint64_t pointer;
+
+	return ptrace(PTRACE_GET_RSEQ_CONFIGURATION, thread->tid, sizeof(place), &place) > 0 &&
+	       peek_of(thread->tid, place.address + 8, &pointer, sizeof(pointer)) && pointer &&
+	       peek_of(thread->tid, pointer, &section, sizeof(section)) &&
+	       thread->registers.rip - section.start < section.length;
+}
+
+/* One that stands still and is neither about to get a signal nor in a section; to the front. */
 static bool choose_thread(void)
 {
 	for (size_t i = 0; i < target.nr_threads; i++) {
 		struct tracee chosen = target.threads[i];
 
-		if (!chosen.is_stopped || chosen.signal)
+		if (!chosen.is_stopped || chosen.signal || is_in_section(&chosen))
 			continue;
 		target.threads[i] = target.threads[0];
 		target.threads[0] = chosen;
@@ -256,13 +280,6 @@ static bool choose_thread(void)
 }
 
 /* --- the copy --------------------------------------------------------------------------------- */
-
-static long number_of(pid_t tid, const char *name)
-{
-	char line[128], *number = status_of(tid, name, line, sizeof(line));
-
-	return number ? atol(number) : 0;
-}
 
 /*
  * A seccomp filter may kill a thread for the calls that it is made to make. It is put off where
@@ -275,11 +292,15 @@ static bool put_off_filters(const struct tracee *thread)
 	if (!ptrace(PTRACE_SETOPTIONS, thread->tid, 0, target.options))
 		return true;
 	target.options = PTRACE_O_TRACESYSGOOD;
-	return number_of(thread->tid, "Seccomp") != SECCOMP_MODE_STRICT &&
-	       number_of(thread->tid, "Seccomp_filters") <= number_of(getpid(), "Seccomp_filters");
+	return task_number(thread->tid, "Seccomp") != SECCOMP_MODE_STRICT &&
+	       task_number(thread->tid, "Seccomp_filters") <=
+		       task_number(getpid(), "Seccomp_filters");
 }
 
-/* number: of the copy where the process lives. 0, -errno, or STITCH_REMOTE_FILTERED. */
+/*
+ * number: of the copy where the process lives. 0, -errno, or STITCH_REMOTE_FILTERED; -EUSERS: there
+ * may be no more processes.
+ */
 static int copy_process(pid_t *copy, long *number)
 {
 	struct tracee *thread = &target.threads[0];
@@ -294,6 +315,8 @@ static int copy_process(pid_t *copy, long *number)
 	error = tracee_make_call(thread, &call);
 	*copy = call.child;
 	*number = call.result;
+	if (!error && call.result == -EAGAIN)
+		return -EUSERS;
 	return error ? error : call.result < 0 ? (int)call.result : call.child ? 0 : -ECHILD;
 }
 
@@ -361,13 +384,14 @@ static int wait_for_copy(pid_t copy)
 	int status, ret;
 
 	while (!(ret = waitpid(copy, &status, __WALL | WNOHANG))) {
-		char line[128], *state = status_of(copy, "State", line, sizeof(line));
+		char line[128], *state = task_status(copy, "State", line, sizeof(line));
 
 		nr_asleep = state && *state == 'S' ? nr_asleep + 1 : 0;
 		if (is_to_end())
 			return -EINTR;
 		if (nr_asleep > ASLEEP_POLLS)
 			return -EAGAIN;
+		release_all();
 		usleep(POLL_US);
 	}
 	if (ret < 0)
@@ -392,24 +416,24 @@ static int run_job(const struct tracee *copy, uint64_t job, uint64_t bytes)
 	return wait_for_copy(copy->tid);
 }
 
-/* False: not all of it, and why is told. */
-static bool print_text(const struct stitch_remote_job *job, FILE *to)
+/* What it has written; NULL, said why: it cannot be had. */
+static char *read_text(const struct stitch_remote_job *job)
 {
-	char piece[65536];
+	char *text = malloc(job->text_bytes + 1);
 
-	for (uint64_t at = 0; at < job->text_bytes;) {
-		size_t bytes = job->text_bytes - at < sizeof(piece) ? job->text_bytes - at :
-								      sizeof(piece);
+	if (text && peek(job->text, text, job->text_bytes))
+		return text;
+	if (text)
+		complain("process %d: the copy that looked is gone", target.pid);
+	else
+		complain("out of memory for the report");
+	free(text);
+	return NULL;
+}
 
-		if (!peek(job->text + at, piece, bytes)) {
-			complain("process %d: the copy that looked is gone", target.pid);
-			return false;
-		}
-		if (fwrite(piece, 1, bytes, to) != bytes)
-			break;
-		at += bytes;
-	}
-	if (fflush(to) || ferror(to)) {
+static bool write_report(const struct stitch_remote_job *job, const char *text)
+{
+	if (fwrite(text, 1, job->text_bytes, stdout) != job->text_bytes || fflush(stdout)) {
 		complain("the report cannot be written: %s", strerror(errno));
 		return false;
 	}
@@ -419,8 +443,19 @@ static bool print_text(const struct stitch_remote_job *job, FILE *to)
 	return true;
 }
 
-/* The state it has ended in, or -errno. */
-static int look(struct tracee *copy, struct stitch_remote_job *job, size_t bytes)
+/* When the process is as it was: whoever reads this may take their time. The state, as before. */
+static int tell(const struct stitch_remote_job *job, int state, const char *text)
+{
+	if (text && state == STITCH_REMOTE_DONE && !write_report(job, text))
+		return STITCH_REMOTE_FAILED; /* said */
+	if (text && state == STITCH_REMOTE_FAILED)
+		fprintf(stderr, "stitchmalloc: process %d: no leak report: %.*s\n", target.pid,
+			(int)job->text_bytes, text);
+	return state;
+}
+
+/* The state it has ended in, or -errno. *text: what it has to say, if it has. */
+static int look(struct tracee *copy, struct stitch_remote_job *job, size_t bytes, char **text)
 {
 	long address;
 	int error = tracee_stop(copy, now_ms() + STOP_MS);
@@ -436,12 +471,9 @@ static int look(struct tracee *copy, struct stitch_remote_job *job, size_t bytes
 	error = run_job(copy, (uint64_t)address, job->bytes);
 	if (error || !peek((uint64_t)address, job, sizeof(*job)))
 		return error ? error : -EIO;
-	if (job->state == STITCH_REMOTE_DONE && !print_text(job, stdout))
-		return STITCH_REMOTE_FAILED; /* said */
-	if (job->state == STITCH_REMOTE_FAILED) {
-		fprintf(stderr, "stitchmalloc: process %d: no leak report: ", target.pid);
-		print_text(job, stderr);
-		fputc('\n', stderr);
+	if (job->state == STITCH_REMOTE_DONE || job->state == STITCH_REMOTE_FAILED) {
+		*text = read_text(job);
+		return *text ? (int)job->state : STITCH_REMOTE_FAILED; /* said */
 	}
 	return (int)job->state;
 }
@@ -454,6 +486,7 @@ static void bury_copy(pid_t copy, long number)
 		.number = SYS_wait4,
 		.arguments = { (uint64_t)number, 0, WNOHANG | __WALL, 0 },
 	};
+	bool is_buried = false;
 	int status;
 
 	/* One that stands at its exit does not notice a signal. */
@@ -461,9 +494,14 @@ static void bury_copy(pid_t copy, long number)
 	ptrace(PTRACE_CONT, copy, 0, 0);
 	while (waitpid(copy, &status, __WALL) == copy && WIFSTOPPED(status))
 		ptrace(PTRACE_CONT, copy, 0, 0);
-	if (stop_all() >= 0 && choose_thread() && put_off_filters(&target.threads[0]))
-		tracee_make_call(&target.threads[0], &wait);
-	release_all();
+	for (unsigned int i = 0; i < MAX_BURIALS && !is_buried; i++) {
+		if (i)
+			usleep(NAP_US);
+		is_buried = stop_all() < 0 || !target.nr_threads ||
+			    (choose_thread() && put_off_filters(&target.threads[0]) &&
+			     tracee_make_call(&target.threads[0], &wait) != -EAGAIN);
+		release_all();
+	}
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
@@ -473,12 +511,15 @@ static int attempt(void)
 {
 	struct stitch_remote_job *job = NULL;
 	struct tracee copy = { 0 };
+	char *text = NULL;
 	size_t bytes = 0;
 	long number = 0;
 	int ret;
 
 	hold_signals(SIG_BLOCK);
 	ret = stop_all();
+	if (!ret && !target.nr_threads)
+		ret = -ESRCH;
 	if (!ret && !choose_thread())
 		ret = -EAGAIN;
 	if (!ret)
@@ -487,10 +528,12 @@ static int attempt(void)
 		ret = job ? copy_process(&copy.tid, &number) : -ENOMEM;
 	release_all();
 	if (copy.tid) {
-		ret = ret ? ret : look(&copy, job, bytes);
+		ret = ret ? ret : look(&copy, job, bytes, &text);
 		bury_copy(copy.tid, number);
 	}
 	hold_signals(SIG_UNBLOCK);
+	ret = tell(job, ret, text);
+	free(text);
 	free(job);
 	return ret;
 }
@@ -511,6 +554,9 @@ static int conclude(int state)
 	case -EFAULT:
 		return complain("process %d has started another program meanwhile: try again",
 				target.pid);
+	case -EUSERS:
+		return complain("process %d may have no copy: there are as many processes as its "
+				"user (ulimit -u) or its cgroup (pids.max) may have", target.pid);
 	case STITCH_REMOTE_BUSY:
 	case -EAGAIN:
 		return complain("process %d is never out of malloc, free and the loader: try again",

@@ -18,6 +18,7 @@
 #include "image.h"
 #include "proc/proc_view.h"
 #include "report.h"
+#include "task.h"
 
 enum { REPORT_USAGE = 2 };
 
@@ -50,13 +51,15 @@ static bool is_known(const char *name)
 }
 
 /* 0, or why not, said. */
-static int check_rights(pid_t pid)
+static int check_rights(pid_t pid, pid_t tid)
 {
 	char byte;
 	struct iovec local = { &byte, 1 }, remote = { NULL, 1 };
 
 	/* Nothing lies at 0: EFAULT says that all else is well. */
-	if (process_vm_readv(pid, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
+	if (!tid)
+		return complain("there is no process %d", pid);
+	if (process_vm_readv(tid, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
 		return 0;
 	if (errno == ESRCH)
 		return complain("there is no process %d", pid);
@@ -81,12 +84,11 @@ static int print(const struct proc_view *view, const char *name)
 int report(const char *text, const char *name)
 {
 	static struct proc_view view;
-	char *end;
-	pid_t pid = text ? (pid_t)strtol(text, &end, 10) : 0;
+	pid_t pid = text ? task_pid(text) : 0, tid;
 	uint64_t root;
 	int status;
 
-	if (pid <= 0 || *end)
+	if (!pid)
 		return complain("report of which process? `stitchmalloc report PID NAME`"),
 		       REPORT_USAGE;
 	if (!name)
@@ -94,14 +96,15 @@ int report(const char *text, const char *name)
 	if (!is_known(name))
 		return complain("no report is called %s; `stitchmalloc report %d` lists them", name,
 				pid), REPORT_USAGE;
-	status = check_rights(pid);
+	tid = task_living(pid);
+	status = check_rights(pid, tid);
 	if (status)
 		return status;
-	root = image_find(pid, pid, PROC_ROOT_SYMBOL, read_remote, &pid);
+	root = image_find(pid, tid, PROC_ROOT_SYMBOL, read_remote, &tid);
 	if (!root)
 		return complain("process %d does not run with libstitchmalloc.so, or with one that "
 				"knows of no reports; start it with `stitchmalloc run`", pid);
-	switch (proc_view_fill(&view, read_remote, &pid, root)) {
+	switch (proc_view_fill(&view, read_remote, &tid, root)) {
 	case PROC_OK:
 		return print(&view, name);
 	case PROC_OTHER_VERSION:

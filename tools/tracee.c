@@ -109,10 +109,22 @@ static int run_to_call_stop(struct tracee *tracee, struct tracee_call *call)
 	return error;
 }
 
+/* syscall; ud2. It is not there any more after an execve. */
+#define INSTRUCTION 0x0b0f050fu
+
+static bool instruction_is_there(const struct tracee *tracee, uint64_t address)
+{
+	long word;
+
+	errno = 0;
+	word = ptrace(PTRACE_PEEKTEXT, tracee->tid, address, 0);
+	return !errno && (uint32_t)word == INSTRUCTION;
+}
+
 int tracee_make_call(struct tracee *tracee, struct tracee_call *call)
 {
 	struct user_regs_struct registers = tracee->registers;
-	int error = begin_work(tracee);
+	int error = instruction_is_there(tracee, call->instruction) ? begin_work(tracee) : -EFAULT;
 
 	registers.rip = call->instruction;
 	registers.rax = (unsigned long)call->number;

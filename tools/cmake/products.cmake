@@ -56,7 +56,7 @@ foreach(library stitchmalloc_shared stitchmalloc_static)
 		$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 endforeach()
 
-add_executable(launcher tools/launcher.c tools/leaks.c tools/symbolize.c tools/tracee.c
+add_executable(launcher tools/launcher.c tools/leaks.c tools/symbolize.c tools/task.c tools/tracee.c
 	tools/flamegraph/flamegraph.c tools/image.c tools/report.c)
 # What reads a heap from outside is compiled into the launcher, too.
 target_sources(launcher PRIVATE src/proc/proc_view.c src/proc/proc_lowmem.c src/proc/proc_memcg.c

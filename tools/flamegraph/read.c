@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "flamegraph.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -237,7 +238,7 @@ static bool add_line(struct flame_node *root, char *line)
 	if (!number || number == line)
 		return false;
 	amount.bytes = strtoull(number + 1, &end, 10);
-	if (end == number + 1 || *end)
+	if (!isdigit((unsigned char)number[1]) || *end)
 		return false;
 	*number = '\0';
 	for (char *name; (name = strsep(&line, ";")) && nr < MAX_FRAMES; nr++)
