@@ -6,8 +6,8 @@ under LeakSanitizer, Valgrind and heaptrack.
 
 Programs and their work are those of programs.py. In each round every mode runs once, in turn, so
 that what else the machine does falls on all; a ratio is the median over the rounds of that
-round's time to glibc's. User and system time, of children too; peak resident memory of the largest
-process. BUILD-TREE is configured with -DSTITCH_BENCH=ON. Modes whose tool is not here are left out,
+round's time to glibc's. User and system time, of children too.
+BUILD-TREE is configured with -DSTITCH_BENCH=ON. Modes whose tool is not here are left out,
 with a line.
 """
 import argparse

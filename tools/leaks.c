@@ -42,6 +42,7 @@
 #define POLL_US 5000u
 #define ASLEEP_POLLS 100u
 #define MAX_BURIALS 20u
+#define BURIAL_STOP_MS 100 /* it takes one thread */
 #define ATTEMPTS_MS 10000
 #define RED_ZONE_BYTES 128u
 #define TEXT_BYTES ((uint64_t)64 << 20)
@@ -162,9 +163,9 @@ static int seize_others(void)
 }
 
 /* Threads may make others until they stand still. Some may be asked to already. */
-static int stop_all(void)
+static int stop_all(int64_t ms)
 {
-	int64_t until = now_ms() + STOP_MS;
+	int64_t until = now_ms() + ms;
 	size_t done = 0;
 	int nr;
 
@@ -497,7 +498,7 @@ static void bury_copy(pid_t copy, long number)
 	for (unsigned int i = 0; i < MAX_BURIALS && !is_buried; i++) {
 		if (i)
 			usleep(NAP_US);
-		is_buried = stop_all() < 0 || !target.nr_threads ||
+		is_buried = stop_all(BURIAL_STOP_MS) < 0 || !target.nr_threads ||
 			    (choose_thread() && put_off_filters(&target.threads[0]) &&
 			     tracee_make_call(&target.threads[0], &wait) != -EAGAIN);
 		release_all();
@@ -517,7 +518,7 @@ static int attempt(void)
 	int ret;
 
 	hold_signals(SIG_BLOCK);
-	ret = stop_all();
+	ret = stop_all(STOP_MS);
 	if (!ret && !target.nr_threads)
 		ret = -ESRCH;
 	if (!ret && !choose_thread())

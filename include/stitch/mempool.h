@@ -52,7 +52,7 @@ int stitch_mempool_resize(struct stitch_mempool *pool, int min_nr);
  * An element, of the pool's or a new one. With STITCH__GFP_DIRECT_RECLAIM never NULL: it waits
  * for a free. Without it NULL when allocator and pool are empty; then it is as safe in signal
  * handlers as the pool's alloc function: no lock is taken. STITCH__GFP_ZERO is ignored: elements
- * of the pool are as they were freed. Kernel: mempool_alloc.
+ * of the pool are as they were freed. errno is left alone if there is one. Kernel: mempool_alloc.
  */
 void *stitch_mempool_alloc(struct stitch_mempool *pool, stitch_gfp_t flags);
 

@@ -131,7 +131,9 @@ expect 2 '--limit needs a number' record -o x.trace --limit 0 true
 expect 2 'incomplete option --limit' record -o x.trace --limit
 expect 125 'trace /none/x: No such file' record -o /none/x true
 expect 125 'check the path after --lib' record -o x.trace --lib ./none.so true
+echo kept >x.trace
 expect 127 'program not found' record -o x.trace no-such-program
+grep -q kept x.trace || fail "the file is empty before there is a program"
 expect 3 '' record -o x.trace sh -c 'exit 3'
 expect 0 '||' record -o x.trace sh -c 'echo "|$LD_PRELOAD$STITCH_RECORD|"'
 expect 0 '|libm.so.6|' env LD_PRELOAD=libm.so.6 "$build/stitchmalloc" record -o x.trace \

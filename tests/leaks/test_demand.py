@@ -96,6 +96,14 @@ class Running:
         return [int(pid) for task in Path(f"/proc/{self.pid}/task").iterdir()
                 for pid in (task / "children").read_text().split()]
 
+    def states(self):
+        """Of its threads: S for asleep, t for stopped by a tracer, ..."""
+        return {state_of(task) for task in Path(f"/proc/{self.pid}/task").iterdir()}
+
+
+def state_of(folder):
+    return (Path(folder) / "stat").read_text().rpartition(")")[2].split()[0]
+
 
 # --- by a call -----------------------------------------------------------------------------------
 
@@ -325,6 +333,29 @@ def test_outside_threads(bench):
     check_from_outside(bench, "workers=3", "sleepers=2", "deaf=2")
 
 
+def test_outside_late(bench):
+    """A thread that cannot be stopped yet, and then goes on; no zombie is left meanwhile."""
+    with Running(bench, "lose=100", "vfork=3000", "say=ready", "read_line", "exit=7") as program:
+        program.expect("ready")
+        for _ in range(2):
+            text = ask(bench, program)
+            check("1 could not be stopped" in text, text)
+            same([state_of(f"/proc/{child}") for child in program.copies()], ["S"],
+                 "a zombie is left")
+        program.until(lambda: program.states() == {"S"}, "its threads go on")
+        program.end(7)
+
+
+def test_outside_timer(bench):
+    """With a signal on its way at nearly every moment."""
+    with Running(bench, "lose=100", "timer=8000", "say=ready", "read_line", "exit=7") as program:
+        program.expect("ready")
+        for _ in range(10):
+            ask(bench, program)
+            same(program.copies(), [], "a zombie is left")
+        program.end(7)
+
+
 def test_outside_nap(bench):
     """A call with a timeout goes on for the rest of it."""
     with Running(bench, "lose=100", "say=ready", "read_line", "nap=1500", "say=woke", "read_line",
@@ -420,10 +451,13 @@ def test_outside_first_thread_ended(bench):
         result = subprocess.run([bench.launcher, "leaks", str(process.pid)], text=True,
                                 check=False, capture_output=True, timeout=TIME_LIMIT)
         alive = process.poll() is None
+        from_outside = subprocess.run([bench.launcher, "report", str(process.pid), "meminfo"],
+                                      text=True, check=False, capture_output=True)
         process.kill()
     if "may not be traced" in result.stderr:
         raise Skipped(result.stderr)
     check(alive and "SUMMARY" in result.stdout, result)
+    check("MemTotal" in from_outside.stdout, from_outside)
 
 
 def test_outside_interrupted(bench):
@@ -444,7 +478,8 @@ def test_outside_interrupted(bench):
 def test_outside_wrong(bench):
     with Running(bench, "say=ready", "read_line", "exit=7", preloaded=False) as program:
         program.expect("ready")
-        for pid, status in ((str(program.pid), 125), ("99999999", 125), ("x", 2)):
+        for pid, status in ((str(program.pid), 125), ("99999999", 125), ("x", 2),
+                            (str(program.pid + (1 << 32)), 2)):
             result = subprocess.run([bench.launcher, "leaks", pid], text=True, check=False,
                                     capture_output=True, timeout=TIME_LIMIT)
             same((result.returncode, result.stdout, result.stderr.count("\n")), (status, "", 1),

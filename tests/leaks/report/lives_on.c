@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -154,6 +155,40 @@ static void start_workers(const char *number)
 static void start_sleepers(const char *number)
 {
 	start(sleep_with_object, number);
+}
+
+/* In vfork for so many milliseconds: nothing stops it meanwhile. */
+static void *vfork_for(void *milliseconds)
+{
+	if (!vfork()) {
+		usleep((useconds_t)atoi(milliseconds) * 1000);
+		_exit(0);
+	}
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void start_vfork(const char *milliseconds)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, vfork_for, (void *)(unsigned long)milliseconds))
+		abort();
+}
+
+static void nothing(int unused)
+{
+	(void)unused;
+}
+
+/* So many times a second. */
+static void start_timer(const char *times)
+{
+	struct itimerval timer = {{0, 1000000 / atoi(times)}, {0, 1000000 / atoi(times)}};
+
+	signal(SIGALRM, nothing);
+	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 static void start_deaf(const char *number)
@@ -383,6 +418,8 @@ static const struct action {
 	{ "workers", start_workers },
 	{ "sleepers", start_sleepers },
 	{ "deaf", start_deaf },
+	{ "vfork", start_vfork },
+	{ "timer", start_timer },
 	{ "work_for", work_for },
 	{ "exec_again", exec_again },
 	{ "scan", scan },
