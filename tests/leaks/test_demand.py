@@ -335,13 +335,14 @@ def test_outside_threads(bench):
 
 def test_outside_late(bench):
     """A thread that cannot be stopped yet, and then goes on; no zombie is left meanwhile."""
-    with Running(bench, "lose=100", "vfork=3000", "say=ready", "read_line", "exit=7") as program:
+    with Running(bench, "lose=100", "vfork=1", "say=ready", "read_line", "exit=7") as program:
         program.expect("ready")
         for _ in range(2):
             text = ask(bench, program)
             check("1 could not be stopped" in text, text)
             same([state_of(f"/proc/{child}") for child in program.copies()], ["S"],
                  "a zombie is left")
+        os.kill(program.copies()[0], signal.SIGKILL)
         program.until(lambda: program.states() == {"S"}, "its threads go on")
         program.end(7)
 

@@ -157,24 +157,20 @@ static void start_sleepers(const char *number)
 	start(sleep_with_object, number);
 }
 
-/* In vfork for so many milliseconds: nothing stops it meanwhile. */
-static void *vfork_for(void *milliseconds)
+/* In vfork until somebody kills the child: nothing stops it meanwhile. */
+static void *wait_in_vfork(void *unused)
 {
-	if (!vfork()) {
-		usleep((useconds_t)atoi(milliseconds) * 1000);
-		_exit(0);
-	}
+	if (!vfork())
+		for (;;)
+			pause();
 	for (;;)
 		pause();
-	return NULL;
+	return unused;
 }
 
-static void start_vfork(const char *milliseconds)
+static void start_vfork(const char *number)
 {
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, vfork_for, (void *)(unsigned long)milliseconds))
-		abort();
+	start(wait_in_vfork, number);
 }
 
 static void nothing(int unused)
