@@ -249,14 +249,22 @@ static void wait_for_threads(void)
 	}
 }
 
+/* NULL is a failure: a realloc to 0 that is no free in a trace gave a block where it was recorded. */
+static void *resized(void *block, size_t bytes)
+{
+	if (bytes)
+		return realloc(block, bytes);
+	free(block);
+	return malloc(0);
+}
+
 static void play_realloc(struct player *player, uint64_t from)
 {
 	uint64_t to = *player->ops++;
 	size_t bytes = size_of(player, to);
 	char *p = slot_take(player, slot_of(from));
 
-	/* realloc(p, 0) is a free in traces, so NULL is a failure. */
-	slot_put(player, slot_of(to), realloc(p, bytes), slot_of(from)->bytes, bytes);
+	slot_put(player, slot_of(to), resized(p, bytes), slot_of(from)->bytes, bytes);
 }
 
 static char *allocate(struct player *player, uint64_t op, size_t bytes)
