@@ -249,7 +249,7 @@ static void wait_for_threads(void)
 	}
 }
 
-/* NULL is a failure: a realloc to 0 that is no free in a trace gave a block where it was recorded. */
+/* NULL is a failure: a realloc to 0 that is no free in the trace gave a block. */
 static void *resized(void *block, size_t bytes)
 {
 	if (bytes)
