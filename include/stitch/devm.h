@@ -35,8 +35,8 @@
  * child. EAGAIN is the error of functions without flags where the list cannot be had: in a signal
  * handler that has interrupted malloc, while another thread's fork lasts longer than a second,
  * and in a child that a bare clone() has made while a thread of its parent was inside malloc. What
- * was not released then still belongs to the device. Memory of GFP_DMA is not the child's, and nor
- * is what was acquired before such memory.
+ * was not released then still belongs to the device. Memory of GFP_DMA is not the child's, nor is
+ * what was acquired before such memory.
  */
 #ifndef STITCH_DEVM_H
 #define STITCH_DEVM_H

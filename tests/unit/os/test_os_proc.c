@@ -398,6 +398,21 @@ static void *block_all(void *argument)
 	return work(argument);
 }
 
+/* Its number is tids[0]. */
+static pthread_t start_deaf(void)
+{
+	pthread_t thread = 0;
+
+	stop = false;
+	tids[0] = 0;
+	EXPECT(!pthread_create(&thread, NULL, block_all, (void *)0));
+	while (thread && !tids[0])
+		usleep(100);
+	EXPECT(os_thread_blocks(tids[0], SIGURG));
+	EXPECT(!os_thread_blocks(os_gettid(), SIGURG));
+	return thread;
+}
+
 /* Its line is a long way down. */
 ISOLATED_TEST(signals_are_found_behind_the_names_of_many_groups)
 {
@@ -409,13 +424,7 @@ ISOLATED_TEST(signals_are_found_behind_the_names_of_many_groups)
 		groups[i] = (gid_t)(4000000000u + i);
 	if (setgroups(NR, groups))
 		return; /* not root */
-	stop = false;
-	tids[0] = 0;
-	ASSERT(!pthread_create(&thread, NULL, block_all, (void *)0));
-	while (!tids[0])
-		usleep(100);
-	EXPECT(os_thread_blocks(tids[0], SIGURG));
-	EXPECT(!os_thread_blocks(os_gettid(), SIGURG));
+	thread = start_deaf();
 	stop = true;
 	pthread_join(thread, NULL);
 }
@@ -454,13 +463,7 @@ TEST(a_thread_that_blocks_signals_is_counted_and_goes_on)
 	pthread_t thread;
 	unsigned int nr_parked;
 
-	stop = false;
-	tids[0] = 0;
-	ASSERT(!pthread_create(&thread, NULL, block_all, (void *)0));
-	while (!tids[0])
-		usleep(100);
-	EXPECT(os_thread_blocks(tids[0], SIGURG));
-	EXPECT(!os_thread_blocks(os_gettid(), SIGURG));
+	thread = start_deaf();
 	EXPECT_EQ(os_park(50, &nr_parked), 1);
 	EXPECT_EQ(nr_parked, 1);
 	EXPECT_EQ(os_parked[0].thread_pointer, 0);
