@@ -103,24 +103,23 @@ static void *address_or_null(const struct page *page)
 }
 
 /*
- * Memory is at an end: what is kept for other sizes may do. Not what threads keep for areas, which
- * come from free ranges: it is less than one, and to ask for too much is no emergency.
+ * Memory is at an end: what is kept for other sizes may do, and what another thread is about to
+ * free. Not what threads keep for areas, which come from free ranges: it is less than one, and to
+ * ask for too much is no emergency.
  */
-static __slow bool make_room(size_t bytes)
+static __slow void make_room(size_t bytes)
 {
 	unsigned int full = mem_cgroup_full(bytes);
-	bool dropped;
 
+	gate_settle();
 	if (full) { /* others have no part in it */
 		kmalloc_drain_memcg(full);
-		return true;
+		return;
 	}
 	slot_want_pages();
-	dropped = mapping_drop_all();
-	if (bytes > RUN_MAX_PAGES * PAGE_SIZE && !zone_is_limited())
-		return dropped;
-	kmalloc_drain();
-	return true;
+	mapping_drop_all();
+	if (bytes <= RUN_MAX_PAGES * PAGE_SIZE || zone_is_limited())
+		kmalloc_drain();
 }
 
 /* What the heap does without, or has given away. NULL: nothing of the kind. */
@@ -178,8 +177,10 @@ static __slow void *kmalloc_refused(unsigned int class, size_t align, size_t byt
 	if (!pass)
 		return object;
 	object = object_inside(class, align, bytes);
-	if (unlikely(!object) && make_room(max_size(bytes, align)))
+	if (unlikely(!object)) {
+		make_room(max_size(bytes, align));
 		object = object_inside(class, align, bytes);
+	}
 	gate_leave(pass);
 	return object;
 }
@@ -197,8 +198,10 @@ void *kmalloc_slow(size_t bytes)
 	if (unlikely(!pass))
 		return kmalloc_refused(NR_SIZE_CLASSES, KMALLOC_MIN_ALIGN, bytes);
 	object = kmalloc_inside(bytes);
-	if (unlikely(!object) && make_room(bytes))
+	if (unlikely(!object)) {
+		make_room(bytes);
 		object = kmalloc_inside(bytes);
+	}
 	come_by();
 	gate_leave(pass);
 	return object;
@@ -212,8 +215,10 @@ void *kmalloc_pages_of_own(size_t bytes)
 	if (unlikely(!pass))
 		return kmalloc_refused(NR_SIZE_CLASSES, PAGE_SIZE, bytes);
 	page = stocked_or_pages(max_size(bytes, 1), PAGE_SIZE);
-	if (unlikely(!page) && make_room(bytes))
+	if (unlikely(!page)) {
+		make_room(bytes);
 		page = kmalloc_pages(bytes, PAGE_SIZE);
+	}
 	come_by();
 	gate_leave(pass);
 	return address_or_null(page);
@@ -246,8 +251,10 @@ void *kzalloc(size_t bytes)
 	stocked = kmalloc_stocked(bytes, PAGE_SIZE);
 	if (!stocked)
 		page = kmalloc_pages(bytes, PAGE_SIZE);
-	if (unlikely(!stocked && !page) && make_room(bytes))
+	if (unlikely(!stocked && !page)) {
+		make_room(bytes);
 		page = kmalloc_pages(bytes, PAGE_SIZE);
+	}
 	come_by();
 	gate_leave(pass);
 	if (stocked)
@@ -314,8 +321,10 @@ void *kmalloc_aligned(size_t align, size_t bytes)
 	if (unlikely(!pass))
 		return kmalloc_refused(class, max_size(align, KMALLOC_MIN_ALIGN), bytes);
 	object = object_inside(class, align, bytes);
-	if (unlikely(!object) && make_room(max_size(bytes, align)))
+	if (unlikely(!object)) {
+		make_room(max_size(bytes, align));
 		object = object_inside(class, align, bytes);
+	}
 	come_by();
 	gate_leave(pass);
 	return object;

@@ -98,11 +98,12 @@ static struct page *take(struct request *request)
 	return is_any ? from_zone(request) : from_node(request);
 }
 
-/* What is kept for other sizes may do. */
+/* What is kept for other sizes may do, and what another thread is about to free. */
 static __slow struct page *take_after_all(struct request *request)
 {
 	if (request->flags & STITCH__GFP_NORETRY)
 		return NULL;
+	gate_settle();
 	mapping_drop_all();
 	kmalloc_drain();
 	return take(request);

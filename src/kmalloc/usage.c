@@ -446,6 +446,7 @@ void kmalloc_trim_memcg(unsigned int memcg)
 
 	if (!pass)
 		return;
+	gate_settle();
 	kmalloc_drain_memcg(memcg);
 	gate_leave(pass);
 	drain_held_slots(memcg);
@@ -458,6 +459,7 @@ bool kmalloc_trim(void)
 
 	if (!pass)
 		return false;
+	gate_settle();
 	kmalloc_drain();
 	gate_leave(pass);
 	drain_held_slots(0);

@@ -9,7 +9,6 @@
 #include "cache_test.h"
 #include "core/report.h"
 #include "gate_test.h"
-#include "kmalloc/deferred.h"
 #include "kmalloc/owner.h"
 #include "mm/emergency.h"
 #include "mm/reserve.h"
@@ -431,38 +430,17 @@ ISOLATED_TEST(destroy_is_silent_otherwise)
 	EXPECT_EQ(kmem_caches.nr_live, 0);
 }
 
-static _Atomic bool is_destroyed;
-
-static void *settle_after_naps(void *unused)
-{
-	gate_pass *pass;
-
-	while (os_fake_calls(OS_CALL_NAP) < 3 && !is_destroyed)
-		sched_yield();
-	pass = gate_enter();
-	ASSERT(pass != NULL);
-	deferred_free_all();
-	gate_leave(pass);
-	gate.settler = 0;
-	mm_thread_exit();
-	return unused;
-}
-
 /* The object was freed while a thread forked; another one has taken it, to free it, just now. */
 ISOLATED_TEST(destroy_waits_for_what_was_freed)
 {
 	struct kmem_cache *cache;
-	pthread_t settler;
 
 	heap_up("");
 	cache = own_cache("refused", 100);
 	deferred_free(new_object(cache));
-	gate.pending = 0;
-	gate.settler = 64;
-	ASSERT(!pthread_create(&settler, NULL, settle_after_naps, NULL));
+	settler_start();
 	EXPECT_STREQ(SAID(cache_destroy(cache)), "");
-	is_destroyed = true;
-	pthread_join(settler, NULL);
+	settler_join();
 	EXPECT_EQ(kmem_caches.nr_live, 0);
 	expect_caches_valid();
 }

@@ -5,8 +5,8 @@
 
 #include "kunit.h"
 #include "isolated.h"
-#include "kmalloc/deferred.h"
-#include "kmalloc/gate.h"
+#include "gate_test.h"
+#include "kmalloc/pages.h"
 
 #define NR_THREADS 4u
 
@@ -136,6 +136,44 @@ ISOLATED_TEST(settled_though_the_gate_is_closed_meanwhile)
 	gate_leave(pass);
 	EXPECT_EQ(live_bytes(), before);
 	expect_valid();
+}
+
+#define MOST_BLOCKS 200u
+
+/* Memory is at an end but for what another thread has taken, to free it, just now. */
+static void expect_that_one_waits(size_t bytes, void *(*alloc)(size_t bytes))
+{
+	static void *blocks[MOST_BLOCKS];
+	unsigned int nr = 0;
+	void *block;
+
+	while (nr < MOST_BLOCKS && (blocks[nr] = alloc(bytes)))
+		nr++;
+	ASSERT(nr && nr < MOST_BLOCKS);
+	deferred_free(blocks[--nr]);
+	settler_start();
+	block = alloc(bytes);
+	EXPECT(block != NULL);
+	settler_join();
+	kfree(block);
+	while (nr)
+		kfree(blocks[--nr]);
+	expect_valid();
+}
+
+static void *alloc_pages(size_t bytes)
+{
+	return pages_alloc(bytes / PAGE_SIZE, 1, STITCH_GFP_KERNEL);
+}
+
+ISOLATED_TEST(who_finds_no_memory_waits_for_what_was_freed)
+{
+	heap_up("reserve=16M");
+	expect_that_one_waits(KIB(100), kmalloc);
+	expect_that_one_waits(MIB(3), kmalloc);
+	expect_that_one_waits(MIB(3), kzalloc);
+	expect_that_one_waits(KIB(100), kmalloc_pages_of_own);
+	expect_that_one_waits(MIB(3), alloc_pages);
 }
 
 /* What was freed can be had again, and once. */
