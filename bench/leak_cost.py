@@ -91,9 +91,9 @@ def run_once(mode, command, stdin, environment, tmp, options):
     before = used_seconds()
     with open(stdin or os.devnull, "rb") as file, open(f"{tmp}/output", "w+b") as output:
         try:
-            done = subprocess.run(prefix + command, env={**environment, **extra}, cwd=tmp,
-                                  stdin=file, stdout=output, stderr=subprocess.STDOUT, check=False,
-                                  timeout=LIMIT_SECONDS)
+            done = programs.run_limited(prefix + command, LIMIT_SECONDS, cwd=tmp, stdin=file,
+                                        env={**environment, **extra}, stdout=output,
+                                        stderr=subprocess.STDOUT)
         except subprocess.TimeoutExpired:
             raise programs.Failure(f"{mode.name}: still runs after {LIMIT_SECONDS} s") from None
         output.seek(0)

@@ -16,6 +16,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -259,6 +260,18 @@ ALL_WORKS = [
 
 def progress(text):
     print(f"programs: {text}", file=sys.stderr, flush=True)
+
+
+def run_limited(command, limit, **options):
+    """As subprocess.run. Who still runs after `limit` seconds (None: no limit), or when we are
+    interrupted, is killed with all that it has started."""
+    with subprocess.Popen(command, start_new_session=True, **options) as process:
+        try:
+            output = process.communicate(timeout=limit)[0]
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output)
 
 
 def free_port():

@@ -60,9 +60,9 @@ class HarnessTask(Task):
         command = self.command + [f"--allocator={allocator.path}", f"--benchmark_out={out}",
                                   "--benchmark_out_format=json"]
         try:
-            done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                                  timeout=self.limit)
+            done = programs.run_limited(command, self.limit, env=environment,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
         except subprocess.TimeoutExpired:
             raise TooSlow(f"still ran after {self.limit} s") from None
         if done.returncode:

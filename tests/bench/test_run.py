@@ -19,6 +19,10 @@ RUN = os.path.join(ROOT, "bench/run")
 LIMIT = 600
 BUILD = ""
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+import programs  # noqa: E402
+
 
 def skip(why):
     print(f"test_run: skipped: {why}")
@@ -150,6 +154,16 @@ class RunTest(RunCase):
                               stderr=subprocess.PIPE, text=True, check=False, timeout=LIMIT)
         self.assertEqual(done.returncode, 1)
         self.assertIn("libc.so.6's, not", done.stderr)
+
+
+class LimitTest(unittest.TestCase):
+    def test_what_runs_too_long_ends_with_all_that_it_started(self):
+        reads, writes = os.pipe()
+        with os.fdopen(reads) as pipe:
+            with self.assertRaises(subprocess.TimeoutExpired):
+                programs.run_limited(["sh", "-c", f"sleep {LIMIT} & wait"], 0.1, stdout=writes)
+            os.close(writes)
+            self.assertEqual(pipe.read(), "") # else sleep has it open still
 
 
 if __name__ == "__main__":
