@@ -4,8 +4,11 @@
 #ifndef TOOLS_COMPLAIN_H
 #define TOOLS_COMPLAIN_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* The status of env(1) and its like: the command itself has failed. */
 enum { EXIT_IMPOSSIBLE = 125 };
@@ -31,6 +34,14 @@ static inline int complain(const char *format, ...)
 	complain_of(format, args);
 	va_end(args);
 	return EXIT_IMPOSSIBLE;
+}
+
+/* For the end of a command. EXIT_SUCCESS: what it has printed has got through. */
+static inline int end_of_output(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return complain("standard output: %s", strerror(errno));
+	return EXIT_SUCCESS;
 }
 
 #endif

@@ -436,11 +436,11 @@ int main(int argc, char **argv)
 		return flamegraph(argv + 2);
 	if (!strcmp(command, "--help")) {
 		fputs(usage, stdout);
-		return EXIT_SUCCESS;
+		return end_of_output();
 	}
 	if (!strcmp(command, "--version")) {
 		puts("stitchmalloc " STITCH_VERSION);
-		return EXIT_SUCCESS;
+		return end_of_output();
 	}
 	fail(EXIT_USAGE, "%s%s\n%s", *command ? "unknown command " : "no command", command, usage);
 }

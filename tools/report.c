@@ -39,7 +39,7 @@ static int list_names(void)
 {
 	for (unsigned int i = 0; proc_report_name(i); i++)
 		puts(proc_report_name(i));
-	return EXIT_SUCCESS;
+	return end_of_output();
 }
 
 static bool is_known(const char *name)
@@ -76,9 +76,8 @@ static int print(const struct proc_view *view, const char *name)
 
 	report_init(&out, to_stdout, NULL);
 	proc_report_print(&out, view, name);
-	if (report_finish(&out) || fflush(stdout))
-		return complain("standard output: %s", strerror(errno));
-	return EXIT_SUCCESS;
+	report_finish(&out); /* an error of standard output stays */
+	return end_of_output();
 }
 
 int report(const char *text, const char *name)

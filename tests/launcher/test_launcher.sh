@@ -39,6 +39,10 @@ expect 2 'no command' "$stitchmalloc"
 expect 2 'unknown command start' "$stitchmalloc" start
 expect 0 'usage: stitchmalloc run' "$stitchmalloc" --help
 expect 0 'stitchmalloc 0.' "$stitchmalloc" --version
+# shellcheck disable=SC2016
+for command in --help --version 'report 1'; do
+	expect 125 'standard output: No space' sh -c '"$0" $1 >/dev/full' "$stitchmalloc" "$command"
+done
 expect 2 'run what?' "$stitchmalloc" run
 expect 2 'run what?' "$stitchmalloc" run --
 expect 2 '-o needs KEY=VALUE' "$stitchmalloc" run -o
