@@ -8,10 +8,9 @@
 
 #include "debug/alloc_failure.h"
 #include "debug/fault_inject.h"
-#include "debug/leak_sample.h"
-#include "debug/leak_track.h"
 #include "entry.h"
 #include "kernel_node.h"
+#include "kernel_track.h"
 #include "kmalloc/gfp.h"
 #include "kmalloc/kmalloc.h"
 #include "kmalloc/pages.h"
@@ -48,15 +47,6 @@ static void *finish(void *address, const char *who, size_t bytes, stitch_gfp_t f
 	return address;
 }
 
-/* As that of kernel_pages.c. */
-static __inline_always void track(void *address, size_t bytes, stitch_gfp_t flags)
-{
-	if (!gfp_may_wait(flags))
-		leak_untrack(address);
-	else if (leak_tracking() || leak_sample_hits(bytes))
-		leak_track(address, bytes);
-}
-
 static void *pages_of_node(size_t nr_pages, size_t align_pages, stitch_gfp_t flags, int nid)
 {
 	bool had_slot = mm_thread_has_slot();
@@ -83,7 +73,7 @@ __visible struct stitch_page *stitch_alloc_pages_node(int nid, stitch_gfp_t flag
 	address = finish(pages_of_node(nr_pages, nr_pages, flags, nid), "alloc_pages_node()",
 			 nr_pages * PAGE_SIZE, flags);
 	if (leak_has_stacks() && address)
-		track(address, nr_pages * PAGE_SIZE, flags);
+		kernel_track(address, nr_pages * PAGE_SIZE, flags);
 	return address ? stitch_virt_to_page(address) : NULL;
 }
 
@@ -157,6 +147,6 @@ __visible void *stitch_kmalloc_node(size_t bytes, stitch_gfp_t flags, int nid)
 		return object;
 	object = finish(object_of_node(bytes, flags, nid), "kmalloc_node()", bytes, flags);
 	if (leak_has_stacks() && object)
-		track(object, bytes, flags);
+		kernel_track(object, bytes, flags);
 	return object;
 }

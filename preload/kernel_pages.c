@@ -8,10 +8,10 @@
 
 #include "debug/alloc_failure.h"
 #include "debug/fault_inject.h"
-#include "debug/leak_sample.h"
 #include "debug/leak_track.h"
 #include "debug/stack_name.h"
 #include "entry.h"
+#include "kernel_track.h"
 #include "kmalloc/gfp.h"
 #include "kmalloc/high_pages.h"
 #include "kmalloc/kmalloc.h"
@@ -25,18 +25,6 @@
 
 _Static_assert(STITCH_PAGE_SHIFT == PAGE_SHIFT && STITCH_MAX_PAGE_ORDER == MAX_PAGE_ORDER,
 	       "they are the heap's");
-
-/*
- * Inlined, so that stacks begin with the name that the program has called. No stack of who may not
- * wait: whose the record was is over.
- */
-static __inline_always void track(void *address, size_t bytes, stitch_gfp_t flags)
-{
-	if (!gfp_may_wait(flags))
-		leak_untrack(address);
-	else if (!lowmem_contains(address) && (leak_tracking() || leak_sample_hits(bytes)))
-		leak_track(address, bytes);
-}
 
 /* Not in a signal handler: to write would be a system call. What can never be had is no failure. */
 static __slow void note_failure(size_t nr_pages, stitch_gfp_t flags)
@@ -81,7 +69,7 @@ static __inline_always void *alloc_watched(size_t nr_pages, size_t align_pages, 
 	}
 	address = alloc_plain(nr_pages, align_pages, flags);
 	if (leak_has_stacks() && address)
-		track(address, nr_pages * PAGE_SIZE, flags);
+		kernel_track(address, nr_pages * PAGE_SIZE, flags);
 	return address;
 }
 

@@ -57,8 +57,10 @@ int stitch_mempool_resize(struct stitch_mempool *pool, int min_nr);
 void *stitch_mempool_alloc(struct stitch_mempool *pool, stitch_gfp_t flags);
 
 /*
- * The pool is refilled first, and one that waits is woken (a system call, if there is one); a
- * full pool frees the element. NULL: nothing. Kernel: mempool_free.
+ * The pool is refilled first, and one that waits is woken (a system call, if there is one); a full
+ * pool frees the element. That may be one which the pool got with GFP_KERNEL: signal handlers must
+ * not free those (stitch/slab.h), so there is to be room when they give elements back. NULL:
+ * nothing. Kernel: mempool_free.
  */
 void stitch_mempool_free(void *element, struct stitch_mempool *pool);
 
