@@ -14,6 +14,7 @@
 #include "mm/emergency.h"
 #include "mm/lowmem.h"
 #include "mm/node.h"
+#include "mm/page_alloc.h"
 #include "mm/pagerun.h"
 #include "mm/reserve.h"
 #include "slab/remote.h"
@@ -104,7 +105,7 @@ static void *address_or_null(const struct page *page)
 
 /*
  * Memory is at an end: what is kept for other sizes may do, and what another thread is about to
- * free. Not what threads keep for areas, which come from free ranges: it is less than one, and to
+ * free. Not what threads keep for areas, which come from whole units: it is less than one, and to
  * ask for too much is no emergency.
  */
 static __slow void make_room(size_t bytes)
@@ -118,8 +119,12 @@ static __slow void make_room(size_t bytes)
 	}
 	slot_want_pages();
 	mapping_drop_all();
-	if (bytes <= RUN_MAX_PAGES * PAGE_SIZE || zone_is_limited())
+	if (bytes <= RUN_MAX_PAGES * PAGE_SIZE || zone_is_limited()) {
 		kmalloc_drain();
+		return;
+	}
+	run_drain();
+	buddy_drain();
 }
 
 /* What the heap does without, or has given away. NULL: nothing of the kind. */

@@ -9,6 +9,7 @@
 #include "kmalloc/zonelist.h"
 #include "mm/emergency.h"
 #include "mm/lowmem.h"
+#include "mm/page_alloc.h"
 #include "mm/pagerun.h"
 #include "mm/reclaim.h"
 #include "mm/reserve.h"
@@ -404,6 +405,7 @@ void kmalloc_drain(void)
 	kmalloc_drain_memcg(0);
 	cache_objects_drain();
 	run_drain();
+	buddy_drain();
 }
 
 /* Inside, with the gate closed. Returns the slot to go on with. */

@@ -156,6 +156,28 @@ void free_pages_locked(struct page *page, unsigned int order)
 	free_one_page(pfn, order);
 }
 
+static void drain_node_locked(struct node *node)
+{
+	for (unsigned int list = 0; list < NR_FREE_LISTS; list++) {
+		struct list_head *units = &node->free_area[MAX_PAGE_ORDER].free_list[list];
+
+		while (!list_empty(units)) {
+			struct page *page = list_first_entry(units, struct page, list);
+
+			del_from_free_list(page);
+			export_unit(page);
+		}
+	}
+}
+
+void buddy_drain(void)
+{
+	zone_lock();
+	for (unsigned int nid = 0; nid < zone.nr_nodes; nid++)
+		drain_node_locked(&zone.nodes[nid]);
+	zone_unlock();
+}
+
 void buddy_isolate_locked(struct page *page)
 {
 	residency_note_taken(page_to_pfn(page), (size_t)1 << page->order);

@@ -2,7 +2,7 @@
  * page_alloc.h - the buddy: free blocks of 2^order pages, orders 0..10.
  *
  * L3. Serves slabs (low orders) and pageblocks for page runs (order 9). Whole units come from
- * and go back to the range allocator. All functions want LOCK_ZONE.
+ * and go back to the range allocator. All functions want LOCK_ZONE, except where said.
  *
  * Invariants: a free block of order o is aligned to 2^o pages; the buddies of a free block
  * are not both free at the same order, except at MAX_PAGE_ORDER; a block is on the
@@ -19,6 +19,9 @@ struct page *alloc_pages_locked(unsigned int order);
 
 /* Give back what alloc_pages_locked returned. */
 void free_pages_locked(struct page *page, unsigned int order);
+
+/* Give whole free units, one of which stays here, back to the range allocator. Takes LOCK_ZONE. */
+void buddy_drain(void);
 
 /*
  * Reclaim: take a free block from its list without making it count as used, and put it

@@ -61,6 +61,30 @@ ISOLATED_TEST(trim_reaches_sleeping_threads)
 	expect_valid();
 }
 
+static unsigned int fill(size_t bytes)
+{
+	unsigned int nr = 0;
+
+	while (nr < NR && (objects[nr] = kmalloc(bytes)))
+		nr++;
+	for (unsigned int i = 0; i < nr; i++)
+		kfree(objects[i]);
+	return nr;
+}
+
+/* What runs and slabs keep is pageblocks and a unit. */
+ISOLATED_TEST(who_finds_no_area_gets_what_other_sizes_have_left)
+{
+	unsigned int nr_areas;
+
+	heap_up("reserve=16M");
+	nr_areas = fill(MIB(3));
+	EXPECT(nr_areas >= 3);
+	EXPECT(fill(MIB(1)) >= 12);
+	EXPECT_EQ(fill(MIB(3)), nr_areas);
+	expect_valid();
+}
+
 /* Objects that no batch had room for, which wait one by one. */
 ISOLATED_TEST(trim_reaches_strays)
 {
