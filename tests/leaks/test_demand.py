@@ -62,7 +62,8 @@ class Running:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
+        if self.process.poll() is None: # with children: one in vfork has its stdout open
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
     @property
@@ -337,6 +338,7 @@ def test_outside_late(bench):
     """A thread that cannot be stopped yet, and then goes on; no zombie is left meanwhile."""
     with Running(bench, "lose=100", "vfork=1", "say=ready", "read_line", "exit=7") as program:
         program.expect("ready")
+        program.until(program.copies, "the thread is in vfork")
         for _ in range(2):
             text = ask(bench, program)
             check("1 could not be stopped" in text, text)
