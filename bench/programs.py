@@ -269,7 +269,8 @@ def run_limited(command, limit, **options):
         try:
             output = process.communicate(timeout=limit)[0]
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            if process.returncode is None: # else its number is nobody's any more
+                os.killpg(process.pid, signal.SIGKILL)
             raise
     return subprocess.CompletedProcess(command, process.returncode, output)
 

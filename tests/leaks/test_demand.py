@@ -62,7 +62,7 @@ class Running:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None: # with children: one in vfork has its stdout open
+        if self.process.returncode is None: # with children: one in vfork has its stdout open
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
