@@ -26,7 +26,7 @@
 #include "mm/zone.h"
 
 /* Beyond the peak: worth a step. */
-#define DECAY_BATCH_PAGES 64u
+#define DECAY_BATCH_PAGES 16u
 
 /* There may be something to do. Racy and cheap. */
 static inline bool decay_is_due(void)

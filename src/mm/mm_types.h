@@ -122,7 +122,10 @@ struct page {
 	};
 	uint16_t colour; /* PAGE_SLAB: bytes before the first object */
 	uint16_t memcg;	 /* of every block in use: the group that it is charged to */
-	struct list_head list; /* free list of zone or pcp; partial list of slot and class */
+	union {
+		struct list_head list; /* free list of zone or pcp; partial list of slot, class */
+		size_t nr_spared;      /* PAGE_AREA: how many are not expected to get frames */
+	};
 	union {
 		uint64_t bitmap[SLAB_BITMAP_WORDS]; /* PAGE_SLAB: set bit: the object is free */
 		struct leak_record record; /* PAGE_RUN, PAGE_AREA; without a tid when handed out */

@@ -174,22 +174,23 @@ static size_t free_at_frontier(enum range_part part)
 	return range_unit(node_range(node)) == section->high ? node_range(node)->nr_units : 0;
 }
 
+static bool open_units(enum range_part part, size_t nr_units)
+{
+	size_t unit, grown = section_grow_locked(part, nr_units, &unit);
+
+	if (grown)
+		range_free_locked(unit, grown);
+	return grown;
+}
+
 static bool grow(enum range_part part, size_t nr_units, size_t align_units)
 {
 	size_t wanted = nr_units + align_units - 1;
 	size_t at_hand = free_at_frontier(part);
-	size_t unit, grown = 0;
 
 	if (at_hand && at_hand < wanted)
-		grown = section_grow_locked(part, wanted - at_hand, &unit);
-	if (grown)
-		range_free_locked(unit, grown);
-	if (find_fit(part, wanted))
-		return true;
-	grown = section_grow_locked(part, wanted, &unit);
-	if (grown)
-		range_free_locked(unit, grown);
-	return grown;
+		open_units(part, wanted - at_hand);
+	return find_fit(part, wanted) || open_units(part, wanted);
 }
 
 static bool take_grown(enum range_part part, size_t nr_units, size_t align_units, size_t *unit)
@@ -220,6 +221,7 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 /* The best place so far for nr_pages pages. */
 struct search {
 	size_t nr_pages, nr_units;
+	bool holes; /* are wanted, not touched pages */
 	struct pageblock *range;
 	size_t unit;
 	ptrdiff_t worth;
@@ -232,14 +234,21 @@ struct search {
 static ptrdiff_t worth_of(const struct search *search, size_t unit, size_t nr_touched)
 {
 	size_t pfn = unit * UNIT_PAGES + search->nr_pages;
-	size_t nr_behind = residency_count_touched(
-		pfn, search->nr_units * UNIT_PAGES - search->nr_pages);
+	size_t nr_behind;
 
+	if (search->holes)
+		return (ptrdiff_t)(search->nr_units * UNIT_PAGES - nr_touched) + 1;
+	if (!nr_touched)
+		return 0;
+	nr_behind = residency_count_touched(pfn,
+					    search->nr_units * UNIT_PAGES - search->nr_pages);
 	return (ptrdiff_t)nr_touched - 2 * (ptrdiff_t)nr_behind;
 }
 
 static bool is_found(const struct search *search)
 {
+	if (search->holes)
+		return search->worth > (ptrdiff_t)(search->nr_units * UNIT_PAGES);
 	return search->worth >= (ptrdiff_t)search->nr_pages - FEW_BEHIND;
 }
 
@@ -250,7 +259,7 @@ static void search_range(struct search *search, struct pageblock *range)
 	size_t nr_touched = units_touched(unit, search->nr_units);
 
 	for (;; unit++) {
-		ptrdiff_t worth = nr_touched ? worth_of(search, unit, nr_touched) : 0;
+		ptrdiff_t worth = worth_of(search, unit, nr_touched);
 
 		if (worth > search->worth) {
 			search->range = range;
@@ -263,24 +272,53 @@ static void search_range(struct search *search, struct pageblock *range)
 	}
 }
 
+static void search_part(struct search *search, enum range_part part)
+{
+	struct pageblock *range = NULL;
+	size_t nr_looked = 0;
+
+	if (subtree_max(zone_node_tried()->ranges[part].rb_node) < search->nr_units)
+		return;
+	while (nr_looked < TOUCHED_SEARCH_UNITS && !is_found(search) &&
+	       (range = range_next_locked(part, range))) {
+		if (range->nr_units >= search->nr_units)
+			search_range(search, range);
+		nr_looked += range->nr_units;
+	}
+}
+
 bool range_take_resident_locked(enum range_part part, size_t nr_pages, bool full, size_t *unit)
 {
 	struct search search = { .nr_pages = nr_pages,
 				 .nr_units = div_round_up(nr_pages, UNIT_PAGES) };
-	struct pageblock *range = NULL;
-	size_t nr_looked = 0;
 
-	if (zone.nr_range_touched < (full ? nr_pages : 1) ||
-	    subtree_max(zone_node_tried()->ranges[part].rb_node) < search.nr_units)
+	if (zone.nr_range_touched < (full ? nr_pages : 1))
 		return false;
-	while (nr_looked < TOUCHED_SEARCH_UNITS && !is_found(&search) &&
-	       (range = range_next_locked(part, range))) {
-		if (range->nr_units >= search.nr_units)
-			search_range(&search, range);
-		nr_looked += range->nr_units;
-	}
+	search_part(&search, part);
 	if (!search.range || (full && residency_count_touched(search.unit * UNIT_PAGES, nr_pages) <
 					      nr_pages))
+		return false;
+	*unit = search.unit;
+	range_clip_locked(search.range, search.unit, search.nr_units);
+	return true;
+}
+
+/* Otherwise address space that nothing has been in is better. */
+static bool has_holes_enough(const struct search *search)
+{
+	return search->worth > (ptrdiff_t)(search->nr_units * UNIT_PAGES - search->nr_pages / 4);
+}
+
+bool range_take_holes_locked(enum range_part part, size_t nr_pages, size_t *unit)
+{
+	struct search search = { .nr_pages = nr_pages,
+				 .nr_units = div_round_up(nr_pages, UNIT_PAGES),
+				 .holes = true };
+
+	search_part(&search, part);
+	if (!has_holes_enough(&search) && open_units(part, search.nr_units))
+		search_part(&search, part);
+	if (!search.range)
 		return false;
 	*unit = search.unit;
 	range_clip_locked(search.range, search.unit, search.nr_units);

@@ -31,6 +31,13 @@ bool range_alloc_locked(enum range_part part, size_t nr_units, size_t align_unit
 bool range_take_resident_locked(enum range_part part, size_t nr_pages, bool full, size_t *unit);
 
 /*
+ * Take units of this part for nr_pages pages, as few of which as can be are touched. Looks at the
+ * first ranges only; when a quarter would be it tries to open more of the heap. False: there is no
+ * place.
+ */
+bool range_take_holes_locked(enum range_part part, size_t nr_pages, size_t *unit);
+
+/*
  * Take one unit of LOW that has touched pages: it costs fewer page faults than another. False when
  * there is none among the first few ranges.
  */

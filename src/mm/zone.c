@@ -189,13 +189,20 @@ static size_t most_pages(void)
 
 void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
 {
-	size_t sum, most;
+	size_t sum, frames, most;
 
 	WRITE_ONCE(zone.nr_used[use], zone.nr_used[use] + (size_t)nr_pages);
 	sum = zone_used_pages();
+	frames = sum - zone.nr_spared;
 	WRITE_ONCE(zone.peak_used, max_size(zone.peak_used, sum));
+	WRITE_ONCE(zone.peak_frames, max_size(zone.peak_frames, frames));
 	most = most_pages();
-	WRITE_ONCE(zone.nr_free_in_peak, most - min_size(most, sum));
+	WRITE_ONCE(zone.nr_free_in_peak, most - min_size(most, frames));
+}
+
+void zone_lower_peak_locked(size_t nr_pages)
+{
+	WRITE_ONCE(zone.peak_frames, zone.peak_frames - min_size(nr_pages, zone.peak_frames));
 }
 
 void zone_recharge_locked(const struct page *head, enum page_use use, ptrdiff_t nr_pages)

@@ -82,7 +82,9 @@ struct zone {
 	uint16_t now;		  /* zone_tick when somebody last looked at the clock */
 	size_t nr_isolated;	  /* extents that mm/reclaim.c holds at this moment */
 	size_t nr_used[NR_PAGE_USES];
-	size_t peak_used; /* highest sum of nr_used */
+	size_t nr_spared;   /* of all areas (vmalloc/sparse.h) */
+	size_t peak_used;   /* highest sum of nr_used */
+	size_t peak_frames; /* the same without nr_spared */
 	struct node nodes[MAX_NODES]; /* the first one beside what is above */
 	struct mem_cgroup memcg[MAX_MEM_CGROUPS]; /* mm/memcontrol.h; the first is none */
 };
@@ -135,9 +137,9 @@ static inline uint16_t zone_tick(uint64_t ms)
 /* What the heap may have in frames without being larger than at its peak: a little more. */
 static inline size_t zone_peak_pages(void)
 {
-	size_t nr_pages = READ_ONCE(zone.peak_used);
+	size_t nr_pages = READ_ONCE(zone.peak_frames);
 
-	return nr_pages + nr_pages / 32;
+	return nr_pages + nr_pages / 128;
 }
 
 /* Pages in use. Racy without the lock. */
@@ -238,6 +240,9 @@ void zone_recharge_locked(const struct page *head, enum page_use use, ptrdiff_t 
 
 /* Count pages of nobody into or out of use, with the peak. */
 void zone_count_locked(enum page_use use, ptrdiff_t nr_pages);
+
+/* So many pages that count as frames at the peak had none, as has turned out. */
+void zone_lower_peak_locked(size_t nr_pages);
 
 /* True when every invariant of this layer holds; takes the lock. For tests and debug builds. */
 bool validate_zone(void);

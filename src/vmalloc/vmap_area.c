@@ -6,6 +6,7 @@
 #include "mm/range.h"
 #include "mm/residency.h"
 #include "os/os.h"
+#include "vmalloc/sparse.h"
 #include "vmalloc/stitch.h"
 
 /*
@@ -94,26 +95,39 @@ void area_fill(struct page *page, size_t first)
 
 /*
  * First where all of it is resident, in whichever part; then where most of it is, since frames for
- * the rest can be moved there; then anywhere.
+ * the rest can be moved there; then anywhere. What will hardly be touched goes where no frames are.
  */
 static bool find_units_locked(size_t nr_pages, size_t align_units, size_t *unit)
 {
-	enum range_part part = huge_area_part_locked(nr_pages);
+	bool sparse = is_sparse(nr_pages, sparse_spared_locked(nr_pages));
+	enum range_part part = sparse && params.thp != THP_ALWAYS ? RANGE_LOW :
+								   huge_area_part_locked(nr_pages);
 	enum range_part other = part == RANGE_LOW ? RANGE_HIGH : RANGE_LOW;
 
+	if (sparse && align_units == 1)
+		return range_take_holes_locked(part, nr_pages, unit) ||
+		       range_alloc_locked(part, units_of(nr_pages), align_units, unit);
 	return (align_units == 1 && (range_take_resident_locked(part, nr_pages, true, unit) ||
 				     range_take_resident_locked(other, nr_pages, true, unit) ||
 				     range_take_resident_locked(part, nr_pages, false, unit))) ||
 	       range_alloc_locked(part, units_of(nr_pages), align_units, unit);
 }
 
+static void set_spared(struct page *page, size_t nr_pages)
+{
+	zone.nr_spared += nr_pages - page->nr_spared;
+	page->nr_spared = nr_pages;
+}
+
 static struct page *start_area(size_t unit, size_t nr_pages)
 {
-	size_t pfn = unit * UNIT_PAGES;
+	size_t pfn = unit * UNIT_PAGES, nr_spared = sparse_spared_locked(nr_pages);
 	struct page *page = pfn_to_page(pfn);
 
 	residency_note_taken(pfn, units_of(nr_pages) * UNIT_PAGES);
-	residency_note_used(pfn, nr_pages);
+	residency_note_used(pfn, nr_pages - nr_spared);
+	page->nr_spared = 0;
+	set_spared(page, nr_spared);
 	zone_charge_locked(page, USE_AREA, nr_pages);
 	huge_note_area_locked();
 	WRITE_ONCE(page->record.tid, 0);
@@ -141,7 +155,8 @@ static struct page *alloc_resident_locked(size_t nr_pages, size_t align_bytes)
 	size_t unit;
 
 	(void)align_bytes;
-	if (!range_take_resident_locked(part, nr_pages, true, &unit))
+	if (is_sparse(nr_pages, sparse_spared_locked(nr_pages)) ||
+	    !range_take_resident_locked(part, nr_pages, true, &unit))
 		return NULL;
 	return start_area(unit, nr_pages);
 }
@@ -177,7 +192,7 @@ struct page *area_alloc(size_t nr_pages, size_t align_bytes)
 {
 	struct page *page = zone_alloc(alloc_locked, USE_AREA, nr_pages, align_bytes);
 
-	if (page)
+	if (page && !is_sparse(nr_pages, page->nr_spared))
 		area_fill(page, 0);
 	return page;
 }
@@ -210,6 +225,7 @@ static bool free_area(struct page *page, void (*note)(size_t pfn, size_t nr_page
 		WRITE_ONCE(page->kind, PAGE_NONE);
 		pagemap_write(pfn, 0);
 		WRITE_ONCE(nr_areas, nr_areas - 1);
+		set_spared(page, 0);
 		zone_recharge_locked(page, USE_AREA, -(ptrdiff_t)nr_pages);
 		note_unused(pfn, nr_pages, note);
 		return_units(pfn / UNIT_PAGES, units_of(nr_pages));
@@ -220,7 +236,9 @@ static bool free_area(struct page *page, void (*note)(size_t pfn, size_t nr_page
 
 bool area_free(struct page *page)
 {
-	return free_area(page, residency_note_freed);
+	if (READ_ONCE(page->kind) != PAGE_AREA)
+		return false;
+	return free_area(page, sparse_look(page) ? residency_note_vacated : residency_note_freed);
 }
 
 bool area_free_vacated(struct page *page)
@@ -268,6 +286,7 @@ bool area_resize(struct page *page, size_t nr_pages)
 	else if (change < 0)
 		shrink_locked(page, nr_pages);
 	if (done) {
+		set_spared(page, sparse_spared_locked(nr_pages));
 		zone_recharge_locked(page, USE_AREA, change);
 		WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	}

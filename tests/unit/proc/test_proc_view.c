@@ -76,6 +76,7 @@ ISOLATED_TEST(an_area_in_use_and_freed)
 	EXPECT_EQ(nr_seen, 1);
 	EXPECT_EQ(seen_address, page_address(area));
 	EXPECT_EQ(look()->nr_resident[0][MAX_PAGE_ORDER], before); /* in use, not free */
+	memset(page_address(area), 1, nr_pages * PAGE_SIZE);
 	area_free(area);
 	EXPECT_EQ(look()->nr_areas, 0);
 	EXPECT_EQ(look()->nr_resident[0][MAX_PAGE_ORDER], before + 3);

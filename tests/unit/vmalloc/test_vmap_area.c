@@ -151,6 +151,7 @@ MM_TEST(growing_takes_the_free_units_behind)
 	pfn = take(UNIT_PAGES);
 	ASSERT_EQ(pfn + UNIT_PAGES, behind);
 	EXPECT(!resize(pfn, UNIT_PAGES + 1));
+	write_pages(behind, 3 * UNIT_PAGES);
 	EXPECT(give(behind));
 	EXPECT_EQ(zone.nr_free_touched, 3 * UNIT_PAGES);
 	EXPECT(!resize(pfn, 4 * UNIT_PAGES + 1));

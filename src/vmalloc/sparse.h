@@ -1,0 +1,30 @@
+/*
+ * sparse.h - areas of which the program touches little.
+ *
+ * L5. Who asks for megabytes and uses the first pages would have the frames of the rest for
+ * nothing, while others fault in new ones. An area that was given out without frames shows at its
+ * end how many it has got. When most were not touched, the next ones of about its size are placed
+ * where no frames are, and none are moved there. Areas that are given out with frames show
+ * nothing: what is known of their size stays.
+ */
+#ifndef VMALLOC_SPARSE_H
+#define VMALLOC_SPARSE_H
+
+#include "mm/mm_types.h"
+
+/* How many pages of an area of this size will not be touched, as far as is known. Zone lock. */
+size_t sparse_spared_locked(size_t nr_pages);
+
+/* So few will be that it is to do without frames that others can use. */
+static inline bool is_sparse(size_t nr_pages, size_t nr_spared)
+{
+	return nr_spared >= nr_pages - nr_pages / 4;
+}
+
+/*
+ * Look at an area that is about to be freed, and note which of its pages have frames. False when
+ * that is not worth it: any may have some. Takes LOCK_ZONE.
+ */
+bool sparse_look(const struct page *page);
+
+#endif
