@@ -1,20 +1,22 @@
 # What is shipped: libstitchmalloc.so, libstitchmalloc.a, the launcher and its recorder of traces.
 stitch_objects(stitch_entry ${entry_sources})
-stitch_objects(stitch_rare_entry ${rare_entry_sources})
 set(product_objects $<TARGET_OBJECTS:stitch_entry> $<TARGET_OBJECTS:stitch_os>
-	$<TARGET_OBJECTS:stitch_core> $<TARGET_OBJECTS:stitch_rare_entry>)
+	$<TARGET_OBJECTS:stitch_core>)
 
 set(exports_map ${PROJECT_SOURCE_DIR}/preload/exports.map)
+include(tools/cmake/first.cmake)
 # initfirst: our constructor runs before those of other libraries, so that our fork handlers lock
 # last and unlock first: theirs may wait for threads that allocate.
 # noseparate-code: headers, code and constants are one mapping: a small process has two fewer.
 # -nodefaultlibs: whatever the compiler would like to pull in besides libc is a link error.
 function(stitch_shared name)
 	add_library(${name} SHARED ${ARGN})
-	set_target_properties(${name} PROPERTIES LINKER_LANGUAGE C LINK_DEPENDS ${exports_map})
+	set_target_properties(${name} PROPERTIES LINKER_LANGUAGE C
+		LINK_DEPENDS "${exports_map};${first_script}")
 	target_link_options(${name} PRIVATE -Wl,--version-script=${exports_map} -Wl,-z,nodelete
 		-Wl,-z,initfirst -Wl,-z,now -Wl,-z,noseparate-code -Wl,-z,relro -Wl,-z,defs
-		-Wl,--gc-sections -nodefaultlibs)
+		-Wl,--gc-sections -nodefaultlibs
+		$<$<BOOL:${linker_orders_sections}>:-Wl,-T,${first_script}>)
 	# libgcc_eh: the unwinder, as a part of the library (src/debug/unwind.h).
 	target_link_libraries(${name} PRIVATE stitch_symbolise -lgcc_eh -lgcc -lc)
 endfunction()
@@ -27,7 +29,7 @@ set_target_properties(stitchmalloc_shared PROPERTIES OUTPUT_NAME stitchmalloc
 function(stitch_shared_without_leaks name)
 	set(STITCH_LEAKS OFF)
 	stitch_objects(${name}_objects EXCLUDE_FROM_ALL
-		${entry_sources} ${os_sources} ${core_sources} ${rare_entry_sources})
+		${entry_sources} ${os_sources} ${core_sources})
 	stitch_shared(${name} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:${name}_objects>)
 endfunction()
 if(STITCH_TESTS AND STITCH_LEAKS AND NOT STITCH_DEBUG AND NOT STITCH_VALGRIND)
@@ -47,7 +49,7 @@ set_source_files_properties(${PROJECT_BINARY_DIR}/stitchmalloc.o PROPERTIES
 	EXTERNAL_OBJECT ON GENERATED ON)
 add_library(stitchmalloc_static STATIC ${PROJECT_BINARY_DIR}/stitchmalloc.o)
 # For Make.
-add_dependencies(stitchmalloc_static stitch_core stitch_os stitch_entry stitch_rare_entry)
+add_dependencies(stitchmalloc_static stitch_core stitch_os stitch_entry)
 set_target_properties(stitchmalloc_static PROPERTIES OUTPUT_NAME stitchmalloc
 	EXPORT_NAME static LINKER_LANGUAGE C)
 
