@@ -12,14 +12,11 @@
 
 #include "mm/mm_types.h"
 
-/* How many pages of an area of this size will not be touched, as far as is known. Zone lock. */
+/*
+ * How many pages of an area of this size will not be touched, as far as is known: three quarters
+ * of them and more, and it is to do without frames that others can use; or 0. Zone lock.
+ */
 size_t sparse_spared_locked(size_t nr_pages);
-
-/* So few will be that it is to do without frames that others can use. */
-static inline bool is_sparse(size_t nr_pages, size_t nr_spared)
-{
-	return nr_spared >= nr_pages - nr_pages / 4;
-}
 
 /*
  * Look at an area that is about to be freed, and note which of its pages have frames. False when

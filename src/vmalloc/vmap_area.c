@@ -99,7 +99,7 @@ void area_fill(struct page *page, size_t first)
  */
 static bool find_units_locked(size_t nr_pages, size_t align_units, size_t *unit)
 {
-	bool sparse = is_sparse(nr_pages, sparse_spared_locked(nr_pages));
+	bool sparse = sparse_spared_locked(nr_pages);
 	enum range_part part = sparse && params.thp != THP_ALWAYS ? RANGE_LOW :
 								   huge_area_part_locked(nr_pages);
 	enum range_part other = part == RANGE_LOW ? RANGE_HIGH : RANGE_LOW;
@@ -119,9 +119,9 @@ static void set_spared(struct page *page, size_t nr_pages)
 	page->nr_spared = nr_pages;
 }
 
-static struct page *start_area(size_t unit, size_t nr_pages)
+static struct page *start_area(size_t unit, size_t nr_pages, size_t nr_spared)
 {
-	size_t pfn = unit * UNIT_PAGES, nr_spared = sparse_spared_locked(nr_pages);
+	size_t pfn = unit * UNIT_PAGES;
 	struct page *page = pfn_to_page(pfn);
 
 	residency_note_taken(pfn, units_of(nr_pages) * UNIT_PAGES);
@@ -146,7 +146,7 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 
 	if (!find_units_locked(nr_pages, align_units, &unit))
 		return NULL;
-	return start_area(unit, nr_pages);
+	return start_area(unit, nr_pages, sparse_spared_locked(nr_pages));
 }
 
 static struct page *alloc_resident_locked(size_t nr_pages, size_t align_bytes)
@@ -155,10 +155,10 @@ static struct page *alloc_resident_locked(size_t nr_pages, size_t align_bytes)
 	size_t unit;
 
 	(void)align_bytes;
-	if (is_sparse(nr_pages, sparse_spared_locked(nr_pages)) ||
+	if (sparse_spared_locked(nr_pages) ||
 	    !range_take_resident_locked(part, nr_pages, true, &unit))
 		return NULL;
-	return start_area(unit, nr_pages);
+	return start_area(unit, nr_pages, 0);
 }
 
 struct page *area_alloc_resident(size_t nr_pages)
@@ -180,7 +180,7 @@ static struct page *alloc_unfilled_locked(size_t nr_pages, size_t align_bytes)
 	(void)align_bytes;
 	if (!range_alloc_locked(huge_area_part_locked(nr_pages), units_of(nr_pages), 1, &unit))
 		return NULL;
-	return start_area(unit, nr_pages);
+	return start_area(unit, nr_pages, 0);
 }
 
 struct page *area_alloc_unfilled(size_t nr_pages)
@@ -192,7 +192,7 @@ struct page *area_alloc(size_t nr_pages, size_t align_bytes)
 {
 	struct page *page = zone_alloc(alloc_locked, USE_AREA, nr_pages, align_bytes);
 
-	if (page && !is_sparse(nr_pages, page->nr_spared))
+	if (page && !page->nr_spared)
 		area_fill(page, 0);
 	return page;
 }
@@ -286,7 +286,7 @@ bool area_resize(struct page *page, size_t nr_pages)
 	else if (change < 0)
 		shrink_locked(page, nr_pages);
 	if (done) {
-		set_spared(page, sparse_spared_locked(nr_pages));
+		set_spared(page, page->nr_spared ? sparse_spared_locked(nr_pages) : 0);
 		zone_recharge_locked(page, USE_AREA, change);
 		WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	}

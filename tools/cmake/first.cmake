@@ -11,8 +11,9 @@ list(TRANSFORM first_functions REPLACE "(.+)"
 	".text.\\1 .text.\\1.* .text.unlikely.\\1 .text.startup.\\1")
 list(JOIN first_functions "\n\t" first_functions)
 
-execute_process(COMMAND ${CMAKE_C_COMPILER} -shared -nostdlib -Wl,-z,noseparate-code -Wl,-z,now
-	-Wl,-z,relro -Wl,--verbose OUTPUT_VARIABLE script ERROR_QUIET)
+separate_arguments(flags UNIX_COMMAND "${CMAKE_C_FLAGS} ${CMAKE_SHARED_LINKER_FLAGS}")
+execute_process(COMMAND ${CMAKE_C_COMPILER} ${flags} -shared -nostdlib -Wl,-z,noseparate-code
+	-Wl,-z,now -Wl,-z,relro -Wl,--verbose OUTPUT_VARIABLE script ERROR_QUIET)
 string(REGEX REPLACE ".*\n=====+\n(.*)\n=====+\n.*" "\\1" script "${script}")
 string(REGEX REPLACE "\n( *\\.text +:\n *{)"
 	"\n.rodata.first : { *stitch_*.o(.rodata .rodata.*) }\n\\1\n*(\n\t${first_functions}\n)"

@@ -40,7 +40,7 @@ static size_t use(size_t nr_pages, size_t nr_touched, size_t step)
 /* What area_alloc places by. */
 static bool is_hardly_touched(size_t nr_pages)
 {
-	return is_sparse(nr_pages, sparse_spared_locked(nr_pages));
+	return sparse_spared_locked(nr_pages);
 }
 
 /* Frames of a free unit that everybody could use. Returns its place. */
@@ -170,7 +170,7 @@ MM_TEST(the_peak_is_of_frames)
 	EXPECT(validate_zone());
 }
 
-MM_TEST(resized_areas_count_as_those_of_their_size)
+MM_TEST(resized_ones_count_by_their_size_until_they_are_no_longer_of_the_kind)
 {
 	size_t pfn;
 
@@ -178,13 +178,31 @@ MM_TEST(resized_areas_count_as_those_of_their_size)
 	use(NR_PAGES, NR_TOUCHED, 1);
 	use(NR_PAGES, NR_TOUCHED, 1);
 	pfn = take(NR_PAGES);
+	EXPECT(area_resize(pfn_to_page(pfn), NR_PAGES - 50));
+	EXPECT_EQ(zone.nr_spared, sparse_spared_locked(NR_PAGES - 50));
+	EXPECT(zone.nr_spared > 0);
 	EXPECT(area_resize(pfn_to_page(pfn), NR_PAGES / 2));
-	EXPECT_EQ(zone.nr_spared, sparse_spared_locked(NR_PAGES / 2));
+	EXPECT_EQ(zone.nr_spared, 0);
 	EXPECT(area_resize(pfn_to_page(pfn), NR_PAGES));
-	EXPECT_EQ(zone.nr_spared, sparse_spared_locked(NR_PAGES));
+	EXPECT_EQ(zone.nr_spared, 0);
 	EXPECT(area_free(pfn_to_page(pfn)));
 	EXPECT_EQ(zone.nr_spared, 0);
 	EXPECT(validate_zone());
+}
+
+/* What realloc moves into has frames, whatever others of its size have. */
+MM_TEST(a_block_that_takes_frames_along_counts_in_full)
+{
+	struct page *page;
+
+	boot_heap(MIB(64));
+	use(NR_PAGES, NR_TOUCHED, 1);
+	use(NR_PAGES, NR_TOUCHED, 1);
+	page = area_alloc_unfilled(NR_PAGES);
+	ASSERT(page != NULL);
+	EXPECT(is_hardly_touched(NR_PAGES));
+	EXPECT_EQ(page->nr_spared, 0);
+	EXPECT_EQ(zone.nr_spared, 0);
 }
 
 RUN_TESTS
