@@ -6,6 +6,7 @@
 #include "kmalloc/gate.h"
 #include "mm/residency.h"
 #include "os/os.h"
+#include "os/os_move.h"
 
 /*
  * Whoever had the pages before need not have touched all of them, and to clear one that has no
@@ -65,8 +66,9 @@ static void clear_asking(size_t pfn, size_t nr_pages)
 static void clear_pages(size_t pfn, size_t nr_pages)
 {
 	size_t end = pfn + nr_pages;
+	bool may_ask = nr_pages >= ASK_MIN_PAGES && !os_is_filtered();
 
-	for (; end - pfn >= ASK_MIN_PAGES; pfn += nr_pages) {
+	for (; may_ask && end - pfn >= ASK_MIN_PAGES; pfn += nr_pages) {
 		nr_pages = min_size(end - pfn, ASK_MAX_PAGES);
 		clear_asking(pfn, nr_pages);
 	}

@@ -15,6 +15,7 @@
  *
  * And so it is when pages in use and free pages with frames are together more than the most that
  * was ever in use: free pages that the program's new sizes cannot be made of shall not add to it.
+ * Pages of large blocks that are not expected to be touched (vmalloc/sparse.h) are not in that.
  *
  * A hand goes round over the pageblocks, so that what was freed long ago goes first. WMARK_HIGH
  * rises by what had to be faulted in again soon after it was dropped (a program that frees and

@@ -272,19 +272,21 @@ static void search_range(struct search *search, struct pageblock *range)
 	}
 }
 
-static void search_part(struct search *search, enum range_part part)
+/* Returns whether it has looked at all there is. */
+static bool search_part(struct search *search, enum range_part part)
 {
 	struct pageblock *range = NULL;
 	size_t nr_looked = 0;
 
 	if (subtree_max(zone_node_tried()->ranges[part].rb_node) < search->nr_units)
-		return;
+		return true;
 	while (nr_looked < TOUCHED_SEARCH_UNITS && !is_found(search) &&
 	       (range = range_next_locked(part, range))) {
 		if (range->nr_units >= search->nr_units)
 			search_range(search, range);
 		nr_looked += range->nr_units;
 	}
+	return nr_looked < TOUCHED_SEARCH_UNITS;
 }
 
 bool range_take_resident_locked(enum range_part part, size_t nr_pages, bool full, size_t *unit)
@@ -303,21 +305,35 @@ bool range_take_resident_locked(enum range_part part, size_t nr_pages, bool full
 	return true;
 }
 
+/* Units that nothing has been in, from the end from which the part is filled. */
+static bool take_opened(enum range_part part, size_t nr_units, size_t *unit)
+{
+	size_t first, grown = section_grow_locked(part, nr_units, &first);
+
+	if (!grown)
+		return false;
+	*unit = part == RANGE_LOW ? first : first + grown - nr_units;
+	if (grown > nr_units)
+		range_free_locked(part == RANGE_LOW ? first + nr_units : first, grown - nr_units);
+	return true;
+}
+
 /* Otherwise address space that nothing has been in is better. */
 static bool has_holes_enough(const struct search *search)
 {
 	return search->worth > (ptrdiff_t)(search->nr_units * UNIT_PAGES - search->nr_pages / 4);
 }
 
+/* Where not all was looked at there may be places enough: opening more would not end. */
 bool range_take_holes_locked(enum range_part part, size_t nr_pages, size_t *unit)
 {
 	struct search search = { .nr_pages = nr_pages,
 				 .nr_units = div_round_up(nr_pages, UNIT_PAGES),
 				 .holes = true };
 
-	search_part(&search, part);
-	if (!has_holes_enough(&search) && open_units(part, search.nr_units))
-		search_part(&search, part);
+	if (search_part(&search, part) && !has_holes_enough(&search) &&
+	    take_opened(part, search.nr_units, unit))
+		return true;
 	if (!search.range)
 		return false;
 	*unit = search.unit;

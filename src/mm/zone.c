@@ -193,7 +193,7 @@ void zone_count_locked(enum page_use use, ptrdiff_t nr_pages)
 
 	WRITE_ONCE(zone.nr_used[use], zone.nr_used[use] + (size_t)nr_pages);
 	sum = zone_used_pages();
-	frames = sum - zone.nr_spared;
+	frames = zone_is_bounded() ? sum : sum - zone.nr_spared; /* no limit rests on a guess */
 	WRITE_ONCE(zone.peak_used, max_size(zone.peak_used, sum));
 	WRITE_ONCE(zone.peak_frames, max_size(zone.peak_frames, frames));
 	most = most_pages();

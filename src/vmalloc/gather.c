@@ -10,6 +10,7 @@
 #include "os/os_move.h"
 #include "vmalloc/mapping.h"
 #include "vmalloc/mover.h"
+#include "vmalloc/sparse.h"
 #include "vmalloc/stitch.h"
 #include "vmalloc/stitch_cost.h"
 #include "vmalloc/stitch_source.h"
@@ -211,7 +212,8 @@ void *gather_alloc(size_t nr_pages)
 	struct page *page;
 	void *block = NULL;
 
-	if (nr_pages < GATHER_MIN_PAGES || nr_pages > GATHER_MAX_PAGES || !is_wanted())
+	if (nr_pages < GATHER_MIN_PAGES || nr_pages > GATHER_MAX_PAGES ||
+	    sparse_spared(nr_pages) || !is_wanted())
 		return NULL;
 	page = area_alloc_resident(nr_pages);
 	if (page)

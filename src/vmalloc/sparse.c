@@ -4,9 +4,10 @@
 #include "mm/residency.h"
 #include "mm/zone.h"
 #include "os/os.h"
+#include "os/os_move.h"
 
-/* An area that had fewer holes does not tell much; of a larger one the look takes too long. */
-#define MIN_HOLES 64u
+/* An area of which a larger share had frames does not tell; of a longer one the look takes long. */
+#define MAX_WITH_FRAMES 4u
 #define MAX_PAGES ((256u << 20) / PAGE_SIZE)
 /* So many pages in a row without a frame are worth a call that makes them holes for certain. */
 #define STRETCH_MIN_PAGES 32u
@@ -16,7 +17,7 @@
 #define SPARSE 192u
 /* Of two looks the second is worth three times as much as the first. */
 #define WEIGHT 4u
-/* So wrong may be what was expected, as a share of the area: the peak is not worth correcting. */
+/* By such a share of the area what was expected may be wrong: no two are the same. */
 #define TOLERANCE 16u
 
 /* Sizes that have the highest bit and the two behind it in common. */
@@ -34,22 +35,27 @@ static uint16_t *share_of(size_t nr_pages)
 	return &untouched[(order * SIZES_PER_ORDER + step) % NR_SIZES];
 }
 
-size_t sparse_spared_locked(size_t nr_pages)
+size_t sparse_spared(size_t nr_pages)
 {
-	size_t share = *share_of(nr_pages);
+	size_t share = READ_ONCE(*share_of(nr_pages));
 
-	return share < SPARSE ? 0 : nr_pages * share / ALL;
+	return share < SPARSE || nr_pages > MAX_PAGES ? 0 : nr_pages * share / ALL;
 }
 
-static void learn(const struct page *page, size_t nr_holes, size_t nr_untouched)
+/*
+ * Of what is swapped out nobody knows how much was a hole before. The peak is corrected while there
+ * is something to learn: what is known by now and counted in full all the same is not of the kind.
+ */
+static void learn(const struct page *page, size_t nr_holes, size_t nr_dropped)
 {
 	uint16_t *share = share_of(page->nr_pages);
-	size_t seen = min_size(nr_untouched, nr_holes) * ALL / nr_holes;
-	size_t nr_unexpected = nr_untouched - min_size(nr_untouched, page->nr_spared);
+	size_t nr_untouched = min_size(nr_dropped, nr_holes);
+	size_t nr_known = nr_holes * *share / ALL + page->nr_pages / TOLERANCE;
 
-	if (nr_unexpected > page->nr_pages / TOLERANCE)
-		zone_lower_peak_locked(nr_unexpected);
-	*share = (uint16_t)((*share + (WEIGHT - 1) * seen) / WEIGHT);
+	if (nr_untouched > nr_known)
+		zone_lower_peak_locked(nr_untouched - min_size(nr_untouched, page->nr_spared));
+	WRITE_ONCE(*share, (uint16_t)((*share + (WEIGHT - 1) * nr_untouched * ALL / nr_holes) /
+				      WEIGHT));
 }
 
 /*
@@ -97,20 +103,20 @@ static size_t count_holes(size_t pfn, size_t nr_pages)
 
 bool sparse_look(const struct page *page)
 {
-	size_t pfn = page_to_pfn(page), end = pfn + READ_ONCE(page->nr_pages);
-	size_t nr_holes, nr_untouched = 0, nr_pages;
+	size_t pfn = page_to_pfn(page), nr_all = READ_ONCE(page->nr_pages), end = pfn + nr_all;
+	size_t nr_holes, nr_dropped = 0, nr_pages;
 
-	if (end - pfn > MAX_PAGES)
+	if (nr_all > MAX_PAGES)
 		return false;
-	nr_holes = count_holes(pfn, end - pfn);
-	if (nr_holes < MIN_HOLES)
+	nr_holes = count_holes(pfn, nr_all);
+	if (nr_holes < nr_all - nr_all / MAX_WITH_FRAMES || os_is_filtered())
 		return false;
 	for (; pfn < end; pfn += nr_pages) {
 		nr_pages = min_size(end - pfn, PAGEBLOCK_PAGES - pfn % PAGEBLOCK_PAGES);
-		nr_untouched += look_at(pfn, nr_pages);
+		nr_dropped += look_at(pfn, nr_pages);
 	}
 	zone_lock();
-	learn(page, nr_holes, nr_untouched);
+	learn(page, nr_holes, nr_dropped);
 	zone_unlock();
 	return true;
 }

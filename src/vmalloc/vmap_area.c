@@ -99,7 +99,7 @@ void area_fill(struct page *page, size_t first)
  */
 static bool find_units_locked(size_t nr_pages, size_t align_units, size_t *unit)
 {
-	bool sparse = sparse_spared_locked(nr_pages);
+	bool sparse = sparse_spared(nr_pages);
 	enum range_part part = sparse && params.thp != THP_ALWAYS ? RANGE_LOW :
 								   huge_area_part_locked(nr_pages);
 	enum range_part other = part == RANGE_LOW ? RANGE_HIGH : RANGE_LOW;
@@ -117,6 +117,15 @@ static void set_spared(struct page *page, size_t nr_pages)
 {
 	zone.nr_spared += nr_pages - page->nr_spared;
 	page->nr_spared = nr_pages;
+}
+
+/* What is expected of its size, but for the frames that are there. */
+static size_t spared_of(size_t pfn, size_t nr_pages)
+{
+	size_t nr_spared = sparse_spared(nr_pages);
+
+	return nr_spared ?
+		       min_size(nr_spared, nr_pages - residency_count_touched(pfn, nr_pages)) : 0;
 }
 
 static struct page *start_area(size_t unit, size_t nr_pages, size_t nr_spared)
@@ -146,7 +155,7 @@ static struct page *alloc_locked(size_t nr_pages, size_t align_bytes)
 
 	if (!find_units_locked(nr_pages, align_units, &unit))
 		return NULL;
-	return start_area(unit, nr_pages, sparse_spared_locked(nr_pages));
+	return start_area(unit, nr_pages, spared_of(unit * UNIT_PAGES, nr_pages));
 }
 
 static struct page *alloc_resident_locked(size_t nr_pages, size_t align_bytes)
@@ -155,8 +164,7 @@ static struct page *alloc_resident_locked(size_t nr_pages, size_t align_bytes)
 	size_t unit;
 
 	(void)align_bytes;
-	if (sparse_spared_locked(nr_pages) ||
-	    !range_take_resident_locked(part, nr_pages, true, &unit))
+	if (!range_take_resident_locked(part, nr_pages, true, &unit))
 		return NULL;
 	return start_area(unit, nr_pages, 0);
 }
@@ -192,8 +200,8 @@ struct page *area_alloc(size_t nr_pages, size_t align_bytes)
 {
 	struct page *page = zone_alloc(alloc_locked, USE_AREA, nr_pages, align_bytes);
 
-	if (page && !page->nr_spared)
-		area_fill(page, 0);
+	if (page)
+		area_fill(page, page->nr_spared ? nr_pages : 0);
 	return page;
 }
 
@@ -286,14 +294,14 @@ bool area_resize(struct page *page, size_t nr_pages)
 	else if (change < 0)
 		shrink_locked(page, nr_pages);
 	if (done) {
-		set_spared(page, page->nr_spared ? sparse_spared_locked(nr_pages) : 0);
+		set_spared(page, page->nr_spared ? spared_of(page_to_pfn(page), nr_pages) : 0);
 		zone_recharge_locked(page, USE_AREA, change);
 		WRITE_ONCE(page->nr_pages, (uint32_t)nr_pages);
 	}
 	count_slack(page_to_pfn(page), page->nr_pages);
 	zone_unlock();
 	if (done && change >= (ptrdiff_t)STITCH_MIN_PAGES)
-		area_fill(page, nr_pages - (size_t)change);
+		area_fill(page, nr_pages - (page->nr_spared ? 0 : (size_t)change));
 	return done;
 }
 

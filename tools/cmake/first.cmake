@@ -16,13 +16,15 @@ execute_process(COMMAND ${CMAKE_C_COMPILER} ${flags} -shared -nostdlib -Wl,-z,no
 	-Wl,-z,now -Wl,-z,relro -Wl,--verbose OUTPUT_VARIABLE script ERROR_QUIET)
 string(REGEX REPLACE ".*\n=====+\n(.*)\n=====+\n.*" "\\1" script "${script}")
 string(REGEX REPLACE "\n( *\\.text +:\n *{)"
-	"\n.rodata.first : { *stitch_*.o(.rodata .rodata.*) }\n\\1\n*(\n\t${first_functions}\n)"
+	"\n.rodata.first : { *stitch*.dir/*.o(.rodata .rodata.*) }
+\\1\n*(\n\t${first_functions}\n)"
 	script "${script}")
 set(first_script ${PROJECT_BINARY_DIR}/first.ld)
 file(CONFIGURE OUTPUT ${first_script} CONTENT "${script}" @ONLY)
 include(CheckLinkerFlag)
 set(linker_orders_sections FALSE)
-if(script MATCHES "rodata\\.first")
+if(script MATCHES "rodata\\.first" AND NOT CMAKE_LINKER_TYPE)
+	unset(linker_takes_script CACHE)
 	check_linker_flag(C -Wl,-T,${first_script} linker_takes_script)
 	set(linker_orders_sections ${linker_takes_script})
 endif()

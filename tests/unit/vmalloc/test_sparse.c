@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "core/params.h"
 #include "mm/residency.h"
 #include "mm/zone.h"
 #include "unit/mm/mm_test.h"
@@ -40,7 +41,7 @@ static size_t use(size_t nr_pages, size_t nr_touched, size_t step)
 /* What area_alloc places by. */
 static bool is_hardly_touched(size_t nr_pages)
 {
-	return sparse_spared_locked(nr_pages);
+	return sparse_spared(nr_pages);
 }
 
 /* Frames of a free unit that everybody could use. Returns its place. */
@@ -152,6 +153,71 @@ MM_TEST(an_area_with_frames_teaches_nothing)
 	EXPECT(!is_hardly_touched(NR_PAGES));
 }
 
+/* Each leaves a tenth untouched, which alone are holes from the second on. */
+MM_TEST(what_little_is_left_untouched_does_not_make_it_sparse)
+{
+	boot_heap(MIB(64));
+	for (int i = 0; i < 4; i++) {
+		use(NR_PAGES, NR_PAGES / 10 * 9, 1);
+		EXPECT(!is_hardly_touched(NR_PAGES));
+	}
+}
+
+MM_TEST(nobody_is_asked_under_a_filter)
+{
+	boot_heap(MIB(64));
+	os_fake_feature(OS_FEATURE_NO_FILTER, false);
+	use(NR_PAGES, NR_TOUCHED, 1);
+	use(NR_PAGES, NR_TOUCHED, 1);
+	EXPECT_EQ(os_fake_calls(OS_CALL_MINCORE), 0);
+	EXPECT_EQ(zone.nr_free_touched, NR_PAGES);
+}
+
+/* An aligned one goes to the first place that fits: with frames, here. */
+MM_TEST(frames_that_are_there_are_not_spared)
+{
+	struct page *page;
+
+	boot_heap(MIB(64));
+	use(NR_PAGES, NR_TOUCHED, 1);
+	use(NR_PAGES, NR_TOUCHED, 1);
+	leave_frames();
+	page = area_alloc(NR_PAGES, 2 * UNIT_BYTES);
+	ASSERT(page != NULL);
+	EXPECT(is_hardly_touched(NR_PAGES));
+	EXPECT(page->nr_spared <= NR_PAGES - residency_count_touched(page_to_pfn(page), NR_PAGES));
+}
+
+/* Each of many finds a place where the one before has been. */
+MM_TEST(the_heap_does_not_grow_without_end)
+{
+	size_t nr_opened;
+
+	boot_heap(MIB(256));
+	use(NR_PAGES, NR_TOUCHED, 1);
+	use(NR_PAGES, NR_TOUCHED, 1);
+	leave_frames();
+	use(NR_PAGES, NR_TOUCHED, 1);
+	nr_opened = zone.nr_opened;
+	for (int i = 0; i < 100; i++)
+		use(NR_PAGES, NR_TOUCHED, 1);
+	EXPECT_EQ(zone.nr_opened, nr_opened);
+	EXPECT(validate_zone());
+}
+
+MM_TEST(no_limit_rests_on_what_is_expected)
+{
+	size_t pfn;
+
+	boot_heap(MIB(64));
+	params.limit = 2 * NR_PAGES * PAGE_SIZE;
+	use(NR_PAGES, NR_TOUCHED, 1);
+	use(NR_PAGES, NR_TOUCHED, 1);
+	pfn = take(NR_PAGES);
+	EXPECT(pfn_to_page(pfn)->nr_spared > 0);
+	EXPECT(zone.nr_free_in_peak <= NR_PAGES);
+}
+
 /* Free pages may stay up to the peak (mm/decay.h): not up to one that never was. */
 MM_TEST(the_peak_is_of_frames)
 {
@@ -179,7 +245,7 @@ MM_TEST(resized_ones_count_by_their_size_until_they_are_no_longer_of_the_kind)
 	use(NR_PAGES, NR_TOUCHED, 1);
 	pfn = take(NR_PAGES);
 	EXPECT(area_resize(pfn_to_page(pfn), NR_PAGES - 50));
-	EXPECT_EQ(zone.nr_spared, sparse_spared_locked(NR_PAGES - 50));
+	EXPECT_EQ(zone.nr_spared, sparse_spared(NR_PAGES - 50));
 	EXPECT(zone.nr_spared > 0);
 	EXPECT(area_resize(pfn_to_page(pfn), NR_PAGES / 2));
 	EXPECT_EQ(zone.nr_spared, 0);
