@@ -120,9 +120,9 @@ static size_t excess_beyond_peak(void)
 {
 	size_t nr_free = READ_ONCE(zone.nr_free_touched);
 	size_t allowed = READ_ONCE(zone.nr_free_in_peak) +
-			 READ_ONCE(zone.nr_free_beyond) + DECAY_BATCH_PAGES;
+			 READ_ONCE(zone.nr_free_beyond) + decay_batch_pages();
 
-	return nr_free > allowed + DECAY_BATCH_PAGES ? nr_free - allowed : 0;
+	return nr_free > allowed + decay_batch_pages() ? nr_free - allowed : 0;
 }
 
 static void drop_excess(uint64_t now)

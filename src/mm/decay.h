@@ -26,8 +26,11 @@
 
 #include "mm/zone.h"
 
-/* Beyond the peak: worth a step. */
-#define DECAY_BATCH_PAGES 16u
+/* Beyond the peak: worth a step. A small heap is to stay small, a large one has large steps. */
+static inline size_t decay_batch_pages(void)
+{
+	return max_size(16, min_size(zone_peak_pages() / 512, 64));
+}
 
 /* There may be something to do. Racy and cheap. */
 static inline bool decay_is_due(void)
@@ -36,7 +39,7 @@ static inline bool decay_is_due(void)
 
 	return nr_free > READ_ONCE(zone.watermark[WMARK_LOW]) || READ_ONCE(zone.nr_kept_outside) ||
 	       nr_free > READ_ONCE(zone.nr_free_in_peak) + READ_ONCE(zone.nr_free_beyond) +
-				 2 * DECAY_BATCH_PAGES;
+				 2 * decay_batch_pages();
 }
 
 /*
