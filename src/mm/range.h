@@ -32,8 +32,8 @@ bool range_take_resident_locked(enum range_part part, size_t nr_pages, bool full
 
 /*
  * Take units of this part for nr_pages pages, as few of which as can be are touched. Looks at the
- * first ranges only; when a quarter would be it tries to open more of the heap. False: there is no
- * place.
+ * first ranges only; if these are all and a quarter would be, it tries to open more of the heap.
+ * False: there is no place.
  */
 bool range_take_holes_locked(enum range_part part, size_t nr_pages, size_t *unit);
 

@@ -84,7 +84,7 @@ struct zone {
 	size_t nr_used[NR_PAGE_USES];
 	size_t nr_spared;   /* of all areas (vmalloc/sparse.h) */
 	size_t peak_used;   /* highest sum of nr_used */
-	size_t peak_frames; /* the same without nr_spared, as far as it is known now */
+	size_t peak_frames; /* the same; without limits, less nr_spared as far as known */
 	struct node nodes[MAX_NODES]; /* the first one beside what is above */
 	struct mem_cgroup memcg[MAX_MEM_CGROUPS]; /* mm/memcontrol.h; the first is none */
 };

@@ -15,8 +15,6 @@
 /* Of so many pages: a share. From SPARSE on areas of a size count as hardly touched. */
 #define ALL 256u
 #define SPARSE 192u
-/* Of two looks the second is worth three times as much as the first. */
-#define WEIGHT 4u
 /* By such a share of the area what was expected may be wrong: no two are the same. */
 #define TOLERANCE 16u
 
@@ -43,19 +41,30 @@ size_t sparse_spared(size_t nr_pages)
 }
 
 /*
- * Of what is swapped out nobody knows how much was a hole before. The peak is corrected while there
- * is something to learn: what is known by now and counted in full all the same is not of the kind.
+ * Who touches an area gets frames again at once, and that most are not touched takes three looks:
+ * blocks of both kinds that are of one size are not to be without frames.
  */
-static void learn(const struct page *page, size_t nr_holes, size_t nr_dropped)
+static void learn(size_t nr_pages, size_t nr_untouched)
 {
-	uint16_t *share = share_of(page->nr_pages);
-	size_t nr_untouched = min_size(nr_dropped, nr_holes);
-	size_t nr_known = nr_holes * *share / ALL + page->nr_pages / TOLERANCE;
+	uint16_t *share = share_of(nr_pages);
+	size_t known = *share, seen = nr_untouched * ALL / nr_pages;
 
-	if (nr_untouched > nr_known)
+	known += seen > known ? (seen - known + 1) / 2 : 0;
+	known -= known > seen ? (known - seen) / 4 * 3 : 0;
+	WRITE_ONCE(*share, (uint16_t)known);
+}
+
+/*
+ * An area that was counted in full had no more at the peak either, if it was there then. What is
+ * known of its size by now and is so counted all the same is not of the kind: it is left alone.
+ */
+static void correct_peak(const struct page *page, size_t nr_untouched)
+{
+	size_t nr_known = page->nr_pages * *share_of(page->nr_pages) / ALL;
+	bool is_news = nr_untouched > nr_known + page->nr_pages / TOLERANCE;
+
+	if (is_news || (!page->nr_spared && sparse_spared(page->nr_pages)))
 		zone_lower_peak_locked(nr_untouched - min_size(nr_untouched, page->nr_spared));
-	WRITE_ONCE(*share, (uint16_t)((*share + (WEIGHT - 1) * nr_untouched * ALL / nr_holes) /
-				      WEIGHT));
 }
 
 /*
@@ -101,22 +110,37 @@ static size_t count_holes(size_t pfn, size_t nr_pages)
 	return nr_pages - nr_touched;
 }
 
+/* Nothing is known of the size any more. */
+static void forget(size_t nr_pages)
+{
+	zone_lock();
+	WRITE_ONCE(*share_of(nr_pages), 0);
+	zone_unlock();
+}
+
+/* Of what is swapped out nobody knows how much was a hole before: no more than there were. */
 bool sparse_look(const struct page *page)
 {
-	size_t pfn = page_to_pfn(page), nr_all = READ_ONCE(page->nr_pages), end = pfn + nr_all;
+	size_t pfn = page_to_pfn(page), nr_all = page->nr_pages, end = pfn + nr_all;
 	size_t nr_holes, nr_dropped = 0, nr_pages;
 
 	if (nr_all > MAX_PAGES)
 		return false;
 	nr_holes = count_holes(pfn, nr_all);
-	if (nr_holes < nr_all - nr_all / MAX_WITH_FRAMES || os_is_filtered())
+	if (nr_holes < nr_all - nr_all / MAX_WITH_FRAMES)
 		return false;
+	if (os_is_filtered()) {
+		forget(nr_all);
+		return false;
+	}
 	for (; pfn < end; pfn += nr_pages) {
 		nr_pages = min_size(end - pfn, PAGEBLOCK_PAGES - pfn % PAGEBLOCK_PAGES);
 		nr_dropped += look_at(pfn, nr_pages);
 	}
+	nr_dropped = min_size(nr_dropped, nr_holes);
 	zone_lock();
-	learn(page, nr_holes, nr_dropped);
+	correct_peak(page, nr_dropped);
+	learn(nr_all, nr_dropped);
 	zone_unlock();
 	return true;
 }

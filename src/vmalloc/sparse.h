@@ -22,8 +22,8 @@
 size_t sparse_spared(size_t nr_pages);
 
 /*
- * Look at an area that is about to be freed, and note which of its pages have frames. False when
- * that is not worth it: any may have some. Takes LOCK_ZONE.
+ * Look at an area that is being freed, which nobody else can get at, and note which of its pages
+ * have frames. False when that is not worth it: any may have some. Takes LOCK_ZONE.
  */
 bool sparse_look(const struct page *page);
 

@@ -220,38 +220,50 @@ static void return_units(size_t unit, size_t nr_units)
 	range_free_locked(unit, nr_units);
 }
 
-static bool free_area(struct page *page, void (*note)(size_t pfn, size_t nr_pages))
+/* From now on nobody else finds it. False: it is none (any more). */
+static bool claim(struct page *page)
 {
-	size_t pfn = page_to_pfn(page), nr_pages;
+	size_t pfn = page_to_pfn(page);
 	bool is_area;
 
 	zone_lock();
 	is_area = page->kind == PAGE_AREA;
 	if (is_area) {
-		nr_pages = page->nr_pages;
-		uncount_slack(pfn, nr_pages);
+		uncount_slack(pfn, page->nr_pages);
 		WRITE_ONCE(page->kind, PAGE_NONE);
 		pagemap_write(pfn, 0);
 		WRITE_ONCE(nr_areas, nr_areas - 1);
-		set_spared(page, 0);
-		zone_recharge_locked(page, USE_AREA, -(ptrdiff_t)nr_pages);
-		note_unused(pfn, nr_pages, note);
-		return_units(pfn / UNIT_PAGES, units_of(nr_pages));
 	}
 	zone_unlock();
 	return is_area;
 }
 
+static void free_claimed(struct page *page, void (*note)(size_t pfn, size_t nr_pages))
+{
+	size_t pfn = page_to_pfn(page), nr_pages = page->nr_pages;
+
+	zone_lock();
+	set_spared(page, 0);
+	zone_recharge_locked(page, USE_AREA, -(ptrdiff_t)nr_pages);
+	note_unused(pfn, nr_pages, note);
+	return_units(pfn / UNIT_PAGES, units_of(nr_pages));
+	zone_unlock();
+}
+
 bool area_free(struct page *page)
 {
-	if (READ_ONCE(page->kind) != PAGE_AREA)
+	if (!claim(page))
 		return false;
-	return free_area(page, sparse_look(page) ? residency_note_vacated : residency_note_freed);
+	free_claimed(page, sparse_look(page) ? residency_note_vacated : residency_note_freed);
+	return true;
 }
 
 bool area_free_vacated(struct page *page)
 {
-	return free_area(page, residency_note_vacated);
+	if (!claim(page))
+		return false;
+	free_claimed(page, residency_note_vacated);
+	return true;
 }
 
 static bool extend_locked(struct page *page, size_t nr_pages)

@@ -44,6 +44,12 @@ static bool is_hardly_touched(size_t nr_pages)
 	return sparse_spared(nr_pages);
 }
 
+static void teach(void)
+{
+	for (int i = 0; i < 3; i++)
+		use(NR_PAGES, NR_TOUCHED, 1);
+}
+
 /* Frames of a free unit that everybody could use. Returns its place. */
 static size_t leave_frames(void)
 {
@@ -85,20 +91,18 @@ MM_TEST(what_could_not_be_dropped_may_be_touched)
 {
 	boot_heap(MIB(64));
 	os_fake_fail(OS_CALL_PURGE, 1, UINT_MAX, EINVAL);
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	EXPECT_EQ(zone.nr_free_touched, NR_PAGES);
 	EXPECT(!is_hardly_touched(NR_PAGES));
 	EXPECT(validate_zone());
 }
 
-MM_TEST(the_third_area_leaves_frames_to_others)
+MM_TEST(the_fourth_area_leaves_frames_to_others)
 {
 	size_t with_frames, pfn, nr_opened;
 
 	boot_heap(MIB(64));
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	with_frames = leave_frames();
 	pfn = take(NR_PAGES);
 	EXPECT(is_hardly_touched(NR_PAGES));
@@ -120,8 +124,7 @@ MM_TEST(one_of_another_size_gets_the_frames)
 	size_t with_frames;
 
 	boot_heap(MIB(64));
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	with_frames = leave_frames();
 	EXPECT(!is_hardly_touched(NR_PAGES / 5 * 3));
 	EXPECT_EQ(take(NR_PAGES / 5 * 3), with_frames);
@@ -130,8 +133,7 @@ MM_TEST(one_of_another_size_gets_the_frames)
 MM_TEST(who_touches_it_after_all_gets_frames_again)
 {
 	boot_heap(MIB(64));
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	EXPECT(is_hardly_touched(NR_PAGES));
 	use(NR_PAGES, NR_PAGES, 1);
 	EXPECT(!is_hardly_touched(NR_PAGES));
@@ -153,6 +155,43 @@ MM_TEST(an_area_with_frames_teaches_nothing)
 	EXPECT(!is_hardly_touched(NR_PAGES));
 }
 
+MM_TEST(blocks_of_both_kinds_of_one_size_have_frames)
+{
+	boot_heap(MIB(64));
+	for (int i = 0; i < 6; i++) {
+		use(NR_PAGES, i % 2 ? NR_PAGES : NR_TOUCHED, 1);
+		reclaim_all();
+		EXPECT(!is_hardly_touched(NR_PAGES));
+	}
+	teach();
+	EXPECT(is_hardly_touched(NR_PAGES));
+}
+
+MM_TEST(a_filter_makes_forget)
+{
+	boot_heap(MIB(64));
+	teach();
+	EXPECT(is_hardly_touched(NR_PAGES));
+	os_fake_feature(OS_FEATURE_NO_FILTER, false);
+	use(NR_PAGES, NR_TOUCHED, 1);
+	EXPECT(!is_hardly_touched(NR_PAGES));
+}
+
+/* All of them were counted in full before anything was known. */
+MM_TEST(the_peak_is_corrected_by_areas_of_before)
+{
+	size_t pfn[6];
+
+	boot_heap(MIB(64));
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfn); i++)
+		pfn[i] = take(NR_PAGES);
+	EXPECT_EQ(zone.peak_frames, ARRAY_SIZE(pfn) * NR_PAGES);
+	for (unsigned int i = 0; i < ARRAY_SIZE(pfn); i++)
+		EXPECT(area_free(pfn_to_page(pfn[i])));
+	EXPECT(zone.peak_frames < NR_PAGES);
+	EXPECT(validate_zone());
+}
+
 /* Each leaves a tenth untouched, which alone are holes from the second on. */
 MM_TEST(what_little_is_left_untouched_does_not_make_it_sparse)
 {
@@ -167,8 +206,7 @@ MM_TEST(nobody_is_asked_under_a_filter)
 {
 	boot_heap(MIB(64));
 	os_fake_feature(OS_FEATURE_NO_FILTER, false);
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	EXPECT_EQ(os_fake_calls(OS_CALL_MINCORE), 0);
 	EXPECT_EQ(zone.nr_free_touched, NR_PAGES);
 }
@@ -179,8 +217,7 @@ MM_TEST(frames_that_are_there_are_not_spared)
 	struct page *page;
 
 	boot_heap(MIB(64));
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	use(3 * UNIT_PAGES, 3 * UNIT_PAGES, 1);
 	page = area_alloc(NR_PAGES, 2 * UNIT_BYTES);
 	ASSERT(page != NULL);
@@ -195,8 +232,7 @@ MM_TEST(the_heap_does_not_grow_without_end)
 	size_t nr_opened;
 
 	boot_heap(MIB(256));
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	leave_frames();
 	use(NR_PAGES, NR_TOUCHED, 1);
 	nr_opened = zone.nr_opened;
@@ -212,8 +248,7 @@ MM_TEST(no_limit_rests_on_what_is_expected)
 
 	boot_heap(MIB(64));
 	params.limit = 2 * NR_PAGES * PAGE_SIZE;
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	use(2 * NR_PAGES, 2 * NR_PAGES, 1); /* the peak, up to the limit */
 	pfn = take(NR_PAGES);
 	EXPECT(pfn_to_page(pfn)->nr_spared > 0);
@@ -231,8 +266,7 @@ MM_TEST(the_peak_is_of_frames)
 	use(NR_PAGES, NR_TOUCHED, 1);
 	EXPECT_EQ(zone.peak_used, 2 * NR_PAGES);
 	EXPECT_EQ(zone.peak_frames, NR_PAGES + NR_TOUCHED);
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	EXPECT_EQ(zone.peak_used, 2 * NR_PAGES);
 	EXPECT(zone.peak_frames <= NR_PAGES * 5 / 4);
 	EXPECT(validate_zone());
@@ -243,8 +277,7 @@ MM_TEST(resized_ones_count_by_their_size_until_they_are_no_longer_of_the_kind)
 	size_t pfn;
 
 	boot_heap(MIB(64));
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	pfn = take(NR_PAGES);
 	EXPECT(area_resize(pfn_to_page(pfn), NR_PAGES - 50));
 	EXPECT_EQ(zone.nr_spared, sparse_spared(NR_PAGES - 50));
@@ -264,8 +297,7 @@ MM_TEST(a_block_that_takes_frames_along_counts_in_full)
 	struct page *page;
 
 	boot_heap(MIB(64));
-	use(NR_PAGES, NR_TOUCHED, 1);
-	use(NR_PAGES, NR_TOUCHED, 1);
+	teach();
 	page = area_alloc_unfilled(NR_PAGES);
 	ASSERT(page != NULL);
 	EXPECT(is_hardly_touched(NR_PAGES));
