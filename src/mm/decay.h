@@ -29,7 +29,7 @@
 /* Beyond the peak: worth a step. A small heap is to stay small, a large one has large steps. */
 static inline size_t decay_batch_pages(void)
 {
-	return max_size(16, min_size(zone_peak_pages() / 512, 64));
+	return max_size(8, min_size(zone_peak_pages() / 512, 64));
 }
 
 /* There may be something to do. Racy and cheap. */

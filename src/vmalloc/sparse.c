@@ -12,7 +12,7 @@
 /* So many pages in a row without a frame are worth a call that makes them holes for certain. */
 #define STRETCH_MIN_PAGES 32u
 
-/* Of so many pages: a share. From SPARSE on areas of a size count as hardly touched. */
+/* Of so many pages: a share. Above SPARSE areas of a size count as hardly touched. */
 #define ALL 256u
 #define SPARSE 192u
 /* By such a share of the area what was expected may be wrong: no two are the same. */
@@ -37,21 +37,21 @@ size_t sparse_spared(size_t nr_pages)
 {
 	size_t share = READ_ONCE(*share_of(nr_pages));
 
-	return share < SPARSE || nr_pages > MAX_PAGES ? 0 : nr_pages * share / ALL;
+	return share <= SPARSE || nr_pages > MAX_PAGES ? 0 : nr_pages * share / ALL;
 }
 
 /*
- * Who touches an area gets frames again at once, and that most are not touched takes three looks:
- * blocks of both kinds that are of one size are not to be without frames.
+ * Who touches an area gets frames again at once, and that most are not touched takes two looks one
+ * after the other: blocks of both kinds that are of one size are not to be without frames.
  */
 static void learn(size_t nr_pages, size_t nr_untouched)
 {
 	uint16_t *share = share_of(nr_pages);
 	size_t known = *share, seen = nr_untouched * ALL / nr_pages;
 
-	known += seen > known ? (seen - known + 1) / 2 : 0;
-	known -= known > seen ? (known - seen) / 4 * 3 : 0;
-	WRITE_ONCE(*share, (uint16_t)known);
+	if (seen > known)
+		seen = known + (seen - known) * 3 / 4;
+	WRITE_ONCE(*share, (uint16_t)seen);
 }
 
 /*
