@@ -97,6 +97,16 @@ size_t residency_count_touched(size_t pfn, size_t nr_pages)
 	return nr_touched;
 }
 
+size_t residency_count_holes(size_t pfn, size_t nr_pages)
+{
+	size_t nr_touched;
+
+	zone_lock();
+	nr_touched = residency_count_touched(pfn, nr_pages);
+	zone_unlock();
+	return nr_pages - nr_touched;
+}
+
 /* First page at or behind pfn whose state is `touched`, end when there is none. */
 static size_t find_state(size_t pfn, size_t end, bool touched)
 {

@@ -37,6 +37,9 @@ size_t residency_note_resident(size_t pfn, size_t nr_pages, const unsigned char 
 /* How many of the pages are not HOLE. */
 size_t residency_count_touched(size_t pfn, size_t nr_pages);
 
+/* How many are HOLE. Takes LOCK_ZONE itself. */
+size_t residency_count_holes(size_t pfn, size_t nr_pages);
+
 /*
  * The first stretch of pages in [pfn, pfn + nr_pages) that are not HOLE, or are HOLE (`touched`
  * false); *length 0 when there is none. Returns its first pfn.

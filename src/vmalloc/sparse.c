@@ -22,7 +22,7 @@
 #define SIZES_PER_ORDER 4u
 #define NR_SIZES (32 * SIZES_PER_ORDER)
 
-/* Of areas of about a size: the share of the holes that stayed holes. Zone lock. */
+/* Of areas of about a size: the share of the pages that were left holes. Zone lock. */
 static uint16_t untouched[NR_SIZES];
 
 static uint16_t *share_of(size_t nr_pages)
@@ -100,16 +100,6 @@ static size_t look_at(size_t pfn, size_t nr_pages)
 	return nr_dropped;
 }
 
-static size_t count_holes(size_t pfn, size_t nr_pages)
-{
-	size_t nr_touched;
-
-	zone_lock();
-	nr_touched = residency_count_touched(pfn, nr_pages);
-	zone_unlock();
-	return nr_pages - nr_touched;
-}
-
 /* Nothing is known of the size any more. */
 static void forget(size_t nr_pages)
 {
@@ -126,7 +116,7 @@ bool sparse_look(const struct page *page)
 
 	if (nr_all > MAX_PAGES)
 		return false;
-	nr_holes = count_holes(pfn, nr_all);
+	nr_holes = residency_count_holes(pfn, nr_all);
 	if (nr_holes < nr_all - nr_all / MAX_WITH_FRAMES)
 		return false;
 	if (os_is_filtered()) {

@@ -594,16 +594,6 @@ static void sample_unmoved(struct stitch *st)
 
 /* --- a request -------------------------------------------------------------------------------- */
 
-static size_t count_holes(size_t pfn, size_t nr_pages)
-{
-	size_t nr_touched;
-
-	zone_lock();
-	nr_touched = residency_count_touched(pfn, nr_pages);
-	zone_unlock();
-	return nr_pages - nr_touched;
-}
-
 size_t stitch_count_available(void)
 {
 	size_t nr_free = READ_ONCE(zone.nr_free_touched), nr_reserved = RESERVE_PAGES;
@@ -683,7 +673,7 @@ void stitch_fill(size_t pfn, size_t nr_pages, size_t spare, size_t nr_spare)
 	if (nr_pages < STITCH_MIN_PAGES || params.stitch == STITCH_OFF ||
 	    st.nr_budget < STITCH_MIN_PAGES)
 		return;
-	st.nr_missing = count_holes(pfn, nr_pages);
+	st.nr_missing = residency_count_holes(pfn, nr_pages);
 	if (st.nr_missing < STITCH_MIN_PAGES)
 		return;
 	st.nr_budget = min_size(st.nr_budget, MAX_PAGES);
