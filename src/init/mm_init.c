@@ -9,6 +9,7 @@
 #include "debug/leak_check.h"
 #include "debug/leak_track.h"
 #include "kmalloc/gate.h"
+#include "mm/decay.h"
 #include "mm/huge_memory.h"
 #include "mm/section.h"
 #include "os/os.h"
@@ -131,6 +132,7 @@ static void leave_slot(void)
 	if (slot_is_held())
 		current_slot->inside = 1;
 	slot_release();
+	decay_slot_left();
 	gate_leave(pass);
 }
 

@@ -21,6 +21,14 @@
 /* Pages in that time: 1 % of a processor in faults. */
 #define BEARABLE_REGRET 50000u
 
+/*
+ * Of what is free when a thread ends, that much will not be wanted by the others. Threads may come
+ * and go all the time: it is no more than a page in so many milliseconds, after a first few.
+ */
+#define EXIT_SHARE 8u
+#define EXIT_MS_PER_PAGE 8u
+#define MOST_EXIT_PAGES 128u
+
 /* LOCK_RECLAIM. */
 static struct {
 	struct reclaim_walk hand;
@@ -31,6 +39,7 @@ static struct {
 	size_t nr_dropped;     /* pages of the excess, dropped lately */
 	size_t regret;	       /* of these, faulted in again lately, when beyond the peak */
 	bool beyond_peak;      /* why they were dropped */
+	uint64_t exit_ms;      /* up to when pages were dropped for threads that ended */
 	size_t nr_faulted;     /* HOLE pages that the program got, when last looked at */
 } decay;
 
@@ -147,13 +156,17 @@ static void drop_excess(uint64_t now)
 	decay.nr_dropped += decay.hand.nr_pages - nr_before;
 }
 
-size_t decay_drop_locked(size_t nr_pages)
+static size_t drop(struct reclaim_limit limit)
 {
-	struct reclaim_limit limit = { .nr_pages = nr_pages, .split = true };
 	size_t nr_before = decay.hand.nr_pages;
 
 	go_round(&limit);
 	return decay.hand.nr_pages - nr_before;
+}
+
+size_t decay_drop_locked(size_t nr_pages)
+{
+	return drop((struct reclaim_limit){ .nr_pages = nr_pages, .split = true });
 }
 
 static void drop_aged(uint64_t passed_ms)
@@ -180,6 +193,27 @@ static void step_locked(uint64_t now)
 	WRITE_ONCE(decay.last_ms, now);
 	forget(passed_ms);
 	drop_aged(passed_ms);
+}
+
+/* What is dropped is whole extents, which may be more than was asked for: the next ones wait. */
+static void slot_left_locked(uint64_t now)
+{
+	uint64_t passed_ms = now - min_size(now, decay.exit_ms);
+	size_t most = min_size(passed_ms / EXIT_MS_PER_PAGE, MOST_EXIT_PAGES);
+	size_t nr_pages = min_size(READ_ONCE(zone.nr_free_touched) / EXIT_SHARE, most);
+
+	if (!nr_pages)
+		return;
+	decay.exit_ms = now - most * EXIT_MS_PER_PAGE;
+	decay.exit_ms += EXIT_MS_PER_PAGE * drop((struct reclaim_limit){ .nr_pages = nr_pages });
+}
+
+void decay_slot_left(void)
+{
+	if (!READ_ONCE(zone.nr_free_touched) || !lock_try_acquire(LOCK_RECLAIM))
+		return;
+	slot_left_locked(os_clock_ms());
+	lock_release(LOCK_RECLAIM);
 }
 
 void decay_step(void)

@@ -17,6 +17,9 @@
  * was ever in use: free pages that the program's new sizes cannot be made of shall not add to it.
  * Pages of large blocks that are not expected to be touched (vmalloc/sparse.h) are not in that.
  *
+ * A thread that ends takes some of the free pages with it, fewer than two in a hundredth of a
+ * second: the others may never want so many.
+ *
  * A hand goes round over the pageblocks, so that what was freed long ago goes first. WMARK_HIGH
  * rises by what had to be faulted in again soon after it was dropped (a program that frees and
  * allocates the same memory by turns) and falls back with time to params.retain.
@@ -47,6 +50,9 @@ static inline bool decay_is_due(void)
  * LOCK_RECLAIM. Returns how many were dropped.
  */
 size_t decay_drop_locked(size_t nr_pages);
+
+/* A thread has left its slot. Takes LOCK_RECLAIM, unless somebody has it. */
+void decay_slot_left(void);
 
 /* Do it, unless it was done just now or somebody else is at it. Takes LOCK_RECLAIM. */
 void decay_step(void);

@@ -315,6 +315,49 @@ MM_TEST(a_refusal_is_no_loop)
 	EXPECT(validate_zone());
 }
 
+/* An eighth of what is free, in whole blocks. */
+MM_TEST(a_thread_that_ends_takes_pages_with_it)
+{
+	size_t nr_left;
+
+	boot();
+	take_runs(0, 8);
+	give_runs(0, 6);
+	ASSERT_EQ(zone.nr_free_touched, 6 * RUN_PAGES);
+	decay_slot_left();
+	nr_left = zone.nr_free_touched;
+	EXPECT(nr_left <= 6 * RUN_PAGES * 7 / 8);
+	EXPECT(nr_left >= 4 * RUN_PAGES);
+	EXPECT_EQ(*first_word(runs[6]), 1);
+	EXPECT(validate_zone());
+	lock_acquire(LOCK_RECLAIM); /* by somebody else: no need to wait */
+	os_fake_clock_advance(1000000);
+	decay_slot_left();
+	EXPECT_EQ(zone.nr_free_touched, nr_left);
+	lock_release(LOCK_RECLAIM);
+}
+
+/* Threads may come and go all the time: 125 pages a second are dropped, after the first 128. */
+MM_TEST(many_threads_that_end_take_no_more)
+{
+	size_t nr_dropped = 0;
+
+	boot();
+	for (unsigned int ms = 0; ms < 20000; ms += 20) {
+		size_t nr_free;
+
+		take_runs(0, 8);
+		give_runs(0, 8);
+		nr_free = zone.nr_free_touched;
+		decay_slot_left();
+		nr_dropped += nr_free - zone.nr_free_touched;
+		os_fake_clock_advance(20);
+	}
+	EXPECT(nr_dropped <= 128 + 20 * 125 + 2 * RUN_PAGES); /* the last block may be too much */
+	EXPECT(nr_dropped >= 20 * 125 - 2 * RUN_PAGES);
+	EXPECT(validate_zone());
+}
+
 MM_TEST(one_at_a_time)
 {
 	boot();
