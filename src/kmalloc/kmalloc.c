@@ -47,6 +47,13 @@ static inline void come_by(void)
 		decay_visit();
 }
 
+static inline void leave(gate_pass *pass)
+{
+	gate_leave(pass);
+	if (unlikely(zone_is_outgrown()))
+		kmalloc_drain_others();
+}
+
 static void *kmalloc_small(unsigned int class)
 {
 	struct slot *slot = slot_enter();
@@ -208,7 +215,7 @@ void *kmalloc_slow(size_t bytes)
 		object = kmalloc_inside(bytes);
 	}
 	come_by();
-	gate_leave(pass);
+	leave(pass);
 	return object;
 }
 
@@ -225,7 +232,7 @@ void *kmalloc_pages_of_own(size_t bytes)
 		page = kmalloc_pages(bytes, PAGE_SIZE);
 	}
 	come_by();
-	gate_leave(pass);
+	leave(pass);
 	return address_or_null(page);
 }
 
@@ -261,7 +268,7 @@ void *kzalloc(size_t bytes)
 		page = kmalloc_pages(bytes, PAGE_SIZE);
 	}
 	come_by();
-	gate_leave(pass);
+	leave(pass);
 	if (stocked)
 		clear_stocked(stocked, bytes);
 	else if (page)
@@ -305,7 +312,7 @@ __slow void *kmalloc_node(size_t bytes, size_t align, unsigned int nid, bool str
 		object = NULL;
 	}
 	come_by();
-	gate_leave(pass);
+	leave(pass);
 	return object;
 }
 
@@ -331,7 +338,7 @@ void *kmalloc_aligned(size_t align, size_t bytes)
 		object = object_inside(class, align, bytes);
 	}
 	come_by();
-	gate_leave(pass);
+	leave(pass);
 	return object;
 }
 
@@ -428,7 +435,7 @@ static void kfree_entering(void *object)
 	}
 	kfree_inside(object);
 	come_by();
-	gate_leave(pass);
+	leave(pass);
 }
 
 /* Of no slab, run or area. */

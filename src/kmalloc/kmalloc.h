@@ -52,6 +52,12 @@ size_t ksize(const void *object);
 bool kmalloc_trim(void);
 
 /*
+ * Hand the pages that other threads keep for reuse back to the zone, of some threads at a time. The
+ * heap has grown (zone_is_outgrown). Outside the gate, which it closes for some microseconds.
+ */
+void kmalloc_drain_others(void);
+
+/*
  * Hand what the thread and slots without a holder keep for reuse back to the zone. Inside the gate
  * (kmalloc/gate.h).
  */

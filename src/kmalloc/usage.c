@@ -442,6 +442,44 @@ static void drain_held_slots(unsigned int memcg)
 	}
 }
 
+/* Bounded by what a pcp may keep. */
+static bool drain_pcp(struct slot *slot)
+{
+	pcp_drain(&slot->pcp);
+	return false;
+}
+
+/* With the gate closed: the next slots' turn. False: that was all. */
+static bool drain_next_pcps(void)
+{
+	static struct slot *last;
+
+	for (unsigned int nr = 0; nr < SLOTS_AT_A_TIME; nr++) {
+		last = slot_next_held(last, 0);
+		if (!last)
+			return false;
+		slot_visit_held(last, drain_pcp);
+	}
+	return true;
+}
+
+void kmalloc_drain_others(void)
+{
+	bool more = false;
+	gate_pass *pass;
+
+	if (slot_next_held(NULL, 0) && gate_close_briefly()) {
+		pass = gate_enter();
+		if (pass) {
+			more = drain_next_pcps();
+			gate_leave(pass);
+		}
+		gate_open();
+	}
+	if (!more)
+		WRITE_ONCE(zone.peak_shared, READ_ONCE(zone.peak_frames));
+}
+
 void kmalloc_trim_memcg(unsigned int memcg)
 {
 	gate_pass *pass = gate_enter_patiently();

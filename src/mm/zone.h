@@ -85,6 +85,7 @@ struct zone {
 	size_t nr_spared;   /* of all areas (vmalloc/sparse.h) */
 	size_t peak_used;   /* highest sum of nr_used */
 	size_t peak_frames; /* the same; without limits, less nr_spared as far as known */
+	size_t peak_shared; /* peak_frames when slots last gave up what they keep for themselves */
 	struct node nodes[MAX_NODES]; /* the first one beside what is above */
 	struct mem_cgroup memcg[MAX_MEM_CGROUPS]; /* mm/memcontrol.h; the first is none */
 };
@@ -157,8 +158,8 @@ static inline size_t zone_used_pages(void)
  * of what is in use. Who keeps free pages or objects gives them up then before it asks for more. A
  * heap that does not grow asks nobody to, and one that does not too often. Racy and cheap.
  */
-#define ZONE_GROWTH_PAGES 32u
-#define ZONE_GROWTH_SHARE 64u
+#define ZONE_GROWTH_PAGES 8u
+#define ZONE_GROWTH_SHARE 256u
 static inline bool zone_has_grown(size_t *seen)
 {
 	size_t nr_faulted = READ_ONCE(zone.nr_holes_used) - READ_ONCE(zone.nr_holes_filled);
@@ -170,6 +171,20 @@ static inline bool zone_has_grown(size_t *seen)
 		return false;
 	*seen = nr_faulted;
 	return true;
+}
+
+/*
+ * The same for what others keep, which may be asleep: they have to be kept out of their slow paths,
+ * so that it is done when a heap of some hundred KiB has grown by a sixteenth. Racy and cheap.
+ */
+#define ZONE_OUTGROWN_PAGES 64u
+#define ZONE_OUTGROWN_SHARE 16u
+static inline bool zone_is_outgrown(void)
+{
+	size_t before = READ_ONCE(zone.peak_shared);
+
+	return READ_ONCE(zone.peak_frames) >=
+	       before + before / ZONE_OUTGROWN_SHARE + ZONE_OUTGROWN_PAGES;
 }
 
 /* Under the lock; decay_is_due() looks without it. */

@@ -24,7 +24,7 @@
 /* Freed within a tick they close sheaves once more. To touch as many takes a millisecond. */
 #define MUCH_FREED_PAGES 4096u
 /* Larger objects are given up when the heap grows: a few of each class are a megabyte. */
-#define SMALL_BYTES 512u
+#define SMALL_BYTES 128u
 /* A busy thread's arrays may take this share of its slabs on top of params.sheaf_budget. */
 #define BUDGET_PER_SLAB_BYTES 8u
 
@@ -208,13 +208,14 @@ static void give_up_large(struct slot *slot)
 		struct slot_class *cache = &slot->class[class];
 		bool was_closed = sheaf_is_closed(slot, class);
 
-		if (cache->nr_slabs < 2 || !sheaf_count(slot, class))
+		if (!sheaf_count(slot, class))
 			continue;
 		hand_back(slot, class);
 		if (!was_closed)
 			open_sheaf(slot, class);
 		cache->nr_misses = 0; /* the next one is not for want of room */
 	}
+	slab_trim_last(slot);
 }
 
 static void refill(struct slot *slot, unsigned int class)

@@ -303,6 +303,21 @@ void slab_trim(struct slot *slot)
 				slab_destroy(slot, class, head);
 }
 
+/* An empty slab that stayed since it was the last one has become the oldest. */
+void slab_trim_last(struct slot *slot)
+{
+	for (unsigned int class = 0; class < NR_SIZE_CLASSES; class++) {
+		const struct list_head *partial = &slot->class[class].partial;
+		struct page *head;
+
+		if (list_empty(partial))
+			continue;
+		head = list_last_entry(partial, struct page, list);
+		if (slab_nr_free(head) == head->nr_objects)
+			slab_destroy(slot, class, head);
+	}
+}
+
 /* --- questions ------------------------------------------------------------------------------ */
 
 enum slab_place slab_place_of(struct page *page, unsigned int class, const void *address)

@@ -93,6 +93,9 @@ void slab_report(const char *what, const void *object, unsigned int class);
 /* Give the pages of empty slabs back, down to the last. */
 void slab_trim(struct slot *slot);
 
+/* Those that stayed as the last of their class; one look a class, however many slabs there are. */
+void slab_trim_last(struct slot *slot);
+
 /* True when the invariants above hold for every slab of the slot (which the caller holds). */
 bool validate_slabs(struct slot *slot);
 

@@ -117,6 +117,88 @@ ISOLATED_TEST(trim_reaches_page_stocks)
 	expect_valid();
 }
 
+/* Objects in use, until the runs that sleepers keep are fewer than `nr_pages`. */
+static unsigned int grow_until_runs_below(size_t nr_pages)
+{
+	unsigned int nr = 0;
+
+	while (zone.nr_used[USE_RUN] >= nr_pages) {
+		ASSERT(nr < NR);
+		ASSERT((objects[nr++] = kmalloc(BYTES)));
+	}
+	return nr;
+}
+
+/* Pages that others keep are taken before a heap that grows takes many more. */
+ISOLATED_TEST(who_grows_gets_the_page_stocks_of_sleepers)
+{
+	struct slot *sleeper;
+	size_t outgrown;
+
+	heap_up("");
+	kfree(kmalloc(KIB(100)));
+	sleeper = thread_switch(&slot_none);
+	kfree(kmalloc(KIB(50)));
+	ASSERT_EQ(sleeper->pcp.nr_run_pages, 25);
+	for (unsigned int round = 0; round < 3; round++) {
+		zone.peak_shared = zone.peak_frames;
+		outgrown = zone.peak_frames + zone.peak_frames / ZONE_OUTGROWN_SHARE +
+			   ZONE_OUTGROWN_PAGES;
+		grow_until_runs_below(25);
+		EXPECT(zone.peak_frames >= outgrown);
+		EXPECT(zone.peak_frames < outgrown + 16);
+		EXPECT_EQ(sleeper->pcp.nr_run_pages, 0);
+		EXPECT_EQ(zone.peak_shared, zone.peak_frames);
+		EXPECT(!gate.closed_by);
+		expect_valid();
+		sleeper = thread_switch(sleeper);
+		kfree(kmalloc(KIB(100)));
+		sleeper = thread_switch(sleeper);
+	}
+}
+
+/* As many at a time as a millisecond is enough for; the next ones soon afterwards. */
+ISOLATED_TEST(who_grows_gets_those_of_many_sleepers)
+{
+	enum { NR_SLEEPERS = 100 };
+	size_t before;
+
+	heap_up("");
+	zone.peak_shared = 1 << 20;
+	for (unsigned int i = 0; i < NR_SLEEPERS; i++) {
+		kfree(kmalloc(KIB(100)));
+		thread_switch(&slot_none);
+	}
+	ASSERT_EQ(zone.nr_used[USE_RUN], 25 * NR_SLEEPERS);
+	before = zone.peak_frames;
+	zone.peak_shared = 0;
+	grow_until_runs_below(1);
+	EXPECT(zone.peak_frames < before + ZONE_OUTGROWN_PAGES);
+	EXPECT_EQ(zone.peak_shared, zone.peak_frames);
+	expect_valid();
+}
+
+/* The gate is somebody else's: that is not waited for, and tried again when there is more. */
+ISOLATED_TEST(who_grows_does_without_page_stocks_amid_a_fork)
+{
+	size_t before;
+
+	heap_up("");
+	kfree(kmalloc(KIB(100)));
+	thread_switch(&slot_none);
+	ASSERT((objects[0] = kmalloc(BYTES)));
+	zone.peak_shared = 0;
+	closer_closes();
+	kmalloc_drain_others();
+	closer_opens();
+	EXPECT_EQ(zone.nr_used[USE_RUN], 25);
+	before = zone.peak_shared;
+	EXPECT_EQ(before, zone.peak_frames);
+	grow_until_runs_below(25);
+	EXPECT(zone.peak_frames >= before + ZONE_OUTGROWN_PAGES);
+	expect_valid();
+}
+
 /* Its thread has met a closed gate at its end. */
 ISOLATED_TEST(trim_reaches_outboxes_that_were_left)
 {

@@ -128,8 +128,10 @@ MM_TEST(a_drain_gives_everything_back)
 	struct page *pages[PCP_MAX_ORDER + 1];
 
 	boot(MIB(64));
-	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
+	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++) {
+		pcp.nr_faulted_seen = zone.nr_holes_used;
 		ASSERT((pages[order] = pcp_alloc(&pcp, order, true)));
+	}
 	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
 		pcp_free(&pcp, pages[order], order);
 	EXPECT_EQ(pages_on_lists(), 4 * BATCH);
@@ -160,6 +162,7 @@ MM_TEST(a_kept_run_is_handed_out_again)
 
 	boot(MIB(64));
 	page = take_run(10);
+	pcp.nr_faulted_seen = zone.nr_holes_used;
 	ASSERT(pcp_run_free(&pcp, page));
 	EXPECT_EQ(page->kind, PAGE_PCP);
 	EXPECT_EQ(pagemap_read(page_to_pfn(page)), 0);
@@ -390,7 +393,7 @@ MM_TEST(a_large_heap_has_to_grow_by_more)
 	size_t seen, nr_used;
 
 	boot(MIB(64));
-	grow_heap(100 * ZONE_GROWTH_PAGES);
+	grow_heap(2 * ZONE_GROWTH_SHARE * ZONE_GROWTH_PAGES);
 	seen = zone.nr_holes_used;
 	nr_used = zone.nr_used[USE_SLAB] + zone.nr_used[USE_RUN];
 	grow_heap(nr_used / ZONE_GROWTH_SHARE - 1);

@@ -140,6 +140,7 @@ ISOLATED_TEST(large_objects_are_given_up_when_the_heap_grows)
 	nr_faulted = zone.nr_holes_used;
 	nr_grown = grow_until_given_up();
 	EXPECT(zone.nr_holes_used >= nr_faulted + ZONE_GROWTH_PAGES);
+	EXPECT_EQ(cache(4096)->nr_slabs, 0);
 	EXPECT(count(BYTES) >= 4);
 	while (nr_grown)
 		kfree(objects[--nr_grown]);

@@ -160,6 +160,43 @@ ISOLATED_TEST(later_slabs_are_populated)
 	EXPECT_EQ(os_fake_calls(OS_CALL_POPULATE), 1);
 }
 
+static unsigned int take_slab(struct slot *slot, unsigned int class, void **objects)
+{
+	unsigned int nr = slab_take_bulk(slot, class, objects, 1);
+
+	while (count_slabs(slot, class))
+		nr += slab_take_bulk(slot, class, objects + nr, 1);
+	return nr;
+}
+
+/* What stays as the last one goes by itself; slabs that are in use do not. */
+ISOLATED_TEST(the_last_empty_slab_goes)
+{
+	struct slot *slot = own_slot("");
+	unsigned int class = class_of(1024), other = class_of(2048);
+	void *objects[MANY], *more[MANY], *others[MANY];
+	unsigned int nr = take_slab(slot, class, objects), nr_more;
+
+	slab_put_bulk(slot, class, objects, nr);
+	slab_put_bulk(slot, other, others, take_slab(slot, other, others) - 1);
+	slab_trim_last(slot);
+	EXPECT_EQ(slot->class[class].nr_slabs, 0);
+	EXPECT_EQ(slot->class[other].nr_slabs, 1);
+	slab_trim_last(slot);
+
+	nr = take_slab(slot, class, objects);
+	nr_more = take_slab(slot, class, more);
+	slab_put_bulk(slot, class, objects, nr); /* empty, and stays */
+	slab_put_bulk(slot, class, more, 1);
+	ASSERT_EQ(count_slabs(slot, class), 2);
+	slab_trim_last(slot);
+	EXPECT_EQ(slot->class[class].nr_slabs, 1);
+	slab_put_bulk(slot, class, more + 1, nr_more - 2);
+	slab_trim_last(slot);
+	EXPECT_EQ(slot->class[class].nr_slabs, 1);
+	EXPECT(validate_slabs(slot));
+}
+
 /* The last empty slab of a class stays; more than one do not; trim takes that one too. */
 ISOLATED_TEST(empty_slabs_go)
 {
