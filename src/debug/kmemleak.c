@@ -133,6 +133,19 @@ static bool is_dtv_of_thread(const uintptr_t *words, size_t i, size_t nr, uintpt
 	return i > 0 && i + 1 < nr && words[i - 1] == self && words[i + 1] == self;
 }
 
+/*
+ * Of two words each: how many entries there are, behind an unused one, which the address tells.
+ * What ended threads have left in stacks may point to what has become the program's since.
+ */
+#define DTV_ENTRY_BYTES (2 * WORD)
+static bool may_be_dtv(const struct heap_object *object, uintptr_t address)
+{
+	size_t nr_entries = object->bytes / DTV_ENTRY_BYTES;
+
+	return address == object->start + DTV_ENTRY_BYTES && nr_entries > 2 &&
+	       *(const uintptr_t *)object->start <= nr_entries - 2; // NOLINT
+}
+
 /* Most words are no address in the heap: a cache line of them is judged at once. */
 #define WORDS_AT_ONCE 8u
 /* The processor's own prefetching ends with the page. */
@@ -194,7 +207,7 @@ static void look_at_word(const uintptr_t *words, size_t i, size_t nr, uintptr_t 
 		return;
 	}
 	kind = kind_by(source->kind, &object, word);
-	if (word != object.start && is_dtv_of_thread(words, i, nr, address))
+	if (is_dtv_of_thread(words, i, nr, address) && may_be_dtv(&object, word))
 		kind = LEAK_LOADERS;
 	if (kind_of(&object) < kind && points_into(&object, word))
 		set_kind(&object, kind, kind == LEAK_LOADERS ? 0 : holder);
@@ -388,7 +401,7 @@ void kmemleak_hold(uintptr_t address, bool loaders)
 {
 	struct heap_object object;
 
-	if (heap_object_at(address, &object))
+	if (heap_object_at(address, &object) && (!loaders || may_be_dtv(&object, address)))
 		raise(&object, loaders ? LEAK_LOADERS : LEAK_REACHABLE, 0);
 	spread();
 }

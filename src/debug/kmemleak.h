@@ -62,7 +62,7 @@ void kmemleak_close_pagemap(void);
 /* Words in [start, end) hold what they point to. */
 void kmemleak_scan(uintptr_t start, uintptr_t end, enum scan_backing backing);
 
-/* The object that the address lies in is held. loaders: it is not counted. */
+/* The object that the address lies in is held. loaders: it is not counted, if it can be a DTV. */
 void kmemleak_hold(uintptr_t address, bool loaders);
 
 /* A stack pointer: of an object that it points into only what is above is looked at. At most 64. */
