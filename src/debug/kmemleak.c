@@ -143,7 +143,7 @@ static bool may_be_dtv(const struct heap_object *object, uintptr_t address)
 	size_t nr_entries = object->bytes / DTV_ENTRY_BYTES;
 
 	return address == object->start + DTV_ENTRY_BYTES && nr_entries > 2 &&
-	       *(const uintptr_t *)object->start <= nr_entries - 2; // NOLINT
+	       *(const uintptr_t *)object->start - 1 < nr_entries - 2; // NOLINT
 }
 
 /* Most words are no address in the heap: a cache line of them is judged at once. */

@@ -47,6 +47,7 @@ static inline void come_by(void)
 		decay_visit();
 }
 
+/* Of who has allocated. */
 static inline void leave(gate_pass *pass)
 {
 	gate_leave(pass);
@@ -435,7 +436,7 @@ static void kfree_entering(void *object)
 	}
 	kfree_inside(object);
 	come_by();
-	leave(pass);
+	gate_leave(pass);
 }
 
 /* Of no slab, run or area. */

@@ -409,37 +409,41 @@ void kmalloc_drain(void)
 }
 
 /* Inside, with the gate closed. Returns the slot to go on with. */
-static struct slot *drain_some_held(struct slot *slot, unsigned int memcg)
+static struct slot *visit_some_inside(struct slot *slot, unsigned int memcg,
+				      bool (*fn)(struct slot *slot))
 {
 	for (unsigned int nr = 0; slot && nr < SLOTS_AT_A_TIME; nr++) {
-		if (slot_visit_held(slot, slabs_drain_part))
+		if (slot_visit_held(slot, fn))
 			break;
 		slot = slot_next_held(slot, memcg);
 	}
 	return slot;
 }
 
-/*
- * What threads hold that may be asleep, but for their sheaves and outboxes. Others wait meanwhile,
- * or do without the heap: a millisecond at a time.
- */
+/* False: not now. Else *slot is the one to go on with. Others wait meanwhile, or do without. */
+static bool visit_some_held(struct slot **slot, unsigned int memcg, bool (*fn)(struct slot *slot))
+{
+	gate_pass *pass;
+
+	if (!gate_close_briefly())
+		return false;
+	pass = gate_enter();
+	if (pass) {
+		*slot = visit_some_inside(*slot, memcg, fn);
+		gate_leave(pass);
+	}
+	gate_open();
+	return true;
+}
+
+/* What threads hold that may be asleep, but for their sheaves and outboxes: a millisecond each. */
 static void drain_held_slots(unsigned int memcg)
 {
 	struct slot *slot = slot_next_held(NULL, memcg);
-	gate_pass *pass;
 
-	for (unsigned int nr_failures = 0; slot && nr_failures < PATIENCE; os_nap(OPEN_US)) {
-		if (!gate_close_briefly()) {
+	for (unsigned int nr_failures = 0; slot && nr_failures < PATIENCE; os_nap(OPEN_US))
+		if (!visit_some_held(&slot, memcg, slabs_drain_part))
 			nr_failures++;
-			continue;
-		}
-		pass = gate_enter();
-		if (pass) {
-			slot = drain_some_held(slot, memcg);
-			gate_leave(pass);
-		}
-		gate_open();
-	}
 }
 
 /* Bounded by what a pcp may keep. */
@@ -449,34 +453,19 @@ static bool drain_pcp(struct slot *slot)
 	return false;
 }
 
-/* With the gate closed: the next slots' turn. False: that was all. */
-static bool drain_next_pcps(void)
-{
-	static struct slot *last;
-
-	for (unsigned int nr = 0; nr < SLOTS_AT_A_TIME; nr++) {
-		last = slot_next_held(last, 0);
-		if (!last)
-			return false;
-		slot_visit_held(last, drain_pcp);
-	}
-	return true;
-}
-
+/* Who comes in between may have some visited twice. */
 void kmalloc_drain_others(void)
 {
-	bool more = false;
-	gate_pass *pass;
+	static struct slot *next;
+	struct slot *slot = READ_ONCE(next);
+	bool closed;
 
-	if (slot_next_held(NULL, 0) && gate_close_briefly()) {
-		pass = gate_enter();
-		if (pass) {
-			more = drain_next_pcps();
-			gate_leave(pass);
-		}
-		gate_open();
-	}
-	if (!more)
+	if (!slot)
+		slot = slot_next_held(NULL, 0);
+	closed = slot && visit_some_held(&slot, 0, drain_pcp);
+	if (closed)
+		WRITE_ONCE(next, slot);
+	if (!closed || !slot)
 		WRITE_ONCE(zone.peak_shared, READ_ONCE(zone.peak_frames));
 }
 

@@ -8,6 +8,7 @@
 #include "kunit.h"
 #include "isolated.h"
 #include "core/hooks.h"
+#include "kmalloc/gate.h"
 
 #define NR_THREADS 8u
 
@@ -248,6 +249,29 @@ ISOLATED_TEST(threads_come_and_go)
 	EXPECT(!mm_thread_has_slot());
 	EXPECT(kmalloc(1));
 	EXPECT(!mm_thread_has_slot());
+}
+
+/* mm/decay.h: of 256 pages that are free 32 and more, in whole blocks. */
+ISOLATED_TEST(a_thread_that_ends_takes_free_pages_with_it)
+{
+	void *object;
+	gate_pass *pass;
+	size_t nr_free;
+
+	heap_up("");
+	os_fake_clock_set(1000000);
+	object = kmalloc(MIB(1));
+	ASSERT(object);
+	memset(object, 1, MIB(1));
+	kfree(object);
+	pass = gate_enter();
+	kmalloc_drain();
+	gate_leave(pass);
+	nr_free = zone.nr_free_touched;
+	ASSERT(nr_free >= 256);
+	mm_thread_exit();
+	EXPECT(zone.nr_free_touched <= nr_free - nr_free / 8);
+	expect_valid();
 }
 
 #define SAVE(n) "movdqu %%xmm" #n ", 16*" #n "(%0)\n\t"

@@ -317,8 +317,10 @@ static void *free_all_the_time(void *argument)
 
 		for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++)
 			objects[i] = kmalloc(kunit_below(&random, i % 8 ? 500 : 20000));
-		/* One made while pages were taken from others (kmalloc_drain_others) may be
-		 * outside the heap, of which nothing is deferred. */
+		/*
+		 * One made while pages were taken from others (kmalloc_drain_others) may be in
+		 * emergency memory, of which nothing is deferred.
+		 */
 		for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++)
 			if (emergency_contains(objects[i]))
 				kfree(objects[i]);
