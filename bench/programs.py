@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Compares allocators under real programs: each through bench/pair, then all of them in two tables.
 
-    programs.py [-n ROUNDS] [--only NAME]... [--peer NAME=LIBRARY]... [--out DIR] BUILD-TREE
+    programs.py [-n ROUNDS] [--together] [--only NAME]... [--peer NAME=LIBRARY]... [--out DIR]
+                BUILD-TREE
 
 The allocators are glibc's, BUILD-TREE/libstitchmalloc.so and Debian's jemalloc, and those of
 --peer. DIR gets NAME.json of bench/pair with every run, and NAME.bytes.json with what the program
@@ -13,6 +14,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import random
 import re
 import shlex
 import shutil
@@ -31,8 +33,8 @@ JEMALLOC = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
 OURS = "stitchmalloc"
 NEEDED = [("/usr/bin/cc", "gcc"), ("/usr/lib/x86_64-linux-gnu/libc.a", "libc6-dev"),
           (JEMALLOC, "libjemalloc2")]
-REDIS = "redis-server --port 0 --unixsocket {tmp}/redis.sock --save ''"
-REDIS_LOAD = "redis-benchmark -s {tmp}/redis.sock -q -r 100000 -d 150 "
+REDIS = "redis-server --port 0 --unixsocket {tmp}/redis{place} --save ''"
+REDIS_LOAD = "redis-benchmark -s {tmp}/redis{place} -q -r 100000 -d 150 "
 
 # What memcaslap draws its values from: key and value sizes (from, to, share), then sets and gets.
 MEMCACHED_LOAD = """\
@@ -64,10 +66,10 @@ pair = load_pair()
 
 
 class Work:
-    """A program and its work. In its texts {tmp} is a folder of the run's own, {port} a free TCP
-    port, {wrapper} g++'s option when it is recorded, else nothing; the other names are those of
-    `sizes`, each with a value for a measurement and one for --quick. recorded: what it allocates
-    can be."""
+    """A program and its work. In its texts {tmp} is a folder of the run's own, {place} a digit,
+    another one for each that runs at the same time, {port}{place} a free TCP port, {wrapper} g++'s
+    option when it is recorded, else nothing; the other names are those of `sizes`, each with a
+    value for a measurement and one for --quick. recorded: what it allocates can be."""
 
     def __init__(self, name, packages, command=None, *, title=None, stdin=None, prepare=None,
                  environment=None, server=None, load=None, port=None, recorded=True, **sizes):
@@ -179,24 +181,24 @@ cd {tmp}
 PATH={bin}:$PATH preload=$LD_PRELOAD
 unset LD_PRELOAD
 as_user() {{ {as_user} "$@"; }}
-as_user cp -r template data
-LD_PRELOAD=$preload {as_user} postgres -D data -k {tmp} -c listen_addresses= -c fsync=off \\
-	-c shared_buffers=64MB -c work_mem=2MB -c max_wal_size=512MB >server.log 2>&1 &
+as_user cp -r template $1
+LD_PRELOAD=$preload {as_user} postgres -D $1 -k {tmp}/$1 -c listen_addresses= -c fsync=off \\
+	-c shared_buffers=64MB -c work_mem=2MB -c max_wal_size=512MB >server$1.log 2>&1 &
 server=$!
 trap 'kill -QUIT $server' EXIT
-until pg_isready -q -h {tmp} -U postgres; do
+until pg_isready -q -h {tmp}/$1 -U postgres; do
 	kill -0 $server
 	sleep 0.05
 done
-pgbench -h {tmp} -U postgres -q -i -s {scale} postgres >pgbench.log 2>&1
-pgbench -h {tmp} -U postgres --random-seed=5 -c 4 -j 2 -t {transactions} -n postgres
-psql -h {tmp} -U postgres -d postgres -X -q -A -t -v ON_ERROR_STOP=1 -c "
+pgbench -h {tmp}/$1 -U postgres -q -i -s {scale} postgres >pgbench$1.log 2>&1
+pgbench -h {tmp}/$1 -U postgres --random-seed=5 -c 4 -j 2 -t {transactions} -n postgres
+psql -h {tmp}/$1 -U postgres -d postgres -X -q -A -t -v ON_ERROR_STOP=1 -c "
 	select count(*), max(length(t)) from (select string_agg(filler || aid, ',' order by bid, aid
 	desc) t from pgbench_accounts group by aid % 997) x" -c "vacuum (full, analyze)"
 trap - EXIT
 kill -INT $server
 wait $server
-rm -r data
+rm -r $1
 """
 
 
@@ -235,26 +237,26 @@ ALL_WORKS = [
          "-dGraphicsAlphaBits=4 -dNumRenderingThreads=2 -dBandHeight=100 -dMaxBitmap=0 "
          "-sOutputFile=/dev/null {tmp}/work.ps", prepare=prepare_gs),
     Work("git-gc", [("git", "git")],
-         "sh -c 'rm -rf {tmp}/copy && cp -r {tmp}/history {tmp}/copy && "
-         "exec git -C {tmp}/copy gc --aggressive --quiet --prune=now'", title="git gc",
+         "sh -c 'rm -rf {tmp}/{place} && cp -r {tmp}/history {tmp}/{place} && "
+         "exec git -C {tmp}/{place} gc --aggressive --quiet --prune=now'", title="git gc",
          prepare=prepare_git),
-    Work("redis", REDIS_PACKAGES, server=REDIS, port="{tmp}/redis.sock",
+    Work("redis", REDIS_PACKAGES, server=REDIS, port="{tmp}/redis{place}",
          load=REDIS_LOAD + "-n {requests} -t set,get,lpush,lpop,sadd,hset,zadd",
          requests=(25000, 500)),
-    Work("redis-pipelined", REDIS_PACKAGES, server=REDIS, port="{tmp}/redis.sock",
+    Work("redis-pipelined", REDIS_PACKAGES, server=REDIS, port="{tmp}/redis{place}",
          load=REDIS_LOAD + "-P 16 -n {requests} -t set,get,lpush,lpop,sadd,hset,zadd",
          title="redis, pipelined", requests=(200000, 2000)),
     Work("memcached", [("memcached", "memcached"), ("memcaslap", "libmemcached-tools")],
-         server="memcached -u nobody -l 127.0.0.1 -p {port} -U 0 -t 4 -m 512", port="{port}",
-         load="memcaslap -s 127.0.0.1:{port} -T 1 -c 16 -x {requests} -F {tmp}/load.conf",
-         prepare=prepare_memcached, requests=(150000, 2000)),
+         server="memcached -u nobody -l 127.0.0.1 -p {port}{place} -U 0 -t 4 -m 512",
+         port="{port}{place}", load="memcaslap -s 127.0.0.1:{port}{place} -T 1 -c 16 "
+         "-x {requests} -F {tmp}/load.conf", prepare=prepare_memcached, requests=(150000, 2000)),
     Work("db_bench", [("db_bench", "rocksdb-tools")],
-         "db_bench --db={tmp}/db --num={keys} --value_size=200 --seed=1 --compression_type=none "
-         "--benchmarks=fillrandom,overwrite,readrandom,readseq,compact "
+         "db_bench --db={tmp}/{place} --num={keys} --value_size=200 --seed=1 "
+         "--compression_type=none --benchmarks=fillrandom,overwrite,readrandom,readseq,compact "
          "--write_buffer_size=8388608 --stats_interval=100000000", keys=(100000, 2000)),
     Work("postgresql", [(POSTGRES, "postgresql"), ("/usr/bin/pgbench", "postgresql"),
                         ("setpriv", "util-linux")],
-         "sh {tmp}/work.sh", prepare=prepare_postgresql, recorded=False),
+         "sh {tmp}/work.sh {place}", prepare=prepare_postgresql, recorded=False),
 ]
 
 
@@ -275,10 +277,23 @@ def run_limited(command, limit, **options):
     return subprocess.CompletedProcess(command, process.returncode, output)
 
 
-def free_port():
+def is_free(port):
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports():
+    """Ten ports without their last digit; the kernel gives those out from 32768 on (mostly)."""
+    tens = range(1100, 3200)
+    for front in random.sample(tens, len(tens)):
+        if all(is_free(front * 10 + digit) for digit in range(10)):
+            return str(front)
+    raise Failure("no ten TCP ports are free")
 
 
 def make_scratch():
@@ -306,7 +321,7 @@ class Run:
     def __init__(self, work, options, tmp):
         self.work, self.options, self.tmp = work, options, tmp
         self.values = {key: value[options.quick] for key, value in work.sizes.items()}
-        self.values.update(tmp=tmp, port=free_port(), wrapper="")
+        self.values.update(tmp=tmp, port=free_ports(), place="{place}", wrapper="")
         self.environment = dict(os.environ, TMPDIR=tmp, **work.environment)
 
     def fill(self, text):
@@ -317,6 +332,8 @@ class Run:
         command = [sys.executable, PAIR, "-n", str(options.n), "--json", json_path, "glibc=libc",
                    f"{OURS}={options.build}/libstitchmalloc.so", f"jemalloc={JEMALLOC}"]
         command += options.peer
+        if options.together:
+            command.append("--together")
         if work.stdin:
             command += ["--stdin", self.fill(work.stdin)]
         if work.server:
@@ -331,7 +348,7 @@ class Run:
 
     def bytes_key(self):
         """What the bytes depend on: they are recorded again when it changes."""
-        work, values = self.work, dict(self.values, tmp="", port="")
+        work, values = self.work, dict(self.values, tmp="", port="", place="")
         return [text.format(**values) for text in (work.command, work.stdin, work.server,
                 work.load) if text] + [str(work.environment), str(self.options.quick)]
 
@@ -344,7 +361,7 @@ class Run:
                     return
         progress(f"{self.work.name}: recording what it allocates")
         recorder = self.make_recorder()
-        self.values["wrapper"] = f"-wrapper {recorder}"
+        self.values.update(place="0", wrapper=f"-wrapper {recorder}")
         self.environment.update(PATH=f"{self.tmp}/record:{os.environ['PATH']}",
                                 GIT_EXEC_PATH=f"{self.tmp}/record")
         if self.work.server:
@@ -482,6 +499,8 @@ def parse_arguments(arguments):
         usage=argparse.SUPPRESS)
     parser.add_argument("-n", type=int, default=20, metavar="ROUNDS",
                         help="of each program (20); six for an interval")
+    parser.add_argument("--together", action="store_true",
+                        help="all allocators at once, on one processor (bench/pair --help)")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME",
                         help="this program; may be repeated")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=LIBRARY",

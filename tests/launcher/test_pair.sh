@@ -71,40 +71,33 @@ expect 0 '| ours | 0.500 | 1.000 | 1.500 | 2.000 |' "$pair" -n 1 --figures --mar
 	"ours=$library" -e ours:CPU=1 -e ours:FAULTS=3 -e ours:PEAK=6 -- sh -c \
 	'echo figures: cpu_s=${CPU:-2} wall_s=1 faults=${FAULTS:-2} peak_kib=${PEAK:-3}'
 
-echo "together: at once, and in every round on every processor"
+echo "together: at once, on one processor, each with a digit of its own"
 cat >turn.py <<'EOF'
-import os, time
-cpus, factor = sorted(map(int, os.environ["CPUS"].split())), int(os.environ["FACTOR"])
-here = os.sched_getaffinity(0)
+import os, sys, time
+factor = int(os.environ["FACTOR"])
 with open("turns.%d" % factor, "a+") as turns:
-    turns.write("x")
+    turns.write(sys.argv[1])
     turns.flush()
     nr_turns = os.path.getsize(turns.name)
 end = time.monotonic() + 60
 while nr_turns > 1 and os.path.getsize("turns.%d" % (3 - factor)) < nr_turns: # 1: warming up
     assert time.monotonic() < end, "alone"
     time.sleep(0.01)
-assert nr_turns == 1 or len(here) == 1, here
-print("figures: cpu_s=%d wall_s=1 faults=1 peak_kib=1" % (factor * (1 + 2 * cpus.index(min(here)))))
+assert len(os.sched_getaffinity(0)) == 1
+print("figures: cpu_s=%d wall_s=1 faults=1 peak_kib=1" % factor)
 EOF
-export CPUS
-CPUS=$(/usr/bin/python3 -c 'import os; print(*sorted(os.sched_getaffinity(0))[:2])')
-case $CPUS in
-*\ *)
-	expect 0 '2 rounds (all together' "$pair" -n 2 --cpus "${CPUS/ /,}" --together --figures \
-		--json together.json one=libc two=libc -e one:FACTOR=1 -e two:FACTOR=2 -- \
-		/usr/bin/python3 turn.py
-	/usr/bin/python3 - <<'EOF' || fail "together: $(cat together.json)"
+expect 0 '6 rounds (all together' "$pair" -n 6 --together --figures --json together.json one=libc \
+	two=libc -e one:FACTOR=1 -e two:FACTOR=2 -- /usr/bin/python3 turn.py '{place}'
+/usr/bin/python3 - <<'EOF' || fail "together: $(cat together.json turns.1 turns.2)"
 import json
 results = json.load(open("together.json"))["results"]
-assert results["one"]["cpu_s"]["runs"] == [2, 2] and results["two"]["cpu_s"]["runs"] == [4, 4]
+assert results["one"]["cpu_s"]["runs"] == [1] * 6 and results["two"]["cpu_s"]["runs"] == [2] * 6
 assert results["two"]["cpu_s"]["ratio"] == 2
+one, two = open("turns.1").read(), open("turns.2").read()
+assert one[0] == two[0] == "0", (one, two)
+assert all(a + b in ("01", "10") for a, b in zip(one[1:], two[1:])) and len(one) == 7, (one, two)
 EOF
-	;;
-*) echo "    (not here: one processor)" ;;
-esac
-expect 1 'a processor for each' "$pair" --cpus "${CPUS%% *}" --together libc "$library" -- true
-expect 1 'not of servers' "$pair" --together libc "$library" --port 1 --server true --load true
+expect 1 'need a port each' "$pair" --together libc "$library" --port 1 --server true --load true
 
 echo "a server"
 cat >server.py <<'EOF'
@@ -137,6 +130,33 @@ more, less = (results[name] for name in ("more", "libc"))
 assert more["peak_kib"]["median"] - less["peak_kib"]["median"] > 75000
 assert more["faults"]["median"] > 1000 and less["cpu_s"]["median"] > 0.001
 EOF
+at_once() { # at_once LOAD [OPTION]...: two servers, one of which holds 80 MB more
+	local load=$1
+
+	shift
+	"$pair" -n 2 --together -e libc:BYTES=1000 -e more:BYTES=80000000 libc more="$library" \
+		"$@" --port "$tmp/at{place}" --server "/usr/bin/python3 server.py $tmp/at{place}" \
+		--load "/usr/bin/python3 $load $tmp/at{place}"
+}
+expect 0 '2 rounds (all together' at_once load.py --json both.json
+/usr/bin/python3 - <<'EOF' || fail "the servers' figures: $(cat both.json)"
+import json
+results = json.load(open("both.json"))["results"]
+assert results["more"]["peak_kib"]["median"] - results["libc"]["peak_kib"]["median"] > 75000
+EOF
+cat >fourth.py <<'EOF'
+import os, sys, time
+with open("loads", "a") as loads:
+    loads.write("x")
+    loads.flush()
+    number = loads.tell()
+while number == 3 and os.path.getsize("loads") < 4:
+    time.sleep(0.01)
+time.sleep(0 if number < 4 else 86400)
+sys.exit(number == 3)
+EOF
+# After the two of warm-up: what still runs when another one fails is ended.
+expect 1 'the load ended with status 1' at_once fourth.py
 expect 1 'the load ended with status 1' "$pair" -n 1 - "$library" --port "$tmp/socket" \
 	-e none:BYTES=x --server "/usr/bin/python3 server.py $tmp/socket" \
 	--load "/usr/bin/python3 load.py $tmp/socket"
