@@ -144,19 +144,24 @@ import json
 results = json.load(open("both.json"))["results"]
 assert results["more"]["peak_kib"]["median"] - results["libc"]["peak_kib"]["median"] > 75000
 EOF
-cat >fourth.py <<'EOF'
+cat >failing.py <<'EOF'
 import os, sys, time
 with open("loads", "a") as loads:
     loads.write("x")
     loads.flush()
-    number = loads.tell()
-while number == 3 and os.path.getsize("loads") < 4:
+    is_warm_up = loads.tell() <= 2
+while not is_warm_up and os.path.getsize("loads") < 4:
     time.sleep(0.01)
-time.sleep(0 if number < 4 else 86400)
-sys.exit(number == 3)
+if not is_warm_up and sys.argv[1].endswith(os.environ["FAILING"]):
+    sys.exit(1)
+time.sleep(0 if is_warm_up else 86400)
 EOF
-# After the two of warm-up: what still runs when another one fails is ended.
-expect 1 'the load ended with status 1' at_once fourth.py
+# What still runs when another one fails is ended, whichever fails.
+for FAILING in 0 1; do
+	export FAILING
+	expect 1 'the load ended with status 1' at_once failing.py
+	rm loads
+done
 expect 1 'the load ended with status 1' "$pair" -n 1 - "$library" --port "$tmp/socket" \
 	-e none:BYTES=x --server "/usr/bin/python3 server.py $tmp/socket" \
 	--load "/usr/bin/python3 load.py $tmp/socket"
