@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Optional: a program need not use all of this. */
@@ -54,6 +55,33 @@ HELPER struct node *make_list(int nr)
 	while (nr--)
 		head = make_node(head);
 	return head;
+}
+
+HELPER void *just_end(void *unused)
+{
+	return unused;
+}
+
+#define STACK_BYTES (256 << 10)
+#define STACK_GUARD 4096
+
+/* Memory that was a thread's stack, with a guard below as libc makes them. NULL: not to be had. */
+HELPER char *stack_of_ended_thread(void)
+{
+	char *memory = (char *)mmap(NULL, STACK_GUARD + STACK_BYTES, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	if (memory == MAP_FAILED || mprotect(memory, STACK_GUARD, PROT_NONE))
+		return NULL;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstack(&attributes, memory + STACK_GUARD, STACK_BYTES);
+	if (pthread_create(&thread, &attributes, just_end, NULL))
+		return NULL;
+	pthread_join(thread, NULL);
+	pthread_attr_destroy(&attributes);
+	return memory + STACK_GUARD;
 }
 
 static sem_t parked_thread;

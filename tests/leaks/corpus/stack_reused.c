@@ -3,29 +3,14 @@
 // expect: definite 0/0 indirect 0/0 possible 0/0 reachable 1600/50
 // valgrind: same
 #include "corpus.h"
-#include <sys/mman.h>
-
-NOINLINE void *work(void *unused)
-{
-	return unused;
-}
 
 int main(void)
 {
-	char *memory = mmap(NULL, 4096 + 262144, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	void **pointers = (void **)(void *)(memory + 8192);
-	pthread_attr_t attributes;
-	pthread_t thread;
+	char *stack = stack_of_ended_thread();
+	void **pointers = (void **)(void *)(stack + 4096);
 
-	if (mprotect(memory, 4096, PROT_NONE))
+	if (!stack)
 		return 1;
-	pthread_attr_init(&attributes);
-	pthread_attr_setstack(&attributes, memory + 4096, 262144);
-	if (pthread_create(&thread, &attributes, work, NULL))
-		return 1;
-	pthread_join(thread, NULL);
-	pthread_attr_destroy(&attributes);
 	for (int i = 0; i < 50; i++)
 		pointers[i] = malloc(32);
 	return 0;
