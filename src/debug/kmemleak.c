@@ -133,6 +133,15 @@ static bool is_dtv_of_thread(const uintptr_t *words, size_t i, size_t nr, uintpt
 	return i > 0 && i + 1 < nr && words[i - 1] == self && words[i + 1] == self;
 }
 
+static bool is_forbidden(const struct heap_object *object)
+{
+	for (unsigned int i = 0; i < scan.nr_forbidden; i++)
+		if (object->start < scan.forbidden[i].end &&
+		    scan.forbidden[i].start < object->start + object->bytes)
+			return true;
+	return false;
+}
+
 /*
  * Of two words each: how many entries there are, behind an unused one, which the address tells.
  * What ended threads have left in stacks may point to what has become the program's since.
@@ -143,6 +152,7 @@ static bool may_be_dtv(const struct heap_object *object, uintptr_t address)
 	size_t nr_entries = object->bytes / DTV_ENTRY_BYTES;
 
 	return address == object->start + DTV_ENTRY_BYTES && nr_entries > 2 &&
+	       !is_forbidden(object) &&
 	       *(const uintptr_t *)object->start - 1 < nr_entries - 2; // NOLINT
 }
 
@@ -312,15 +322,6 @@ static void look_at(uintptr_t start, uintptr_t end, const struct source *source)
 }
 
 /* --- objects ---------------------------------------------------------------------------------- */
-
-static bool is_forbidden(const struct heap_object *object)
-{
-	for (unsigned int i = 0; i < scan.nr_forbidden; i++)
-		if (object->start < scan.forbidden[i].end &&
-		    scan.forbidden[i].start < object->start + object->bytes)
-			return true;
-	return false;
-}
 
 /* What describes a stack may lie in front of it, in the same object: libtask, minicoro. */
 #define HEADER_BYTES PAGE_SIZE
