@@ -28,6 +28,8 @@
 #define EXIT_SHARE 8u
 #define EXIT_MS_PER_PAGE 8u
 #define MOST_EXIT_PAGES 128u
+/* For so long nobody looks again, once that much was not to be found. */
+#define EXIT_REFUSED_MS 1000u
 
 /* LOCK_RECLAIM. */
 static struct {
@@ -195,9 +197,13 @@ static void step_locked(uint64_t now)
 	drop_aged(passed_ms);
 }
 
-/* What is dropped is whole extents, which may be more than was asked for: the next ones wait. */
+/*
+ * What is dropped is whole extents, which may be more than was asked for: the next ones wait. Too
+ * little: the rest is in whole huge pages or locked, and was looked through for nothing.
+ */
 static void slot_left_locked(uint64_t now)
 {
+	size_t nr_dropped;
 	uint64_t passed_ms = now - min_size(now, decay.exit_ms);
 	size_t most = min_size(passed_ms / EXIT_MS_PER_PAGE, MOST_EXIT_PAGES);
 	size_t nr_pages = min_size(READ_ONCE(zone.nr_free_touched) / EXIT_SHARE, most);
@@ -205,7 +211,10 @@ static void slot_left_locked(uint64_t now)
 	if (!nr_pages)
 		return;
 	decay.exit_ms = now - most * EXIT_MS_PER_PAGE;
-	decay.exit_ms += EXIT_MS_PER_PAGE * drop((struct reclaim_limit){ .nr_pages = nr_pages });
+	nr_dropped = drop((struct reclaim_limit){ .nr_pages = nr_pages });
+	decay.exit_ms += EXIT_MS_PER_PAGE * nr_dropped;
+	if (nr_dropped < nr_pages)
+		decay.exit_ms = now + EXIT_REFUSED_MS;
 }
 
 void decay_slot_left(void)

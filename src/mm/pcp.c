@@ -35,7 +35,7 @@ static inline void push(struct pcp *pcp, struct page *page, unsigned int order)
 	WRITE_ONCE(page->kind, PAGE_PCP);
 	WRITE_ONCE(page->order, (uint8_t)order);
 	list_add(&page->list, &pcp->list[order]);
-	pcp->count[order]++;
+	WRITE_ONCE(pcp->count[order], (uint16_t)(pcp->count[order] + 1));
 }
 
 static struct page *pop(struct pcp *pcp, unsigned int order)
@@ -45,7 +45,7 @@ static struct page *pop(struct pcp *pcp, unsigned int order)
 	if (!page)
 		return NULL;
 	__list_del_entry(&page->list);
-	pcp->count[order]--;
+	WRITE_ONCE(pcp->count[order], (uint16_t)(pcp->count[order] - 1));
 	WRITE_ONCE(page->kind, PAGE_NONE);
 	return page;
 }
@@ -136,7 +136,7 @@ static void drain_order(struct pcp *pcp, unsigned int order, unsigned int nr_blo
 		struct page *page = list_last_entry(&pcp->list[order], struct page, list);
 
 		__list_del_entry(&page->list);
-		pcp->count[order]--;
+		WRITE_ONCE(pcp->count[order], (uint16_t)(pcp->count[order] - 1));
 		WRITE_ONCE(page->kind, PAGE_NONE);
 		zone_give_locked(page, order);
 	}
@@ -320,4 +320,12 @@ void pcp_drain(struct pcp *pcp)
 		if (pcp->count[order])
 			drain_order(pcp, order, pcp->count[order]);
 	pcp_drain_runs(pcp);
+}
+
+bool pcp_is_empty(const struct pcp *pcp)
+{
+	for (unsigned int order = 0; order <= PCP_MAX_ORDER; order++)
+		if (READ_ONCE(pcp->count[order]))
+			return false;
+	return !READ_ONCE(pcp->nr_run_pages);
 }

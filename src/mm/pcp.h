@@ -69,4 +69,7 @@ void pcp_drain_runs(struct pcp *pcp);
 /* Give everything back to the zone. */
 void pcp_drain(struct pcp *pcp);
 
+/* It holds nothing. Of another slot's: or just held something, or will in a moment. */
+bool pcp_is_empty(const struct pcp *pcp);
+
 #endif

@@ -358,6 +358,30 @@ MM_TEST(many_threads_that_end_take_no_more)
 	EXPECT(validate_zone());
 }
 
+/* Locked memory, as above: the next to end does not look through all of it again. */
+MM_TEST(threads_that_end_are_refused_once_a_second)
+{
+	unsigned int nr_calls;
+
+	boot();
+	take_runs(0, 8);
+	give_runs(0, 8);
+	os_fake_fail(OS_CALL_ANY, 1, UINT_MAX, EINVAL);
+	decay_slot_left();
+	nr_calls = os_fake_calls(OS_CALL_PURGE_RANGES);
+	EXPECT(nr_calls > 0);
+	for (unsigned int ms = 0; ms < 900; ms += 100) {
+		os_fake_clock_advance(100);
+		decay_slot_left();
+	}
+	EXPECT_EQ(os_fake_calls(OS_CALL_PURGE_RANGES), nr_calls);
+	os_fake_fail(OS_CALL_ANY, 0, 0, 0);
+	os_fake_clock_advance(2000);
+	decay_slot_left();
+	EXPECT(zone.nr_free_touched < 8 * RUN_PAGES);
+	EXPECT(validate_zone());
+}
+
 MM_TEST(one_at_a_time)
 {
 	boot();
