@@ -95,6 +95,8 @@ static void *alloc_and_leave(struct kmem_cache *cache, gate_pass *pass,
 
 	come_by();
 	gate_leave(pass);
+	if (unlikely(zone_is_outgrown()))
+		kmalloc_drain_others();
 	if (unlikely(fault.what != NULL))
 		cache_fault_report(ALLOC_TEXT, &fault);
 	return unbuilt ? cache_slab_build(cache, unbuilt, &request->track) : object;

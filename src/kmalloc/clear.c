@@ -19,7 +19,7 @@
 /* The first stretch of touched pages in [*pfn, end): returns its length and moves *pfn there. */
 static size_t find_touched(size_t *pfn, size_t end)
 {
-	gate_pass *pass = gate_enter();
+	gate_pass *pass = gate_enter_soon();
 	size_t nr_pages;
 
 	if (!pass)

@@ -80,7 +80,8 @@ void deferred_free_all(void)
 		entry->next = TAKEN;
 		memcheck_quiet_end();
 		if (next == TAKEN) {
-			misuse_report("free()", "double free of", entry, "while a thread forked");
+			misuse_report("free()", "double free of", entry,
+				      "while a thread forked or trimmed");
 			return;
 		}
 		if (emergency_contains(entry))

@@ -71,6 +71,11 @@ static bool has_pass(void)
 	return false;
 }
 
+static bool is_closed_by_me(uintptr_t closed_by)
+{
+	return (closed_by & ~GATE_CLOSED_BRIEFLY) == this_thread();
+}
+
 bool gate_is_deserted(void)
 {
 	if (gate.closed_by)
@@ -106,14 +111,14 @@ static void examine_child(void)
 	for (unsigned int i = 0; i < NR_VISITOR_PASSES; i++)
 		if (gate.visitors[i] != this_thread())
 			gate.visitors[i] = 0;
-	if (gate.closed_by != this_thread())
-		gate.briefly = 0;
 	if (gate.settler != this_thread())
 		gate.settler = 0; /* what it had taken is lost, as its slot is */
 	if (locks_held_by_others() || gate.closed_by == GATE_CLOSED_FOR_GOOD)
 		gate.closed_by = GATE_CLOSED_FOR_GOOD;
-	else
-		gate.closed_by = depth ? this_thread() : 0;
+	else if (!depth)
+		gate.closed_by = 0;
+	else if (!is_closed_by_me(gate.closed_by))
+		gate.closed_by = this_thread();
 	gate_note_pending(); /* the slots that were left */
 	atomic_store(gate.process_known, PROCESS_KNOWN);
 }
@@ -140,11 +145,14 @@ static bool is_hopeless(void)
 	return is_inside() || atomic_load(&gate.closed_by) == GATE_CLOSED_FOR_GOOD;
 }
 
+static bool admits_me(uintptr_t closed_by)
+{
+	return !closed_by || is_closed_by_me(closed_by);
+}
+
 static bool may_enter(void)
 {
-	uintptr_t closed_by = atomic_load(&gate.closed_by);
-
-	return !closed_by || closed_by == this_thread();
+	return admits_me(atomic_load(&gate.closed_by));
 }
 
 static uint32_t nap_us(unsigned int nr_naps)
@@ -282,7 +290,15 @@ gate_pass *gate_enter_patiently(void)
 
 gate_pass *gate_enter_soon(void)
 {
-	return atomic_load(&gate.briefly) && !is_inside() ? enter_within(NAPS_IF_BRIEF) : NULL;
+	gate_pass *pass = gate_enter();
+	uintptr_t closed_by;
+
+	if (pass || is_inside())
+		return pass;
+	closed_by = atomic_load(&gate.closed_by); /* nobody, if it has been opened since */
+	if (admits_me(closed_by) || closed_by & GATE_CLOSED_BRIEFLY)
+		pass = enter_within(NAPS_IF_BRIEF);
+	return pass;
 }
 
 /* --- fork ----------------------------------------------------------------------------------- */
@@ -336,7 +352,7 @@ static bool try_close(bool interrupted)
 
 	return process_is_known() &&
 	       (atomic_compare_exchange_strong(&gate.closed_by, &open, this_thread()) ||
-		open == this_thread() || open == GATE_CLOSED_FOR_GOOD || interrupted);
+		is_closed_by_me(open) || open == GATE_CLOSED_FOR_GOOD || interrupted);
 }
 
 void gate_close(void)
@@ -348,7 +364,7 @@ void gate_close(void)
 		os_nap(nap_us(nap));
 	is_alone = wait_until_empty(interrupted ? NAPS_IF_INTERRUPTED : UINT32_MAX);
 	/* If another has closed it he may enter and open at any time. */
-	WRITE_ONCE(is_empty, is_alone && gate.closed_by == this_thread());
+	WRITE_ONCE(is_empty, is_alone && is_closed_by_me(gate.closed_by));
 	if (interrupted)
 		locks_take_rest();
 }
@@ -356,13 +372,22 @@ void gate_close(void)
 /* The last of nested ones. The gate may be another thread's: see try_close. */
 static void end_close(void)
 {
-	uintptr_t me = this_thread();
+	uintptr_t closed_by;
 
 	WRITE_ONCE(is_empty, false);
-	if (gate.closed_by == me)
-		gate.briefly = 0;
 	locks_release_rest();
-	atomic_compare_exchange_strong(&gate.closed_by, &me, 0);
+	closed_by = atomic_load(&gate.closed_by);
+	if (is_closed_by_me(closed_by))
+		atomic_compare_exchange_strong(&gate.closed_by, &closed_by, 0);
+}
+
+/* What others were refused meanwhile need not wait until somebody comes by. */
+static void see_to_pending(void)
+{
+	gate_pass *pass = gate.pending ? gate_enter() : NULL;
+
+	if (pass)
+		gate_leave(pass);
 }
 
 void gate_open(void)
@@ -370,8 +395,10 @@ void gate_open(void)
 	if (!depth)
 		return; /* registered while another library's handlers ran */
 	WRITE_ONCE(depth, depth - 1);
-	if (!depth)
-		end_close();
+	if (depth)
+		return;
+	end_close();
+	see_to_pending();
 }
 
 bool gate_close_briefly(void)
@@ -383,10 +410,10 @@ bool gate_close_briefly(void)
 		return false;
 	WRITE_ONCE(depth, 1);
 	closed = process_is_known() &&
-		 (atomic_compare_exchange_strong(&gate.closed_by, &open, this_thread()) ||
-		  open == this_thread()); /* a signal handler has forked just now */
+		 (atomic_compare_exchange_strong(&gate.closed_by, &open,
+						 this_thread() | GATE_CLOSED_BRIEFLY) ||
+		  is_closed_by_me(open)); /* a signal handler has forked just now */
 	if (closed) {
-		gate.briefly = 1;
 		closed = wait_until_empty(NAPS_IF_BRIEF);
 		WRITE_ONCE(is_empty, closed);
 	}
@@ -398,14 +425,10 @@ bool gate_close_briefly(void)
 /* Handlers of other libraries may have entered, and made threads that are inside. */
 void gate_after_fork(void)
 {
-	gate_pass *pass;
-
 	if (gate.process_known == &always_known)
 		examine_child();
 	else
 		process_is_known();
 	gate_open();
-	pass = gate_enter();
-	if (pass)
-		gate_leave(pass);
+	see_to_pending();
 }

@@ -37,9 +37,8 @@ typedef _Atomic uintptr_t gate_pass;
 #define NR_VISITOR_PASSES 64u
 
 struct gate {
-	_Atomic uintptr_t closed_by; /* thread pointer of who forks; GATE_CLOSED_FOR_GOOD */
+	_Atomic uintptr_t closed_by; /* thread pointer of who forks or trims; or for good */
 	_Atomic uint32_t pending;    /* something was deferred while the gate was closed */
-	_Atomic uint32_t briefly;    /* it is closed by gate_close_briefly */
 	_Atomic uintptr_t settler;   /* thread pointer of who does that; its handlers are refused */
 	_Atomic uint32_t *_Atomic process_known; /* reads as 0 in a child that is not announced */
 	gate_pass visitors[NR_VISITOR_PASSES] __cacheline_aligned;
@@ -48,6 +47,8 @@ struct gate {
 extern struct gate gate;
 
 #define GATE_CLOSED_FOR_GOOD ((uintptr_t)1)
+/* Together with the thread pointer: by gate_close_briefly. */
+#define GATE_CLOSED_BRIEFLY ((uintptr_t)2)
 
 /*
  * The thread is inside by a visitor's pass, is about to be, or was just now: as long as others may
@@ -140,9 +141,14 @@ bool gate_is_deserted(void);
 bool gate_is_interrupted(void);
 
 /*
- * For who was refused: once more, if the gate is closed briefly, waiting for some milliseconds. It
- * is no thread that forks, so that nothing which it waits for waits for the caller.
+ * As gate_enter, but waits some milliseconds when the gate is closed briefly. By no thread that
+ * forks, so that nothing which it waits for waits for the caller.
  */
 gate_pass *gate_enter_soon(void);
+
+static inline bool gate_is_closed_briefly(void)
+{
+	return atomic_load(&gate.closed_by) & GATE_CLOSED_BRIEFLY;
+}
 
 #endif

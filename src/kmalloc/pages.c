@@ -149,6 +149,8 @@ static void *alloc_once(struct request *request)
 		return NULL;
 	page = take_inside(request);
 	gate_leave(pass);
+	if (unlikely(zone_is_outgrown()))
+		kmalloc_drain_others();
 	if (page && request->flags & STITCH__GFP_ZERO)
 		clear(page, request);
 	return page ? page_address(page) : NULL;

@@ -47,7 +47,7 @@ static bool resize_in_place(const struct owner *owner, size_t bytes)
 	    owner->kind == OWNER_CACHE || owner->kind == OWNER_RESERVE ||
 	    owner->kind == OWNER_LOWMEM)
 		return small_fits(owner_bytes(owner), bytes);
-	pass = gate_enter();
+	pass = gate_enter_soon();
 	if (!pass)
 		return false;
 	resized = resize_pages(owner, bytes);
@@ -86,7 +86,7 @@ static void fill_rest(struct page *page, size_t nr_moved)
 /* A new place for the block; NULL: not now. */
 static struct page *relocation_begin(struct page *from, size_t nr_pages)
 {
-	gate_pass *pass = gate_enter();
+	gate_pass *pass = gate_enter_soon();
 	struct page *to;
 
 	if (!pass)
@@ -101,7 +101,7 @@ static struct page *relocation_begin(struct page *from, size_t nr_pages)
 
 static void relocation_end(const struct owner *owner, struct page *to)
 {
-	gate_pass *pass = gate_enter();
+	gate_pass *pass = gate_enter_soon();
 
 	if (!pass) {
 		kfree(page_address(owner->page));
@@ -115,15 +115,20 @@ static void relocation_end(const struct owner *owner, struct page *to)
 	gate_leave(pass);
 }
 
-/* Returns how many pages were dealt with. Copies outside the gate: it may take long. */
+/*
+ * Returns how many pages were dealt with. Copies outside the gate: it may take long. Not much at a
+ * time while refused, since both places have frames then.
+ */
 static size_t relocate_or_copy(size_t to, size_t from, size_t nr_pages)
 {
-	gate_pass *pass = gate_enter();
+	gate_pass *pass = gate_enter_soon();
 	bool moved = false;
 
 	if (pass) {
 		nr_pages = relocate_some(to, from, nr_pages, &moved);
 		gate_leave(pass);
+	} else {
+		nr_pages = min_size(nr_pages, RUN_MAX_PAGES);
 	}
 	if (!moved)
 		memcpy(pfn_to_virt(to), pfn_to_virt(from), nr_pages * PAGE_SIZE);
@@ -149,7 +154,7 @@ static void *relocate(const struct owner *owner, size_t nr_pages)
 /* Into a mapping of its own, or with that. NULL: not this block, or not now. */
 static void *move_mapping(void *object, const struct owner *owner, size_t nr_pages)
 {
-	gate_pass *pass = gate_enter();
+	gate_pass *pass = gate_enter_soon();
 	void *moved = NULL;
 
 	if (!pass)

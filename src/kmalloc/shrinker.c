@@ -164,10 +164,8 @@ static void advance(struct walk *walk)
 {
 	struct stitch_shrinker *last = walk->at, *next = NULL;
 	unsigned long generation = walk->generation;
-	gate_pass *pass = gate_enter();
+	gate_pass *pass = gate_enter_soon();
 
-	if (!pass)
-		pass = gate_enter_soon();
 	if (pass) {
 		lock_acquire(LOCK_SHRINKERS);
 		next = last ? last->next : first_shrinker;

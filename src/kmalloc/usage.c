@@ -453,19 +453,26 @@ static bool drain_pcp(struct slot *slot)
 	return false;
 }
 
-/* Who comes in between may have some visited twice. */
+/* From this slot on. Those that have given up all of it are not worth closing the gate for. */
+static struct slot *next_with_pages(struct slot *slot)
+{
+	while (slot && pcp_is_empty(&slot->pcp))
+		slot = slot_next_held(slot, 0);
+	return slot;
+}
+
+/* Who comes in between may have some visited twice; and leaves it to the other who has closed. */
 void kmalloc_drain_others(void)
 {
 	static struct slot *next;
 	struct slot *slot = READ_ONCE(next);
 	bool closed;
 
-	if (!slot)
-		slot = slot_next_held(NULL, 0);
-	closed = slot && visit_some_held(&slot, 0, drain_pcp);
+	slot = next_with_pages(slot ? slot : slot_next_held(NULL, 0));
+	closed = !slot || visit_some_held(&slot, 0, drain_pcp);
 	if (closed)
 		WRITE_ONCE(next, slot);
-	if (!closed || !slot)
+	if (closed ? !slot : !gate_is_closed_briefly())
 		WRITE_ONCE(zone.peak_shared, READ_ONCE(zone.peak_frames));
 }
 

@@ -35,7 +35,7 @@ __attribute__((unused)) static void *new_object(struct kmem_cache *cache)
 	return object;
 }
 
-static void expect_caches_valid(void)
+__attribute__((unused)) static void expect_caches_valid(void)
 {
 	EXPECT(validate_caches());
 	expect_valid();

@@ -4,15 +4,37 @@
  */
 #include "kunit.h"
 #include "isolated.h"
+#include "cache_test.h"
 #include "gate_test.h"
 #include "kmalloc/owner.h"
+#include "kmalloc/pages.h"
 #include "mm/emergency.h"
 #include "slab/remote.h"
+#include "vmalloc/stitch.h"
 
 #define NR 60000u
 #define BYTES 200u
 
 static char *objects[NR];
+
+static void *close_briefly_and_open(void *unused)
+{
+	ASSERT(gate_close_briefly());
+	is_closed = true;
+	while (!may_open)
+		sched_yield();
+	is_closed = false;
+	gate_open();
+	return unused;
+}
+
+static void brief_closer_closes(void)
+{
+	is_closed = may_open = false;
+	ASSERT(!pthread_create(&closer, NULL, close_briefly_and_open, NULL));
+	while (!is_closed)
+		sched_yield();
+}
 
 /* The thread allocates, and another one goes on. */
 static struct slot *allocate_and_sleep(void)
@@ -118,15 +140,12 @@ ISOLATED_TEST(trim_reaches_page_stocks)
 }
 
 /* Objects in use, until the runs that sleepers keep are fewer than `nr_pages`. */
-static unsigned int grow_until_runs_below(size_t nr_pages)
+static void grow_until_runs_below(size_t nr_pages)
 {
-	unsigned int nr = 0;
-
-	while (zone.nr_used[USE_RUN] >= nr_pages) {
+	for (unsigned int nr = 0; zone.nr_used[USE_RUN] >= nr_pages; nr++) {
 		ASSERT(nr < NR);
-		ASSERT((objects[nr++] = kmalloc(BYTES)));
+		ASSERT(kmalloc(BYTES));
 	}
-	return nr;
 }
 
 /* Pages that others keep are taken before a heap that grows takes many more. */
@@ -157,6 +176,40 @@ ISOLATED_TEST(who_grows_gets_the_page_stocks_of_sleepers)
 	}
 }
 
+static size_t pages_of_sleeper_after(void *(*allocate)(void))
+{
+	struct slot *sleeper;
+
+	heap_up("");
+	kfree(kmalloc(KIB(100)));
+	sleeper = thread_switch(&slot_none);
+	kfree(kmalloc(BYTES));
+	zone.peak_shared = 0;
+	zone.peak_frames = ZONE_OUTGROWN_PAGES;
+	EXPECT(allocate());
+	return sleeper->pcp.nr_run_pages;
+}
+
+static void *a_page(void)
+{
+	return pages_alloc(1, 1, STITCH_GFP_KERNEL);
+}
+
+static void *an_object(void)
+{
+	return new_object(own_cache("objects", 308));
+}
+
+ISOLATED_TEST(who_grows_by_pages_gets_them_too)
+{
+	EXPECT_EQ(pages_of_sleeper_after(a_page), 0);
+}
+
+ISOLATED_TEST(who_grows_by_objects_gets_them_too)
+{
+	EXPECT_EQ(pages_of_sleeper_after(an_object), 0);
+}
+
 /* As many at a time as a millisecond is enough for; the next ones soon afterwards. */
 ISOLATED_TEST(who_grows_gets_those_of_many_sleepers)
 {
@@ -176,6 +229,41 @@ ISOLATED_TEST(who_grows_gets_those_of_many_sleepers)
 	EXPECT(zone.peak_frames < before + ZONE_OUTGROWN_PAGES);
 	EXPECT_EQ(zone.peak_shared, zone.peak_frames);
 	expect_valid();
+}
+
+/* They have been asked before, and have had nothing since: no reason to keep others out. */
+ISOLATED_TEST(who_grows_leaves_those_alone_that_have_no_pages)
+{
+	enum { NR_SLEEPERS = 100 };
+
+	heap_up("");
+	zone.peak_shared = 1 << 20;
+	for (unsigned int i = 0; i < NR_SLEEPERS; i++) {
+		kfree(kmalloc(KIB(100)));
+		pcp_drain(&current_slot->pcp);
+		thread_switch(&slot_none);
+	}
+	kfree(kmalloc(KIB(50)));
+	thread_switch(&slot_none);
+	zone.peak_shared = 0;
+	kmalloc_drain_others(); /* the last one */
+	EXPECT_EQ(zone.nr_used[USE_RUN], 0);
+	EXPECT_EQ(zone.peak_shared, zone.peak_frames);
+	expect_valid();
+}
+
+/* Who comes amid it leaves it to the other, who is not done yet. */
+ISOLATED_TEST(who_grows_lets_another_take_page_stocks)
+{
+	heap_up("");
+	kfree(kmalloc(KIB(100)));
+	thread_switch(&slot_none);
+	zone.peak_shared = 0;
+	brief_closer_closes();
+	kmalloc_drain_others();
+	closer_opens();
+	EXPECT_EQ(zone.nr_used[USE_RUN], 25);
+	EXPECT_EQ(zone.peak_shared, 0);
 }
 
 /* The gate is somebody else's: that is not waited for, and tried again when there is more. */
@@ -361,25 +449,6 @@ ISOLATED_TEST(slots_of_others_are_found)
 
 /* --- the gate --------------------------------------------------------------------------------- */
 
-static void *close_briefly_and_open(void *unused)
-{
-	ASSERT(gate_close_briefly());
-	is_closed = true;
-	while (!may_open)
-		sched_yield();
-	is_closed = false;
-	gate_open();
-	return unused;
-}
-
-static void brief_closer_closes(void)
-{
-	is_closed = may_open = false;
-	ASSERT(!pthread_create(&closer, NULL, close_briefly_and_open, NULL));
-	while (!is_closed)
-		sched_yield();
-}
-
 ISOLATED_TEST(not_while_inside_or_closed)
 {
 	gate_pass *pass;
@@ -400,7 +469,7 @@ ISOLATED_TEST(not_while_inside_or_closed)
 	EXPECT(!gate.closed_by);
 	EXPECT(gate_close_briefly());
 	gate_open();
-	EXPECT(!gate.closed_by && !gate.briefly);
+	EXPECT(!gate.closed_by);
 }
 
 /* Somebody is inside for long: it gives up and nobody is kept out. */
@@ -413,7 +482,7 @@ ISOLATED_TEST(gives_up_on_slow_ones)
 	current_slot->inside = 1;
 	other = thread_switch(&slot_none);
 	EXPECT(!gate_close_briefly());
-	EXPECT(!gate.closed_by && !gate.briefly);
+	EXPECT(!gate.closed_by);
 	kmalloc_trim(); /* does what it can */
 	other->inside = 0;
 	EXPECT(gate_close_briefly());
@@ -471,17 +540,23 @@ ISOLATED_TEST(a_loser_leaves_the_gate_as_it_is)
 	kfree(kmalloc(BYTES));
 	brief_closer_closes();
 	EXPECT(!gate_close_briefly());
-	EXPECT(gate.closed_by && gate.briefly);
+	EXPECT(gate_is_closed_briefly());
 	closer_opens();
-	EXPECT(!gate.closed_by && !gate.briefly);
+	EXPECT(!gate.closed_by);
 }
 
 /* Not for ever; and not at all for a thread that forks. */
 ISOLATED_TEST(who_is_refused_waits_a_little)
 {
+	gate_pass *pass;
+
 	heap_up("");
 	kfree(kmalloc(BYTES));
+	pass = gate_enter_soon();
+	ASSERT(pass);
 	EXPECT_EQ(gate_enter_soon(), NULL);
+	gate_leave(pass);
+	EXPECT_EQ(os_fake_calls(OS_CALL_NAP), 0);
 	brief_closer_closes();
 	EXPECT_EQ(gate_enter_soon(), NULL);
 	EXPECT_EQ(os_fake_calls(OS_CALL_NAP), 10);
@@ -506,20 +581,28 @@ static void *open_when_somebody_naps(void *unused)
 	return unused;
 }
 
-/* Some time of many the closer opens within the ten naps. NULL: never. */
-static void *served_while_closed(void *(*allocate)(void))
+static void *had_while_closed(void *(*allocate)(void))
 {
 	pthread_t opener;
 	void *object;
 
+	brief_closer_closes();
+	ASSERT(!pthread_create(&opener, NULL, open_when_somebody_naps, NULL));
+	object = allocate();
+	may_open = true;
+	pthread_join(opener, NULL);
+	closer_opens();
+	ASSERT(object);
+	return object;
+}
+
+/* Some time of many the closer opens within the ten naps. NULL: never. */
+static void *served_while_closed(void *(*allocate)(void))
+{
+	void *object;
+
 	for (unsigned int i = 0; i < 200; i++) {
-		brief_closer_closes();
-		ASSERT(!pthread_create(&opener, NULL, open_when_somebody_naps, NULL));
-		object = allocate();
-		may_open = true;
-		pthread_join(opener, NULL);
-		closer_opens();
-		ASSERT(object);
+		object = had_while_closed(allocate);
 		if (!emergency_contains(object))
 			return object;
 		kfree(object);
@@ -560,6 +643,69 @@ ISOLATED_TEST(who_waits_gets_an_object_of_the_class)
 	EXPECT_EQ(owner_of(object).kind, OWNER_SLAB);
 	EXPECT_EQ(ksize(object), 128);
 	kfree(object);
+}
+
+static void *two_mib_of_one(void)
+{
+	return krealloc(objects[0], MIB(2));
+}
+
+/* Of one MiB: some time of many it has waited for the gate. */
+static bool grows_in_place(void)
+{
+	bool in_place = false;
+	void *grown;
+
+	for (unsigned int i = 0; i < 200 && !in_place; i++) {
+		objects[0] = kmalloc(MIB(1));
+		grown = had_while_closed(two_mib_of_one);
+		in_place = grown == objects[0];
+		kfree(grown);
+	}
+	return in_place;
+}
+
+ISOLATED_TEST(who_waits_grows_in_place)
+{
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	EXPECT(grows_in_place());
+	expect_valid();
+}
+
+static bool moves_frames(void)
+{
+	for (unsigned int i = 0; i < 200 && !stitch_counts.relocated; i++) {
+		objects[0] = kmalloc(MIB(1));
+		objects[1] = kmalloc(MIB(1)); /* behind it */
+		memset(objects[0], 1, MIB(1));
+		kfree(had_while_closed(two_mib_of_one));
+		kfree(objects[1]);
+		kmalloc_trim();
+	}
+	return stitch_counts.relocated;
+}
+
+ISOLATED_TEST(who_waits_moves_without_copying)
+{
+	heap_up("");
+	kfree(kmalloc(BYTES));
+	EXPECT(moves_frames());
+	expect_valid();
+}
+
+/* Nobody has to come by: the thread may be the only one, and sleep now. */
+ISOLATED_TEST(who_opens_sees_to_what_was_refused)
+{
+	heap_up("");
+	objects[0] = kmalloc(MIB(1));
+	ASSERT_EQ(zone.nr_used[USE_RUN], 256);
+	brief_closer_closes();
+	kfree(objects[0]);
+	EXPECT_EQ(zone.nr_used[USE_RUN], 256);
+	closer_opens();
+	EXPECT_EQ(zone.nr_used[USE_RUN], 0);
+	expect_valid();
 }
 
 /* A handler in the thread that trims works outside the heap. */
