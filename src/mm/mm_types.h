@@ -207,6 +207,6 @@ struct mm_map {
 	struct process_page *process; /* NULL: the kernel cannot wipe it */
 } __attribute__((aligned(4096)));
 
-extern struct mm_map mm_map;
+extern struct mm_map mm_map __hidden;
 
 #endif

@@ -17,6 +17,8 @@
  */
 #define MAX_REFILL 256u
 #define MAX_FLUSH 1024u
+/* Objects that a flush leaves though they were freed last: 4 KiB of 64 bytes each. */
+#define NR_WARM 64u
 /* Flushed without a refill, times its capacity: the thread only frees, and the sheaf shrinks. */
 #define FREES_PER_SHRINK 2u
 /* Who allocates so often from a closed sheaf before the next tick is busy. */
@@ -276,16 +278,21 @@ void *sheaf_alloc_slow(struct slot *slot, unsigned int class)
 	return object;
 }
 
-/* Hand the oldest objects back; what was freed last is warm and stays. The sheaf is closed. */
+/*
+ * Hand objects back. What was freed last is warm and stays, a few that are soon wanted. Of the
+ * others those on top go: slabs give out neighbours in place of what a program frees of all over
+ * the heap, and what is below need not be moved. The sheaf is closed.
+ */
 static void flush_some(struct slot *slot, unsigned int class, unsigned int nr)
 {
 	struct slot_class *cache = &slot->class[class];
-	void **first = cache->sheaf + 1;
 	unsigned int left = cache->nr_hidden - nr;
+	size_t nr_warm = min_size(left, NR_WARM);
+	void **first = cache->sheaf + 1 + left - nr_warm;
 
 	slab_put_bulk(slot, class, first, nr);
-	memmove(first, first + nr, left * sizeof(*first));
-	memcheck_forget(first + left, nr);
+	memmove(first, first + nr, nr_warm * sizeof(*first));
+	memcheck_forget(first + nr_warm, nr);
 	WRITE_ONCE(cache->nr_hidden, (uint16_t)left);
 	cache->nr_flushed += nr;
 }

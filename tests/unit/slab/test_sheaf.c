@@ -226,25 +226,42 @@ ISOLATED_TEST(first_arrays_are_free)
 	}
 }
 
-/* What goes back when a sheaf is full is what was freed first. */
-ISOLATED_TEST(full_sheaf_keeps_what_is_warm)
-{
-	unsigned int class = class_of(BYTES), nr = 0, before, kept;
+#define NR_WARM 64u
 
-	heap_up("");
-	for (unsigned int i = 0; i < MANY; i++)
-		ASSERT((objects[i] = kmalloc(BYTES)));
+/* What was freed last stays; next to go, as long as the sheaf is full, is what was before that. */
+static void expect_warm_ones_kept(size_t bytes, unsigned int nr_objects)
+{
+	unsigned int class = class_of(bytes), nr = 0, before, kept, nr_flushed;
+
+	for (unsigned int i = 0; i < nr_objects; i++)
+		ASSERT((objects[i] = kmalloc(bytes)));
 	while (sheaf_count(current_slot, class))
-		ASSERT(kmalloc(BYTES));
+		ASSERT(kmalloc(bytes));
 	do {
 		before = sheaf_count(current_slot, class);
 		kfree(objects[nr++]);
 		kept = sheaf_count(current_slot, class);
-	} while (nr < MANY && kept > before);
+	} while (nr < nr_objects && kept > before);
 	EXPECT(kept <= before && kept > before / 2);
-	for (unsigned int i = 0; i < kept; i++)
-		EXPECT_EQ(kmalloc(BYTES), objects[--nr]);
+	nr_flushed = before + 1 - kept;
+	for (unsigned int i = 0; i < kept; i++) {
+		if (i == NR_WARM + 1) /* and the one that was freed after the flush */
+			nr -= nr_flushed;
+		EXPECT_EQ(kmalloc(bytes), objects[--nr]);
+	}
 	expect_valid();
+}
+
+ISOLATED_TEST(full_sheaf_keeps_what_is_warm)
+{
+	heap_up("");
+	expect_warm_ones_kept(BYTES, MANY);
+}
+
+ISOLATED_TEST(full_sheaf_of_few_keeps_what_was_freed_last)
+{
+	heap_up("");
+	expect_warm_ones_kept(4096, 100);
 }
 
 /* --- misuse ---------------------------------------------------------------------------------- */
